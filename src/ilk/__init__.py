@@ -1,0 +1,42 @@
+"""ilk: learn what your data is like; make more of its kind."""
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+_HOMES = {
+    "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "given": "verbs.condition",
+    "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
+    "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "IlkError": "errors", "Score": "verbs.score",
+    "Limits": "modality", "Reals": "space", "Discrete": "space", "Row": "space", "Many": "space", "Maybe": "space"}
+_AXES = ("families", "modalities", "nets", "decoding", "samplers")
+
+
+def _registry() -> Any:
+    from importlib import import_module
+
+    return import_module("ilk.registry")
+
+
+def _where(name: str) -> tuple[str, str] | None:
+    registry = _registry()
+    for axis in _AXES:
+        for module in registry.names(axis):
+            if registry.class_name(axis, module) == name:
+                return axis, module
+    return None
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(f"ilk.{_HOMES[name]}"), name)
+    if name[:1].isupper() and (found := _where(name)) is not None:
+        return _registry().get(*found)
+    raise AttributeError(f"module 'ilk' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    registry = _registry()
+    return sorted([*_HOMES, "__version__", *(registry.class_name(a, m) for a in _AXES for m in registry.names(a))])

@@ -1,0 +1,202 @@
+"""Items of one modality with their splits, labels, origin and licence; and how models draw on them."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from .batch import Batch
+from .errors import DataError, UsageError
+from .rng import Rng
+from .space import Discrete, Space
+
+if TYPE_CHECKING:
+    from .lift import Lift
+    from .modality import Codec, Modality
+
+C = TypeVar("C")
+SPLITS = ("train", "valid", "test")
+SHARES = (0.8, 0.1, 0.1)
+RESIDENT = 2 << 30
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where data came from, under what licence, and what was decided while reading them."""
+
+    name: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A class per item: whole numbers, and the names they stand for."""
+
+    codes: Tensor
+    names: tuple[int | str, ...]
+
+    @property
+    def space(self) -> Discrete:
+        """One of the names."""
+        return Discrete(len(self.names))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Generic[C]):
+    """Items of one modality, and which of them train, validate and test.
+
+    `splits` holds whole-number indexes into `items`, so that items larger than memory are never copied whole.
+    """
+
+    modality: Modality[C]
+    items: C
+    splits: Mapping[str, Tensor] = field(default_factory=dict)
+    labels: Labels | None = None
+    origin: Origin = Origin()
+
+    def __len__(self) -> int:
+        return len(self.items)  # type: ignore[arg-type]
+
+    def split(self, name: str) -> C:
+        """The items of one split; UsageError for an unknown one."""
+        return self.modality.take(self.items, self.index(name))
+
+    def index(self, name: str) -> Tensor:
+        """Which items belong to a split."""
+        if name not in self.splits:
+            raise UsageError(f"the data have no split {name!r}; there are: {', '.join(self.splits)}", code="SPLIT")
+        return self.splits[name]
+
+    @property
+    def train(self) -> C:
+        """The items to learn from."""
+        return self.split("train")
+
+    @property
+    def valid(self) -> C:
+        """The items that choose."""
+        return self.split("valid")
+
+    @property
+    def test(self) -> C:
+        """The items that judge."""
+        return self.split("test")
+
+    @property
+    def about(self) -> Mapping[str, Space]:
+        """The spaces of what is known beside the items."""
+        return {} if self.labels is None else {"label": self.labels.space}
+
+    def context(self, index: Tensor) -> Mapping[str, Batch]:
+        """What is known beside some items."""
+        return {} if self.labels is None else {"label": Batch(self.labels.codes[index])}
+
+    def sample(self, split: str, at_most: int, rng: Rng) -> C:
+        """At most so many items of a split, spread evenly at random: enough to learn scales and quantiles from."""
+        index = self.index(split)
+        if len(index) > at_most:
+            index = index[rng.shuffle(len(index))[:at_most].sort().values]
+        return self.modality.take(self.items, index)
+
+    def pieces(self, split: str, size: int) -> Iterator[C]:
+        """The items of a split, so many at a time."""
+        for part in self.index(split).split(size):
+            yield self.modality.take(self.items, part)
+
+
+def split_dataset(data: Dataset[C], rng: Rng, shares: Sequence[float] = SHARES) -> Dataset[C]:
+    """The data with train, valid and test set at random, equal items on one side. Splits that were given are kept.
+
+    Given train and test but no valid, a tenth of train (at most 5,000 items) becomes valid.
+    """
+    if "train" in data.splits:
+        if "valid" in data.splits:
+            return data
+        train = data.splits["train"]
+        share = min(0.1, 5000 / max(1, len(train)))
+        parts = _shared(_groups(data, train), (1 - share, share), rng)
+        return replace(data, splits={**data.splits, "train": train[parts[0]], "valid": train[parts[1]]})
+    parts = _shared(_groups(data, torch.arange(len(data))), shares, rng)
+    return replace(data, splits=dict(zip(SPLITS, parts, strict=True)))
+
+
+def _groups(data: Dataset[C], index: Tensor) -> Tensor:
+    from .modality import groups
+
+    return groups(data.modality, data.modality.take(data.items, index))
+
+
+def _shared(group: Tensor, shares: Sequence[float], rng: Rng) -> list[Tensor]:
+    """Index sets whose sizes follow the shares; a group is never divided, and no set is left empty if it can be helped."""
+    n = len(group)
+    place = rng.child("split").uniform(n)[group]
+    order = (place + group * 1e-18).argsort(stable=True)
+    ends = (torch.tensor([0.0, *shares]).double().cumsum(0) * n).round().long()
+    starts_group = torch.ones(n, dtype=torch.bool)
+    starts_group[1:] = group[order][1:] != group[order][:-1]
+    joints = torch.cat([starts_group.nonzero()[:, 0], torch.tensor([n])])
+    ends = joints[torch.searchsorted(joints, ends).clamp_max(len(joints) - 1)]
+    return [order[a:b].sort().values for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+
+
+def given_splits(modality: Modality[C], parts: Mapping[str, C], origin: Origin = Origin()) -> Dataset[C]:
+    """A dataset of splits that somebody else made."""
+    sizes = [len(p) for p in parts.values()]  # type: ignore[arg-type]
+    ends = torch.tensor([0, *sizes]).cumsum(0).tolist()
+    index = {name: torch.arange(a, b) for name, a, b in zip(parts, ends[:-1], ends[1:], strict=True)}
+    return Dataset(modality, modality.join(list(parts.values())), index, origin=origin)
+
+
+class Coded:
+    """A Source: the items of a split as a family sees them, encoded when they are asked for.
+
+    `resident` holds them all when they fit in memory; else every `take` encodes its own items.
+    """
+
+    def __init__(self, data: Dataset[Any], split: str, codec: Codec[Any], lift: Lift, rng: Rng, use_context: bool = False) -> None:
+        self.data, self.codec, self.lift, self.rng = data, codec, lift, rng
+        self.index, self.use_context = data.index(split), use_context
+        self._whole: Batch | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, index: Tensor) -> Batch:
+        """The items at an index into the split."""
+        whole = self.resident()
+        return self._encode(index, self.rng.child("take", *index[:2].tolist(), len(index))) if whole is None else whole.take(index)
+
+    def chunks(self, size: int) -> Iterator[Batch]:
+        """All items in order, `size` at a time."""
+        whole = self.resident()
+        for start in range(0, len(self), size):
+            rows = torch.arange(start, min(start + size, len(self)))
+            yield self._encode(rows, self.rng.at(start)) if whole is None else whole.take(rows)
+
+    def resident(self) -> Batch | None:
+        """The whole, if it takes at most 2 GiB."""
+        if self._whole is None and self._fits():
+            self._whole = self._encode(torch.arange(len(self)), self.rng)
+        return self._whole
+
+    def _fits(self) -> bool:
+        few = min(256, len(self))
+        return few == 0 or self._encode(torch.arange(few), self.rng).bytes() / few * len(self) <= RESIDENT
+
+    def _encode(self, rows: Tensor, rng: Rng) -> Batch:
+        where = self.index[rows]
+        items = self.data.modality.take(self.data.items, where)
+        batch = encoded(self.codec, self.lift, items, rng)
+        return replace(batch, context=self.data.context(where)) if self.use_context else batch
+
+
+def encoded(codec: Codec[Any], lift: Lift, items: Any, rng: Rng) -> Batch:
+    """Raw items as a distribution sees them; DataError if the codes are not in the space that the codec declares."""
+    batch = codec.encode(items, rng.child("codec"))
+    if not codec.space.holds(batch):
+        raise DataError(f"{type(codec).__name__} made codes outside its space", code="SPACE", remedy="check the data for NaN, infinities or huge numbers")
+    return lift.encode(batch, rng.child("lift"))

@@ -1,0 +1,36 @@
+"""What a way of drawing tokens is, and what the ways share."""
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ..distribution import How
+from ..errors import UsageError
+
+
+@runtime_checkable
+class Decoding(Protocol):
+    """A How for tokens: log weights (n, tokens + 1) to log weights, and a bound on the elements drawn."""
+
+    most: int | None
+
+    def logits(self, log_weight: Tensor) -> Tensor: ...
+
+
+def decoding(how: How | None) -> Decoding | None:
+    """The how as a way of drawing tokens; UsageError for one that is not."""
+    if how is None or isinstance(how, Decoding):
+        return how
+    raise UsageError(f"{type(how).__name__} does not draw tokens", remedy="Ancestral, TopK, TopP or MinP do", code="HOW")
+
+
+def tempered(log_weight: Tensor, temperature: float) -> Tensor:
+    """Normalised log weights at a temperature, float64: below 1 sharper, above 1 flatter."""
+    return (log_weight.double() / temperature).log_softmax(-1)
+
+
+def kept(log_weight: Tensor, keep: Tensor) -> Tensor:
+    """Log weights where `keep` is true, -inf elsewhere."""
+    return log_weight.masked_fill(~keep, -torch.inf)

@@ -1,0 +1,307 @@
+"""The contracts of a family: what it declares, what its distribution does, and what it may also do."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+from .batch import Batch, Source
+from .errors import ModelError, UsageError
+from .given import Evidence
+from .rng import Rng
+from .run import Run
+from .space import Discrete, Maybe, Reals, Row, Space
+from .store import State
+
+Sort = Literal["exact", "bound", "estimate"]
+Keeps = Literal["bijection", "cells", "refines", "many_to_one", "lossy"]
+_SORT_OF: Mapping[Keeps, Sort] = {"bijection": "exact", "cells": "exact", "refines": "bound", "many_to_one": "bound"}
+
+
+def weakest(*sorts: Sort) -> Sort:
+    """The sort of a sum: a bound if any is (with whatever error an estimate adds), else an estimate if any is."""
+    return max(sorts, key=("exact", "estimate", "bound").index)
+
+
+def sort_of(keeps: Keeps) -> Sort:
+    """What a codec leaves of an exact density; UsageError for one that loses information."""
+    if keeps not in _SORT_OF:
+        raise UsageError("this way of coding the data loses information, so there is no score in raw units", code="NO_SCORE")
+    return _SORT_OF[keeps]
+
+
+@dataclass(frozen=True)
+class Met:
+    """How a given was met.
+
+    `log_mass` is log p(what is given) under the model, in nats (a log density where a continuous value is kept);
+    `ess` the effective sample size of an estimate; `obeys` the measured share of the draws that obey.
+    """
+
+    sort: Literal["exact", "estimate", "guided", "rejected"]
+    log_mass: float = 0.0
+    log_mass_error: float = 0.0
+    ess: float | None = None
+    obeys: float = 1.0
+
+
+@dataclass(frozen=True)
+class How:
+    """A way to draw: subclasses are frozen dataclasses, one file each in samplers/ or decoding/."""
+
+
+F = TypeVar("F", bound="Family")
+
+
+class Distribution(ABC, Generic[F]):
+    """A family built for one space; it holds what was learned."""
+
+    def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
+        self.family, self.space, self.about = family, space, about
+
+    @abstractmethod
+    def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Learns from the data; calls `run.tick(self.state)` at safe points; `valid` chooses the best where that matters."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All that was learned."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Takes a state back; ModelError if it does not fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(ABC):
+    """A recipe: the options of one family, as plain data with ranges. It is the config file, the flags and the JSON."""
+
+    distribution: ClassVar[type[Distribution[Any]]]
+
+    @classmethod
+    @abstractmethod
+    def refuses(cls, space: Space) -> str | None:
+        """Why it can't model this space, or None if it can."""
+
+    @classmethod
+    def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
+        """Why it can't learn p(x | context), or None if it can; most families can't."""
+        return f"learns nothing from {', '.join(about)} beside the items"
+
+    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Distribution[Any]:
+        """An unfitted distribution over the space. It draws only what `restore` overwrites."""
+        name = type(self).__name__
+        if why := self.refuses(space):
+            raise UsageError(f"{name} {why}; got {space}", code="SPACE")
+        if about and (why := self.refuses_context(about)):
+            raise UsageError(f"{name} {why}", code="CONTEXT")
+        return self.distribution(self, space, rng, about or {})
+
+
+@dataclass(frozen=True)
+class Port:
+    """What a network is for: it maps (B, *takes), and (B, about) beside it if `about` > 0, to (B, *gives)."""
+
+    role: Literal["encode", "decode", "denoise", "next", "score"]
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    about: int = 0
+
+
+class Net(Protocol):
+    """A recipe of nets/, or any callable from Port to nn.Module: a user's own class will do."""
+
+    def __call__(self, port: Port, /) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser's share of training; the one loop knows nothing else.
+
+    `loss` is per example, (B,), so that its mean trains, its values audit and its gradients can be clipped one by one.
+    """
+
+    name: str
+    params: Callable[[], Iterable[nn.Parameter]]
+    loss: Callable[[Batch, Rng], Tensor]
+    every: int = 1
+    rate: float = 1.0
+    after: Callable[[], None] | None = None
+    rows: Literal["independent", "coupled"] = "independent"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what strides a network trains when nobody says: a function of the family and the data."""
+
+    steps: int
+    batch: int
+    rate: float
+    weight_decay: float = 0.01
+    ema: float = 0.0
+    evaluate_every: int = 100
+
+
+class Neural(Distribution[F], nn.Module):
+    """A distribution made of networks: fit, state and restore for free."""
+
+    def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
+        nn.Module.__init__(self)
+        Distribution.__init__(self, family, space, rng, about)
+        with rng.as_global():
+            self.build_net()
+        self.eval()
+
+    @abstractmethod
+    def build_net(self) -> None:
+        """Makes the networks; torch's global generator is seeded for `nn.init` meanwhile."""
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """What is optimised, and how."""
+
+    @abstractmethod
+    def plan(self, items: int) -> Plan:
+        """How to train on so many items by default."""
+
+    def prepare(self, data: Source) -> None:
+        """Looks at the data before training: scales, first biases. By default nothing."""
+
+    def validate(self, batch: Batch, rng: Rng) -> Tensor:
+        """Loss per held-out item, (B,): that of the first phase unless a family knows better."""
+        return self.phases()[0].loss(batch, rng)
+
+    def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """The one training loop."""
+        from .train.loop import train
+
+        train(self, data, run, valid)
+
+    def state(self) -> State:
+        """Parameters and buffers by name."""
+        return State({k: v.detach() for k, v in self.state_dict().items()})
+
+    def restore(self, state: State) -> None:
+        """Takes them back; ModelError when names or shapes differ."""
+        try:
+            self.load_state_dict(dict(state.tensors))
+        except RuntimeError as why:
+            raise ModelError(f"the weights do not fit the recipe: {str(why).splitlines()[-1].strip()}", code="WEIGHTS_SHAPE") from None
+        self.eval()
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Makes items; row i of the noise depends on neither n nor the other rows."""
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class HasLogProb(Protocol):
+    """Exact log density or mass in nats, one number per item, (B,) float64."""
+
+    def log_prob(self, batch: Batch) -> Tensor: ...
+
+
+@runtime_checkable
+class HasBound(Protocol):
+    """A lower bound on the log density in nats, (B,); random, and its mean is a bound too."""
+
+    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor: ...
+
+
+@runtime_checkable
+class HasEstimate(Protocol):
+    """An estimate of the log density in nats and its standard error, both (B,)."""
+
+    def log_prob_estimate(self, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]: ...
+
+
+@runtime_checkable
+class Posterior(Protocol):
+    """A distribution with something known: it samples, scores in its own way, and says how the evidence was met."""
+
+    met: Met
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Conditions(Protocol):
+    """p(x) -> p(x | evidence), as another distribution; None: not this sort of evidence."""
+
+    def given(self, evidence: Evidence, rng: Rng) -> Posterior | None: ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Maps items to codes of another space and back: a fitted autoencoder is a codec."""
+
+    def encode(self, batch: Batch) -> Batch: ...
+    def decode(self, codes: Batch) -> Batch: ...
+    def code_space(self) -> Space: ...
+
+
+@runtime_checkable
+class Denoises(Protocol):
+    """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
+
+    def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor: ...
+
+
+class Cache(Protocol):
+    """Where a next-token model stands in each of several sequences."""
+
+    def pick(self, rows: Tensor) -> Cache: ...
+    def cut(self, length: int) -> Cache: ...
+
+
+@runtime_checkable
+class NextToken(Protocol):
+    """Log weights of the next token, (B, tokens + 1); the last one ends the sequence. `token` None: as after `begin`."""
+
+    def begin(self, prompt: Batch) -> Cache: ...
+    def step(self, cache: Any, token: Tensor | None) -> Tensor: ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Items as they come; joined they equal what `sample` gives."""
+
+    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]: ...
+
+
+@runtime_checkable
+class HasStatistics(Protocol):
+    """Learns from sums: statistics of parts add up to those of the whole, so fits stream, spread and merge exactly."""
+
+    def statistics(self, batch: Batch) -> State: ...
+    def add(self, one: State, other: State) -> State: ...
+    def absorb(self, state: State) -> None: ...
+
+
+def describe(space: Space) -> str:
+    """A space in a few words for people.
+
+    >>> describe(Maybe(Discrete(3)))
+    'one of 3, or missing'
+    """
+    match space:
+        case Reals(shape=()):
+            return "a number"
+        case Reals(shape=shape):
+            return f"{'x'.join(map(str, shape))} numbers"
+        case Discrete(sizes=sizes, shape=()):
+            return f"one of {sizes if isinstance(sizes, int) else sizes[0]}"
+        case Discrete(shape=shape):
+            return f"{'x'.join(map(str, shape))} whole numbers below {max(space.each)}"
+        case Row(parts=parts):
+            return f"a row of {len(parts)}"
+        case Maybe(of=of):
+            return f"{describe(of)}, or missing"
+        case _:
+            return f"up to {space.at_most} of: {describe(space.of)}"

@@ -1,0 +1,1 @@
+"""Families of generative models: one recipe and its distribution a file."""

@@ -1,0 +1,97 @@
+"""A Reals or a Row of atoms as three tensors: numbers, categories and which parts are there."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from ilk.batch import Batch
+from ilk.space import Discrete, Maybe, Reals, Row, Space, inner
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a part lies: columns of the numbers or of the categories, and its bit of presence (-1: always there)."""
+
+    name: str
+    atom: Reals | Discrete
+    first: int
+    width: int
+    bit: int
+
+    @property
+    def columns(self) -> slice:
+        """Its columns."""
+        return slice(self.first, self.first + self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """n items: x (n, d) float64 and where it is there, codes (n, c) and where they are there, presence (n, m)."""
+
+    x: Tensor
+    x_there: Tensor
+    codes: Tensor
+    codes_there: Tensor
+    bits: Tensor
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+
+class Mixed:
+    """The layout of a space of atoms, and the way there and back."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        parts = space.parts if isinstance(space, Row) else {"": space}
+        self.parts: list[Part] = []
+        self.sizes: list[int] = []
+        self.width = self.bits = 0
+        for name, part in parts.items():
+            atom, bit = inner(part), -1
+            if not isinstance(atom, Reals | Discrete):
+                raise TypeError(f"{atom} is not an atom")
+            if isinstance(part, Maybe):
+                bit, self.bits = self.bits, self.bits + 1
+            if isinstance(atom, Reals):
+                self.parts.append(Part(name, atom, self.width, prod(atom.shape), bit))
+                self.width += prod(atom.shape)
+            else:
+                self.parts.append(Part(name, atom, len(self.sizes), prod(atom.shape), bit))
+                self.sizes += atom.each
+
+    @staticmethod
+    def refuses(space: Space) -> str | None:
+        """Anything but Reals, or a Row of Reals and Discrete parts, missing or not."""
+        if isinstance(space, Reals):
+            return None
+        fits = isinstance(space, Row) and all(isinstance(inner(s), Reals | Discrete) for s in space.parts.values())
+        return None if fits else "takes Reals, or a Row of Reals and Discrete parts"
+
+    def split(self, batch: Batch) -> Items:
+        """A batch of the space as three tensors."""
+        n = len(batch)
+        x, there = torch.zeros(n, self.width, dtype=torch.float64), torch.ones(n, self.width, dtype=torch.bool)
+        codes, codes_there = torch.zeros(n, len(self.sizes), dtype=torch.long), torch.ones(n, len(self.sizes), dtype=torch.bool)
+        bits = torch.ones(n, self.bits, dtype=torch.bool)
+        for p in self.parts:
+            part = batch.parts[p.name] if isinstance(self.space, Row) else batch
+            value = part.tensor.reshape(n, p.width)
+            numbers = isinstance(p.atom, Reals)
+            if part.seen is not None:
+                value = value.where(part.seen[:, None], torch.zeros_like(value))
+                (there if numbers else codes_there)[:, p.columns] = part.seen[:, None]
+                bits[:, p.bit] = part.seen
+            (x if numbers else codes)[:, p.columns] = value
+        return Items(x, there, codes, codes_there, bits)
+
+    def join(self, items: Items) -> Batch:
+        """Three tensors as a batch of the space."""
+        made = {}
+        for p in self.parts:
+            value = (items.x if isinstance(p.atom, Reals) else items.codes)[:, p.columns].reshape(len(items), *p.atom.shape)
+            made[p.name] = Batch(value, items.bits[:, p.bit] if p.bit >= 0 else None)
+        return Batch(made) if isinstance(self.space, Row) else made[""]

@@ -1,0 +1,297 @@
+"""Gaussian mixture: soft clusters of rows or arrays, exact likelihood, exact conditioning, missing values welcome."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import log
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Interval
+from torch import Tensor
+
+from ilk.batch import Batch, Source
+from ilk.distribution import Distribution, Family, How
+from ilk.errors import ModelError, TrainingError
+from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments
+from ilk.families._mixed import Items, Mixed
+from ilk.families._mixture_given import Asked, MixturePosterior, asked
+from ilk.given import Evidence
+from ilk.rng import Rng
+from ilk.run import Began, Ended, Progress, Run
+from ilk.space import Space
+from ilk.store import State
+
+CHUNK, SELECT = 1 << 16, 20_000
+KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """Per component: a weight, a Gaussian of the numbers, a law per category column, a chance of presence per Maybe."""
+
+    log_weight: Tensor
+    gauss: Gaussians
+    tables: tuple[Tensor, ...]
+    log_there: Tensor
+    log_gone: Tensor
+
+    def joint(self, items: Items) -> Tensor:
+        """log p(component, item), (K, n), of the standardised items."""
+        out = self.log_weight[:, None] + self._numbers(items)
+        for j, table in enumerate(self.tables):
+            out += table[:, items.codes[:, j]].where(items.codes_there[:, j], 0.0)
+        if items.bits.shape[1]:
+            bits = items.bits.double().T
+            out += self.log_there @ bits + self.log_gone @ (1 - bits)
+        return out
+
+    def _numbers(self, items: Items) -> Tensor:
+        if bool(items.x_there.all()):
+            return self.gauss.log_density(items.x)
+        out = torch.zeros(len(self.log_weight), len(items), dtype=torch.float64)
+        for seen, rows in patterns(items.x_there):
+            if bool(seen.any()):
+                out[:, rows] = self.gauss.marginal(seen).log_density(items.x[rows][:, seen])
+        return out
+
+
+def patterns(there: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The different rows of a mask, and which rows are like each."""
+    kinds, which = there.unique(dim=0, return_inverse=True)
+    return [(kind, (which == i).nonzero()[:, 0]) for i, kind in enumerate(kinds)]
+
+
+class Mixture(Distribution["GMM"]):
+    """Exact density, exact samples, exact conditioning; learns from sums."""
+
+    def __init__(self, family: GMM, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
+        super().__init__(family, space, rng, about)
+        self.layout = Mixed(space)
+        self.center = torch.zeros(self.layout.width, dtype=torch.float64)
+        self.scale = torch.ones(self.layout.width, dtype=torch.float64)
+        self.law = self._blank(family.components or 1)
+
+    def _blank(self, k: int) -> Law:
+        d, many = self.layout.width, self.layout.bits
+        mean = torch.zeros(k, d, dtype=torch.float64)
+        full = self.family.covariance in ("full", "tied")
+        gauss: Gaussians = Full(mean, torch.eye(d, dtype=torch.float64).repeat(k, 1, 1)) if full else Diagonal(mean, torch.ones_like(mean))
+        tables = tuple(torch.full((k, s), -log(s), dtype=torch.float64) for s in self.layout.sizes)
+        half = torch.full((k, many), log(0.5), dtype=torch.float64)
+        return Law(log_weight=torch.full((k,), -log(k), dtype=torch.float64), gauss=gauss, tables=tables, log_there=half, log_gone=half.clone())
+
+    # learning
+
+    def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Expectation-maximisation from k-means++ (Arthur & Vassilvitskii 2007); the number of components by BIC unless given."""
+        from ilk.families._mixture_fit import choose_components, seeded
+
+        saved = run.saved()
+        start, before = 0, -torch.inf
+        if saved is not None:
+            self.restore(saved)
+            start, before = int(saved.facts["round"]), float(saved.facts["before"])
+        else:
+            self.standardise(data)
+            k = self.family.components or choose_components(self, data, run, KS, SELECT)
+            self.absorb(seeded(self, data, k, run.rng))
+        rounds, done = run.steps(self.family.rounds), start
+        run.emit(Began("gmm", rounds))
+        for done in range(start + 1, rounds + 1):
+            sums = self.total(data)
+            now = float(sums.tensors["nats"]) / float(sums.tensors["items"])
+            if not now > -torch.inf:
+                raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge")
+            self.absorb(sums)
+            facts = {"round": done, "before": now}
+            run.tick(lambda: replace(self.state(), facts=facts))  # noqa: B023
+            run.emit(Progress(done, done / rounds, -now))
+            if now - before < self.family.tolerance:
+                break
+            before = now
+        run.emit(Ended("gmm", done, 0.0))
+
+    def standardise(self, data: Source) -> None:
+        """Centre and scale of every number, from all items."""
+        d = self.layout.width
+        n, one, two = (torch.zeros(d, dtype=torch.float64) for _ in range(3))
+        for chunk in data.chunks(CHUNK):
+            items = self.layout.split(chunk)
+            if not bool(n.any()):
+                self.center = (items.x * items.x_there).sum(0) / items.x_there.sum(0).clamp_min(1)
+            gap = (items.x - self.center) * items.x_there
+            n, one, two = n + items.x_there.sum(0), one + gap.sum(0), two + gap.square().sum(0)
+        mean = one / n.clamp_min(1)
+        spread = (two / n.clamp_min(1) - mean.square()).clamp_min(0).sqrt()
+        self.center, self.scale = self.center + mean, spread.where(spread > 1e-12 * (1 + self.center.abs()), torch.tensor(1.0).double())
+
+    def items(self, batch: Batch) -> Items:
+        """A batch as standardised items."""
+        raw = self.layout.split(batch)
+        return replace(raw, x=((raw.x - self.center) / self.scale).where(raw.x_there, 0.0))
+
+    def total(self, data: Source) -> State:
+        """The statistics of all items."""
+        sums: State | None = None
+        for chunk in data.chunks(CHUNK):
+            part = self.statistics(chunk)
+            sums = part if sums is None else self.add(sums, part)
+        if sums is None:
+            raise TrainingError("there are no items to learn from", code="EMPTY")
+        return sums
+
+    def statistics(self, batch: Batch) -> State:
+        """The E-step: expected counts and moments under the law of now. They add up over batches."""
+        items = self.items(batch)
+        simple = isinstance(self.law.gauss, Full) and not self.layout.sizes and bool(items.x_there.all()) and not self.layout.bits
+        if simple and batch.weight is None and isinstance(self.law.gauss, Full):
+            nats, moments = self.law.gauss.joint(items.x, self.law.log_weight)
+            return self._sums(nats, len(items), moments, (), torch.zeros(len(moments.count), 0).double())
+        joint = self.law.joint(items)
+        each = joint.logsumexp(0)
+        share = (joint - each).exp_()
+        if batch.weight is not None:
+            share, each = share * batch.weight, each * batch.weight
+        return self.summed(items, share, each.sum())
+
+    def summed(self, items: Items, share: Tensor, nats: Tensor) -> State:
+        """Sums over items weighted by shares (K, n)."""
+        moments = self._moments(items, share)
+        tables = []
+        for j, size in enumerate(self.layout.sizes):
+            here = share * items.codes_there[:, j]
+            tables.append(torch.zeros(len(share), size, dtype=torch.float64).index_add_(1, items.codes[:, j], here))
+        return self._sums(nats, len(items), moments, tuple(tables), share @ items.bits.double())
+
+    def _moments(self, items: Items, share: Tensor) -> Moments:
+        gauss = self.law.gauss if len(self.law.gauss.mean) == len(share) else self._blank(len(share)).gauss
+        if bool(items.x_there.all()):
+            return gauss.moments(items.x, share)
+        parts = []
+        for seen, rows in patterns(items.x_there):
+            inside = gauss.marginal(seen).moments(items.x[rows][:, seen], share[:, rows].contiguous())
+            parts.append(gauss.completed(inside, seen))
+        return sum(parts[1:], parts[0])
+
+    @staticmethod
+    def _sums(nats: Tensor, items: int, moments: Moments, tables: tuple[Tensor, ...], bits: Tensor) -> State:
+        named = {f"table.{j}": t for j, t in enumerate(tables)}
+        return State({"nats": nats, "items": torch.tensor(float(items)).double(), "count": moments.count, "first": moments.first,
+                      "second": moments.second, "bits": bits, **named})
+
+    def add(self, one: State, other: State) -> State:
+        """Sums of two batches."""
+        return State({k: t + other.tensors[k] for k, t in one.tensors.items()})
+
+    def absorb(self, state: State) -> None:
+        """The M-step. A component that has lost all its items keeps its place and vanishing weight."""
+        s, f = state.tensors, self.family
+        count = s["count"]
+        safe = count.clamp_min(1e-10)
+        mean = s["first"] / safe[:, None]
+        gauss: Gaussians
+        if f.covariance in ("full", "tied"):
+            cov = s["second"] / safe[:, None, None] - mean[:, :, None] * mean[:, None]
+            if f.covariance == "tied":
+                cov = (cov * (count / count.sum())[:, None, None]).sum(0, keepdim=True).expand_as(cov).contiguous()
+            gauss = Full(mean, cov + f.ridge * torch.eye(cov.shape[-1], dtype=torch.float64))
+        else:
+            var = (s["second"] / safe[:, None] - mean.square()).clamp_min(0)
+            gauss = Diagonal(mean, (var if f.covariance == "diag" else var.mean(1, keepdim=True).expand_as(var)) + f.ridge)
+        tables = tuple(((t + f.smoothing / t.shape[1]) / (t + f.smoothing / t.shape[1]).sum(1, keepdim=True)).log()
+                       for t in (s[f"table.{j}"] for j in range(len(self.layout.sizes))))
+        there = (s["bits"] + f.smoothing / 2) / (safe[:, None] + f.smoothing)
+        there = there.clamp(1e-300, 1)
+        self.law = Law(log_weight=(safe / safe.sum()).log(), gauss=gauss, tables=tables, log_there=there.log(), log_gone=(1 - there).clamp_min(1e-300).log())
+
+    # the law
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Log density, (n,)."""
+        items = self.items(batch)
+        return self.law.joint(items).logsumexp(0) - items.x_there.double() @ self.scale.log()
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
+        """Draws of a component, then of its parts."""
+        return MixturePosterior(self, Asked()).sample(n, rng, how)
+
+    def given(self, evidence: Evidence, rng: Rng) -> MixturePosterior | None:
+        """Exact for any categories, presences and kept numbers; for ranges of any numbers if diagonal, of one if full."""
+        said = asked(self, evidence)
+        return None if said is None else MixturePosterior(self, said)
+
+    def parameters(self) -> int:
+        """How many free numbers the law has: what BIC counts."""
+        k, d = self.law.gauss.mean.shape
+        spread = {"full": k * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "diag": k * d, "spherical": k * min(1, d)}[self.family.covariance]
+        return k - 1 + k * d + spread + k * sum(s - 1 for s in self.layout.sizes) + k * self.layout.bits
+
+    def bic(self, data: Source) -> float:
+        """Bayesian information criterion in nats: -2 log-likelihood + parameters x log n (Schwarz 1978); low is good."""
+        nats = sum(float(self.log_prob(chunk).sum()) for chunk in data.chunks(CHUNK))
+        return -2 * nats + self.parameters() * log(len(data))
+
+    def copy(self, components: int) -> Mixture:
+        """An unfitted one of so many components that shares the scales."""
+        other = Mixture(replace(self.family, components=components), self.space, Rng(0), self.about)
+        other.center, other.scale = self.center, self.scale
+        return other
+
+    def state(self) -> State:
+        """Weights, means, covariances, tables, chances of presence, scales."""
+        law = self.law
+        return State({"log_weight": law.log_weight, "mean": law.gauss.mean, "cov": law.gauss.cov, "log_there": law.log_there, "log_gone": law.log_gone,
+                      "center": self.center, "scale": self.scale, **{f"table.{j}": t for j, t in enumerate(law.tables)}})
+
+    def restore(self, state: State) -> None:
+        """Takes them back."""
+        t: dict[str, Any] = dict(state.tensors)
+        k = len(t["log_weight"]) if "log_weight" in t else 0
+        want = {**{name: tensor.shape for name, tensor in State(self._with(self._blank(max(1, k)))).tensors.items()}}
+        if k == 0 or {n: x.shape for n, x in t.items()} != want or any(x.dtype != torch.float64 for x in t.values()):
+            raise ModelError("the tensors do not fit a mixture over this space", code="WEIGHTS_SHAPE")
+        gauss = Full(t["mean"], t["cov"]) if self.family.covariance in ("full", "tied") else Diagonal(t["mean"], t["cov"])
+        self.center, self.scale = t["center"], t["scale"]
+        self.law = Law(log_weight=t["log_weight"], gauss=gauss, tables=tuple(t[f"table.{j}"] for j in range(len(self.layout.sizes))),
+                       log_there=t["log_there"], log_gone=t["log_gone"])
+
+    def _with(self, law: Law) -> Mapping[str, Tensor]:
+        before, self.law = self.law, law
+        found, self.law = self.state().tensors, before
+        return found
+
+
+
+
+@dataclass(frozen=True, kw_only=True)
+class GMM(Family):
+    """Gaussian mixture (McLachlan & Peel 2000): Gaussians for numbers, a law per category, a chance of presence.
+
+    Within a component the parts of a Row other than numbers are independent; numbers have a full covariance unless
+    `covariance` says otherwise. `components` None chooses their number by BIC. `ridge` is added to variances, in units
+    of each number's own variance.
+
+    >>> import torch
+    >>> from ilk.batch import Batch, Memory
+    >>> from ilk.run import Run
+    >>> from ilk.space import Reals
+    >>> x = Rng(0).normal(500, 2)
+    >>> model = GMM(components=1).build(Reals((2,)), Rng(0))
+    >>> model.fit(Memory(Batch(x)), Run())
+    >>> round(float(model.log_prob(Batch(x)).mean()), 1)
+    -2.8
+    """
+
+    distribution = Mixture
+    components: Annotated[int, Interval(ge=1, le=4096)] | None = None
+    covariance: Literal["full", "tied", "diag", "spherical"] = "full"
+    rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
+    tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-4
+    ridge: Annotated[float, Interval(ge=0, le=10)] = 1e-6
+    smoothing: Annotated[float, Interval(ge=0, le=1000)] = 0.5
+
+    @classmethod
+    def refuses(cls, space: Space) -> str | None:
+        """Anything but Reals or rows of atoms."""
+        return Mixed.refuses(space)

@@ -1,0 +1,65 @@
+"""The contract of a figure about a model, and what it may look at."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from .rng import Rng
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a metric may look at; what is absent is None. Collections are the modality's: frames, lists of texts, arrays.
+
+    `made` are items of the model (as many as the test items if possible), `holdout` are real items the model has not
+    seen, as many as `train`, for comparisons of closeness.
+    """
+
+    model: Model | None = None
+    made: Any = None
+    train: Any = None
+    test: Any = None
+    holdout: Any = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A figure: value, standard error (None if none is known), number of items, and the parts or convention behind it."""
+
+    value: float
+    error: float | None
+    n: int
+    parts: Mapping[str, float] = field(default_factory=dict)
+    convention: str = ""
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """Why there is no figure."""
+
+    reason: str
+
+
+class Metric(ABC):
+    """One figure. `needs` names the fields of a Case it can't do without, `modalities` those it understands (empty: all)."""
+
+    needs: ClassVar[tuple[str, ...]]
+    modalities: ClassVar[tuple[str, ...]] = ()
+    better: ClassVar[Literal["higher", "lower", "middle"]]
+    low: ClassVar[float]
+    high: ClassVar[float]
+
+    @abstractmethod
+    def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
+        """The figure, or why there is none."""
+
+
+def measured(metric: Metric, case: Case, rng: Rng) -> Reading | NotApplicable:
+    """The reading, or which field of the case is absent."""
+    absent = [name for name in metric.needs if getattr(case, name) is None]
+    return NotApplicable(f"needs {', '.join(absent)}") if absent else metric.measure(case, rng)

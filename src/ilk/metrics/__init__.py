@@ -1,0 +1,1 @@
+"""One figure about a model a file."""

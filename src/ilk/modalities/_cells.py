@@ -1,0 +1,289 @@
+"""A number column cut into cells with a known law inside each: a spike, a uniform stretch, exponential tails.
+
+Numbers are in fine units: whole numbers on a grid (counting measure), else the column's own (Lebesgue, atoms counted).
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor, inf, isfinite, nextafter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ilk.errors import UsageError
+from ilk.given import Test
+from ilk.rng import Rng
+
+MOST_VALUES, LEAST_BINS, MOST_BINS = 256, 4, 256
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells [edges_i, edges_i+1); the outer two also hold what lies beyond, with mass `below` and `above`.
+
+    `spikes` are points (None: none) of mass `spiked` inside their cell; the rest of a cell is uniform.
+    """
+
+    edges: tuple[float, ...]
+    spikes: tuple[float | None, ...]
+    spiked: tuple[float, ...]
+    below: float
+    above: float
+    tail: float
+    grid: bool
+
+    def __len__(self) -> int:
+        return len(self.spikes)
+
+    def code(self, f: Tensor) -> Tensor:
+        """The cell of each number."""
+        return torch.searchsorted(_tensor(self.edges[1:-1]), f.contiguous(), right=True)
+
+    @property
+    def spike(self) -> Tensor:
+        """The spikes, NaN where there is none."""
+        return _tensor([float("nan") if s is None else s for s in self.spikes])
+
+    def weights(self) -> Tensor:
+        """Mass of spike, uniform stretch, lower tail and upper tail in every cell, (cells, 4)."""
+        out = torch.zeros(len(self), 4, dtype=torch.float64)
+        out[0, 2], out[-1, 3] = self.below, self.above
+        inside = 1 - out.sum(1)
+        out[:, 0] = inside * _tensor(self.spiked)
+        out[:, 1] = inside - out[:, 0]
+        return out
+
+    def room(self) -> Tensor:
+        """Size of every uniform stretch: its points on a grid (the spike is not one of them), else its width."""
+        e = _tensor(self.edges).diff()
+        return (e - (~self.spike.isnan()).double()).clamp_min(0) if self.grid else e
+
+    def log_density(self, f: Tensor) -> Tensor:
+        """log q(number | its cell): per grid point or atom, or per unit."""
+        code, w = self.code(f), self.weights()
+        uniform = w[:, 1].log() - self.room().clamp_min(1e-300).log()
+        low, high = self.edges[0] - f, f - self.edges[-1]
+        if self.grid:
+            low, high = low - 0.5, high - 0.5
+            unit = float(-np.expm1(-1 / self.tail))
+            tails = [torch.tensor(m, dtype=torch.float64).log() - b / self.tail + np.log(unit) for m, b in ((self.below, low), (self.above, high))]
+        else:
+            tails = [torch.tensor(m, dtype=torch.float64).log() - b / self.tail - np.log(self.tail) for m, b in ((self.below, low), (self.above, high))]
+        out = uniform[code]
+        out = tails[0].where(f < self.edges[0], out)
+        out = tails[1].where(f >= self.edges[-1], out)
+        return w[:, 0].log()[code].where(f == self.spike[code], out)
+
+    def parts(self, span: Span) -> Tensor:
+        """P(obeys, by spike, stretch or tail | cell), (cells, 4)."""
+        w, e, spike = self.weights(), _tensor(self.edges), self.spike
+        out = torch.zeros_like(w)
+        out[:, 0] = w[:, 0] * span.holds(spike.nan_to_num(inf))
+        lo, hi = e[:-1].clamp(span.low, span.high), e[1:].clamp(span.low, span.high)
+        inside = (hi - lo).clamp_min(0)
+        if self.grid:
+            inside = inside - ((spike > span.low) & (spike < span.high)).double()
+        out[:, 1] = w[:, 1] * (inside.clamp_min(0) / self.room().clamp_min(1e-300)).clamp_max(1)
+        out[0, 2], out[-1, 3] = self.below * self._tail(-span.high, -span.low, -self.edges[0]), self.above * self._tail(span.low, span.high, self.edges[-1])
+        for point in span.without if self.grid else ():
+            out = self._less(out, point, span)
+        return out
+
+    def _tail(self, a: float, b: float, edge: float) -> float:
+        return float(np.exp(-max(a - edge, 0.0) / self.tail) - np.exp(-max(b - edge, 0.0) / self.tail))
+
+    def _less(self, out: Tensor, point: float, span: Span) -> Tensor:
+        if not span.low < point < span.high:
+            return out
+        f = _tensor([point])
+        code = int(self.code(f))
+        which = 2 if point < self.edges[0] else 3 if point >= self.edges[-1] else 1
+        if which != 1 or self.spikes[code] != point:
+            out[code, which] = (out[code, which] - self.log_density(f).exp()[0]).clamp_min(0)
+            out[code, which] = 0.0 if out[code, which] < 1e-15 else out[code, which]
+        return out
+
+    def draw(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
+        """A number of each cell that obeys the span, from the law of the cell."""
+        if span.only is not None:
+            return self._draw_only(code, span, rng)
+        f = self._draw_once(code, span, rng.child("0"))
+        for t in range(1, 1000):
+            bad = ~span.holds(f)
+            if not bool(bad.any()):
+                return f
+            f = self._draw_once(code, span, rng.child(t)).where(bad, f)
+        raise UsageError(f"no number between {span.low} and {span.high} was found in 1000 tries", code="GIVEN")
+
+    def _draw_once(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
+        u = rng.uniform(len(code), 2)
+        parts = self.parts(span)
+        mass = parts[code].cumsum(1)
+        which = (u[:, :1] * mass[:, -1:] >= mass).sum(1).clamp_max(3)
+        e = _tensor(self.edges)
+        lo, hi = e[code].clamp(span.low, span.high), e[code + 1].clamp(span.low, span.high)
+        f = lo + u[:, 1] * (hi - lo)
+        f = self._tailed(u[:, 1], span.low, span.high, self.edges[-1]).where(which == 3, f)
+        f = (-self._tailed(u[:, 1], -span.high, -span.low, -self.edges[0])).where(which == 2, f)
+        if self.grid:
+            f = self._skipped(f.round().clamp(ceil(span.low) if isfinite(span.low) else -1e300, floor(span.high) if isfinite(span.high) else 1e300),
+                              code, which, u[:, 1], span)
+        return self.spike[code].where(which == 0, f)
+
+    def _skipped(self, f: Tensor, code: Tensor, which: Tensor, u: Tensor, span: Span) -> Tensor:
+        """Uniform over the grid points of the stretch but for the spike."""
+        e, spike = _tensor(self.edges), self.spike[code]
+        lo, hi = e[code].clamp(span.low, span.high), e[code + 1].clamp(span.low, span.high)
+        first = lo.ceil()
+        has = (spike >= lo) & (spike <= hi)
+        count = (hi.floor() - first + 1 - has.double()).clamp_min(1)
+        point = first + (u * count).floor().clamp_max(count - 1)
+        point = point + (has & (point >= spike)).double()
+        return point.where(which == 1, f)
+
+    def _tailed(self, u: Tensor, a: float, b: float, edge: float) -> Tensor:
+        """Beyond the edge by an exponential law, between a and b."""
+        p, q = np.exp(-max(a - edge, 0.0) / self.tail), np.exp(-max(b - edge, 0.0) / self.tail)
+        return edge - self.tail * (p + u * (q - p)).clamp_min(1e-300).log()
+
+    def _draw_only(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
+        points = _tensor(sorted(p for p in span.only or () if bool(span.holds(_tensor([p])))))
+        mass = self.log_density(points)[None].where(self.code(points)[None] == code[:, None], -inf)
+        from ilk.rng import choose
+
+        return points[choose(mass, rng.child("only").uniform(len(code)))]
+
+    def mass(self, span: Span) -> Tensor:
+        """P(obeys | cell), for every cell."""
+        if span.only is None:
+            return self.parts(span).sum(1)
+        out = torch.zeros(len(self), dtype=torch.float64)
+        points = _tensor([p for p in dict.fromkeys(span.only) if bool(span.holds(_tensor([p])))])
+        if not self.grid:
+            points = points[torch.isin(points, self.spike)]
+        return out.index_add_(0, self.code(points), self.log_density(points).exp())
+
+
+def _tensor(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The numbers that obey some comparisons, in fine units; on a grid the ends lie between points."""
+
+    low: float = -inf
+    high: float = inf
+    without: tuple[float, ...] = ()
+    only: tuple[float, ...] | None = None
+
+    def holds(self, f: Tensor) -> Tensor:
+        """Which numbers obey."""
+        inside = (f >= self.low) & (f <= self.high)
+        if self.without:
+            inside &= ~torch.isin(f, _tensor(self.without))
+        return inside if self.only is None else inside & torch.isin(f, _tensor(self.only))
+
+
+def span(tests: Sequence[Test], fine: Any, grid: bool) -> Span:
+    """Comparisons with numbers as a Span; `fine` makes a raw constant fine."""
+    found = Span()
+    for test in tests:
+        values = test.value if isinstance(test.value, tuple) else (test.value,)
+        found = _narrow(found, test.sign, [fine(v) for v in values if v is not None], grid)
+    return found
+
+
+def _narrow(s: Span, sign: str, at: list[float], grid: bool) -> Span:
+    if sign in ("==", "in"):
+        return replace(s, only=tuple(at) if s.only is None else tuple(p for p in s.only if p in at))
+    if sign in ("!=", "not in"):
+        return replace(s, without=(*s.without, *at))
+    edge = _closed(sign, at[0], grid)
+    return replace(s, high=min(s.high, edge)) if sign[0] == "<" else replace(s, low=max(s.low, edge))
+
+
+def _closed(sign: str, at: float, grid: bool) -> float:
+    """The end of a closed range that means the same: between grid points, or the next number over."""
+    if grid:
+        return ceil(at) - 0.5 if sign in ("<", ">=") else floor(at) + 0.5
+    return {"<": nextafter(at, -inf), ">": nextafter(at, inf)}.get(sign, at)
+
+
+def learn(f: Floats, grid: bool, atoms: Sequence[float], low: float | None, high: float | None) -> Cells:
+    """Cells for these numbers: frequent values get one each, the rest share quantile bins no narrower than the smallest gap.
+
+    Unseen values between seen ones share the mass of values seen once (Good 1953); a tail gets 1/(n + 2), and none where
+    a bound is declared.
+    """
+    n = max(1, len(f))
+    values, counts = np.unique(f, return_counts=True) if len(f) else (np.zeros(1), np.ones(1, dtype=np.int64))
+    bins = int(np.clip(round(1.1 * n**0.5), LEAST_BINS, MOST_BINS))
+    if not grid:
+        heavy = np.isin(values, np.asarray(atoms, dtype=np.float64))
+    else:
+        heavy = np.ones(len(values), dtype=bool) if len(values) <= MOST_VALUES else counts >= max(3, n / (2 * bins))
+    edges, spikes = _layout(values, counts, heavy, bins, grid)
+    edges[0], edges[-1] = _bounded(edges, low, high, grid)
+    unseen = min(0.5, (int((counts == 1).sum()) + 1) / (n + 2))
+    width = np.diff(edges) - 1 if grid else np.diff(edges)
+    spiked = tuple(0.0 if s is None else 1.0 if w <= 1e-12 else 1.0 - unseen for s, w in zip(spikes, width, strict=True))
+    share = np.histogram(f, bins=np.asarray(edges))[0] / n if len(f) else np.ones(len(spikes))
+    pin = 1 / (n + 2)
+    below, above = (0.0 if bound is not None else min(0.5, pin / max(float(s), pin)) for bound, s in ((low, share[0]), (high, share[-1])))
+    spread = float(f.std()) if len(f) else 1.0
+    return Cells(tuple(map(float, edges)), tuple(spikes), spiked, below, above, max(spread / 2, 1.0 if grid else abs(float(values[0])) * 1e-6 + 1e-12), grid)
+
+
+def _layout(values: Floats, counts: NDArray[np.int64], heavy: NDArray[np.bool_], bins: int, grid: bool) -> tuple[list[float], list[float | None]]:
+    if not grid:
+        return _atoms_and_bins(values, counts, heavy, bins)
+    rest = np.repeat(values[~heavy], counts[~heavy])
+    cuts = np.unique(np.floor(np.quantile(rest, np.linspace(0, 1, bins + 1)))) - 0.5 if len(rest) else np.zeros(0)
+    points = values[heavy]
+    edges = np.unique(np.concatenate([cuts, points - 0.5, points + 0.5, [values[0] - 0.5, values[-1] + 0.5]]))
+    filled = np.histogram(np.repeat(values, 1), bins=edges)[0] > 0
+    kept: list[float] = []
+    spikes: list[float | None] = []
+    place = {float(p) - 0.5: float(p) for p in points}
+    for start, full in zip(edges[:-1].tolist(), filled.tolist(), strict=True):
+        if full or not spikes or spikes[-1] is None:
+            kept.append(start)
+            spikes.append(place.get(start))
+    return [*kept, float(edges[-1])], spikes
+
+
+def _atoms_and_bins(values: Floats, counts: NDArray[np.int64], heavy: NDArray[np.bool_], bins: int) -> tuple[list[float], list[float | None]]:
+    atoms, loose = values[heavy], values[~heavy]
+    gap = float(np.diff(values).min()) if len(values) > 1 else max(abs(float(values[0])) * 1e-3, 1e-6)
+    rest = np.repeat(loose, counts[~heavy])
+    cuts = np.quantile(rest, np.linspace(0, 1, bins + 1)) if len(rest) else np.array([values[0] - gap, values[-1] + gap])
+    ends = np.array([min(values[0], cuts[0]) - gap / 2, max(values[-1], cuts[-1]) + gap / 2])
+    edges = [float(ends[0])]
+    for cut in [*cuts[1:-1].tolist(), float(ends[1])]:
+        if cut - edges[-1] >= gap * (1 - 1e-9):
+            edges.append(cut)
+    edges[-1] = float(ends[1])
+    if len(edges) == 1:
+        edges.append(float(ends[1]))
+    # at most one atom a cell: cut between neighbours that share one
+    inside = np.searchsorted(edges[1:-1], atoms, side="right")
+    more = [float((a + b) / 2) for a, b, i, j in zip(atoms[:-1], atoms[1:], inside[:-1], inside[1:], strict=True) if i == j]
+    edges = sorted({*edges, *more})
+    inside = np.searchsorted(edges[1:-1], atoms, side="right")
+    spikes: list[float | None] = [None] * (len(edges) - 1)
+    for i, atom in zip(inside.tolist(), atoms.tolist(), strict=True):
+        spikes[i] = atom
+    return edges, spikes
+
+
+def _bounded(edges: list[float], low: float | None, high: float | None, grid: bool) -> tuple[float, float]:
+    half = 0.5 if grid else 0.0
+    first = edges[0] if low is None else min(edges[0], low - half) if grid else low
+    last = edges[-1] if high is None else max(edges[-1], high + half) if grid else high
+    return first, last

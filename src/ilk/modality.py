@@ -1,0 +1,157 @@
+"""The contracts of a kind of data: its items, its codecs, how it is read, written and shown."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from .batch import Batch
+from .dataset import Dataset
+from .distribution import Keeps
+from .given import Given, Test, Value, as_given
+from .lift import Known
+from .rng import Rng
+from .space import Space
+from .store import State
+
+C = TypeVar("C")  # a collection of raw items: a frame, a list of texts, an array
+S = TypeVar("S", bound="Codec[Any]")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Items for eyes: mime type and bytes."""
+
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a reader refuses before decoding: total bytes, compression ratio, entries of an archive, items."""
+
+    bytes: int = 64 << 30
+    ratio: int = 100
+    unpacked: int = 1 << 30
+    entries: int = 100_000
+    items: int = 10**9
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered(Generic[C]):
+    """Comparisons as a codec understands them."""
+
+    codec: Codec[C]                                   # restricted: draws and scores inside what is asked
+    known: Known = field(default_factory=dict)        # per part, for the lift
+    log_volume: float = 0.0                           # nats of the kept parts, in raw units
+    rest: tuple[Test, ...] = ()                       # what it can't express: left to rejection
+
+
+class Codec(ABC, Generic[C]):
+    """Raw items <-> batches of a space. log p(code) + log_volume is the log density of the raw item, or its bound.
+
+    A codec never changes: `learned`, `restored` and `given` make new ones. `decode` of a "cells" codec draws from a known
+    law inside the cell, which is why it takes an Rng.
+    """
+
+    keeps: Keeps
+    space: Space
+
+    @classmethod
+    @abstractmethod
+    def learned(cls: type[S], modality: Modality[C], train: C) -> S:
+        """The codec for these training items."""
+
+    @classmethod
+    @abstractmethod
+    def restored(cls: type[S], modality: Modality[C], state: State) -> S:
+        """The codec that `state` wrote down."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What was learned."""
+
+    @abstractmethod
+    def encode(self, items: C, rng: Rng) -> Batch:
+        """Raw items as a batch; DataError if they are not of the kind learned."""
+
+    @abstractmethod
+    def decode(self, batch: Batch, rng: Rng) -> C:
+        """A batch as raw items."""
+
+    @abstractmethod
+    def log_volume(self, items: C, rng: Rng) -> Tensor:
+        """Nats to add to the log density of the code, (B,) float64; the same rng gives the noise that `encode` used."""
+
+    def given(self, tests: Sequence[Test]) -> Lowered[C]:
+        """The codec within these comparisons; by default all is left to rejection."""
+        return Lowered(self, rest=tuple(tests))
+
+
+class Modality(ABC, Generic[C]):
+    """A kind of data: a frozen dataclass of how to read it, whose fields become flags."""
+
+    @classmethod
+    @abstractmethod
+    def claims(cls, raw: Any) -> bool:
+        """Whether a path or an object in memory looks like this kind of data."""
+
+    @abstractmethod
+    def read(self, at: Any, limits: Limits) -> Dataset[C]:
+        """The items at a path, or those of an object in memory; DataError with the place when it can't."""
+
+    @abstractmethod
+    def write(self, items: C, to: Path) -> None:
+        """Items as a file in a form that `read` takes."""
+
+    @abstractmethod
+    def codecs(self) -> Sequence[type[Codec[C]]]:
+        """Ways to code items, the native one first."""
+
+    @abstractmethod
+    def take(self, items: C, index: Tensor) -> C:
+        """Items by whole-number index."""
+
+    @abstractmethod
+    def join(self, pieces: Sequence[C]) -> C:
+        """One collection of several."""
+
+    @abstractmethod
+    def obeys(self, items: C, tests: Sequence[Test]) -> Tensor:
+        """Which raw items obey every comparison: bool, (B,). All shares and checks rest on this."""
+
+    @abstractmethod
+    def show(self, items: C) -> Shown:
+        """Some items for eyes: text, HTML or a picture."""
+
+    @abstractmethod
+    def keys(self, items: C) -> Sequence[Any]:
+        """Something hashable per item, equal for equal items: duplicates are found by it."""
+
+    @property
+    def measure(self) -> str:
+        """The base measure of a score, in words."""
+        return "counting measure"
+
+    def lengths(self, items: C) -> Mapping[str, Tensor]:
+        """Units an item's nats may also be given per, and how many each item has: characters, bytes."""
+        return {}
+
+    def asked(self, asked: str | Mapping[str, Value] | Given) -> Given:
+        """What a plain string or mapping means here."""
+        return as_given(asked)
+
+    def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
+        """The comparisons with constants in the data's own types; UsageError for a part or constant that can't be."""
+        return tuple(tests)
+
+
+def groups(modality: Modality[C], items: C) -> Tensor:
+    """The number of the first item equal to each item, (B,)."""
+    first: dict[Any, int] = {}
+    return torch.tensor([first.setdefault(k, i) for i, k in enumerate(modality.keys(items))], dtype=torch.long)

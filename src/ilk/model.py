@@ -1,0 +1,164 @@
+"""A fitted model as the user holds it, and its form on disk. Verbs are functions; this only holds."""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, recipe, registry
+from .distribution import Distribution, describe
+from .errors import IlkError, ModelError, UsageError
+from .given import Given, Value, given_from_json, given_to_json
+from .lift import Lift, lift_named
+from .modality import Codec, Modality
+from .rng import Rng
+from .space import Space, from_json, to_json
+from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
+
+if TYPE_CHECKING:
+    from .distribution import How
+    from .verbs.condition import Conditioned
+    from .verbs.evaluate import Evaluation
+    from .verbs.score import Score
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A distribution, the way to it from raw items, what is given, and where it came from."""
+
+    modality: Modality[Any]
+    codec: Codec[Any]
+    lift: Lift
+    body: Distribution[Any]
+    givens: tuple[Given, ...] = ()
+    labels: tuple[int | str, ...] = ()
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def given(self, asked: str | Mapping[str, Value] | Given) -> Model:
+        """p(x) -> p(x | given): another model. `given("age > 60")`, `given({"city": "Lyon"})`, `given(Label(3))`."""
+        from .verbs.condition import given
+
+        return given(self, asked)
+
+    def sample(self, n: int = 1, seed: int = 0, how: How | None = None) -> Any:
+        """n new items, in the form that people hold them in."""
+        from .verbs.sample import sample
+
+        return sample(self, n, seed, how).items
+
+    def score(self, items: Any, seed: int = 0) -> Score:
+        """Nats per raw item, and whether exact, a bound or an estimate."""
+        from .verbs.score import score
+
+        return score(self, items, seed)
+
+    def evaluate(self, against: Any, n: int | None = None, seed: int = 0) -> Evaluation:
+        """Figures about the model beside their floors and ceilings."""
+        from .verbs.evaluate import evaluate
+
+        return evaluate(self, against, n, seed)
+
+    def save(self, to: str | Path) -> Path:
+        """A folder of JSON and safetensors, hashed; never code."""
+        return save(self, to)
+
+    @cached_property
+    def met(self) -> Conditioned:
+        """The givens worked out, once."""
+        from .verbs.condition import condition
+
+        return condition(self)
+
+    def __repr__(self) -> str:
+        said = "".join(f" given {_short(g)}" for g in self.givens)
+        return f"<ilk {registry.name_of('families', self.body.family)} of {registry.name_of('modalities', self.modality)}{said}>"
+
+    def _repr_html_(self) -> str:
+        from .verbs.show import html
+
+        return html(self)
+
+
+def _short(given: Given) -> str:
+    facts = given_to_json(given)
+    return json.dumps({k: v for k, v in facts.items() if k != "sort"}, ensure_ascii=False, default=str)
+
+
+def _facts(model: Model, state: State) -> dict[str, Any]:
+    """Everything about a model but its tensors."""
+    return {"ilk": FORMAT, "version": __version__,
+            "family": recipe.facts("families", model.body.family), "modality": recipe.facts("modalities", model.modality),
+            "codec": {"name": type(model.codec).__name__, "facts": dict(model.codec.state().facts)},
+            "lift": type(model.lift).__name__, "space": to_json(model.codec.space),
+            "about": [[k, to_json(s)] for k, s in model.body.about.items()], "labels": list(model.labels),
+            "givens": [given_to_json(g) for g in model.givens], "state": dict(state.facts), "card": dict(model.card)}
+
+
+def save(model: Model, to: str | Path) -> Path:
+    """Writes the model's folder: whole or not at all. Returns where."""
+    to = Path(to)
+    if to.exists() and not (to / "ilk.json").exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"{to} is there already and is not a model", remedy="choose another name", code="OUT", param="out")
+    state = model.body.state()
+    text = json.dumps(_facts(model, state), indent=1, ensure_ascii=False, allow_nan=False)
+    write_folder(to, {"ilk.json": text.encode(), "model.safetensors": tensors_to_bytes(state.tensors), "card.md": card_text(model).encode()})
+    return to
+
+
+def card_text(model: Model) -> str:
+    """The model card: what it is, from what data, how it was made."""
+    rows = "\n".join(f"| {k} | {v} |" for k, v in model.card.items() if not isinstance(v, dict | list))
+    family = registry.name_of("families", model.body.family)
+    said = "\n".join(f"* {k}: {v}" for k, v in recipe.options(model.body.family).items())
+    return f"# {family} of {registry.name_of('modalities', model.modality)}\n\nItems: {describe(model.codec.space)}.\n\n| | |\n|---|---|\n{rows}\n\nOptions\n\n{said}\n"
+
+
+def load(at: str | Path, net: Any = None) -> Model:
+    """The model in a folder: recipe, build, restore; no code is read from disk. ModelError if anything is amiss.
+
+    `net` is the class of a network of the user's own that the model was made with.
+    """
+    files = read_folder(Path(at), ("ilk.json", "model.safetensors"))
+    facts = parse_json(files["ilk.json"], "ilk.json")
+    if not isinstance(facts, dict) or not isinstance(facts.get("ilk"), int):
+        raise ModelError("ilk.json does not describe a model", code="MANIFEST_SCHEMA")
+    if facts["ilk"] > FORMAT:
+        raise ModelError(f"format {facts['ilk']} is newer than this ilk reads ({FORMAT})", code="NEWER_VERSION", remedy="install a newer ilk")
+    tensors = tensors_from_bytes(files["model.safetensors"])
+    try:
+        return _built(facts, tensors, net)
+    except ModelError:
+        raise
+    except IlkError as why:
+        if why.code == "NET":
+            raise
+        raise ModelError(f"ilk.json: {why}", code="MANIFEST_SCHEMA") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, MemoryError, RuntimeError, OverflowError) as why:
+        raise ModelError(f"ilk.json does not describe a model: {type(why).__name__} {str(why)[:120]}", code="MANIFEST_SCHEMA") from None
+
+
+def _built(facts: Mapping[str, Any], tensors: Mapping[str, Any], net: Any) -> Model:
+    modality: Modality[Any] = recipe.from_facts("modalities", facts["modality"])
+    kinds = {c.__name__: c for c in modality.codecs()}
+    if facts["codec"]["name"] not in kinds:
+        raise ModelError(f"ilk.json: no codec {facts['codec']['name']!r}", code="MANIFEST_SCHEMA")
+    codec = kinds[facts["codec"]["name"]].restored(modality, State(facts=facts["codec"]["facts"]))
+    space: Space = from_json(facts["space"])
+    if to_json(codec.space) != to_json(space):
+        raise ModelError("ilk.json: the codec does not make the space it names", code="MANIFEST_SCHEMA")
+    lift = lift_named(facts["lift"], space)
+    family = recipe.from_facts("families", facts["family"], net)
+    body = family.build(lift.space, Rng(0), {k: from_json(s) for k, s in facts["about"]})
+    body.restore(State(tensors, facts["state"]))
+    givens = tuple(given_from_json(g) for g in facts["givens"])
+    return Model(modality, codec, lift, body, givens, tuple(facts["labels"]), facts["card"])
+
+
+def with_card(model: Model, card: Mapping[str, Any]) -> Model:
+    """The model with more on its card."""
+    return replace(model, card={**model.card, **card})

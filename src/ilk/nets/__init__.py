@@ -1,0 +1,1 @@
+"""Networks by role, born in the shapes of the ecosystem."""

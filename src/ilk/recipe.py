@@ -1,0 +1,78 @@
+"""Recipes (families, modalities, networks, ways to draw) as JSON and back, their options checked against their ranges."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from . import registry
+from .errors import UsageError, nearest
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=None)
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
+
+
+def checked(recipe: T) -> T:
+    """The recipe itself, its options converted and in range; UsageError naming the option that is not."""
+    return made(type(recipe), {f.name: getattr(recipe, f.name) for f in fields(recipe)})  # type: ignore[arg-type]
+
+
+def made(cls: type[T], options: Mapping[str, Any]) -> T:
+    """A recipe of a class; UsageError for an unknown option or one out of range."""
+    names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    if extra := [k for k in options if k not in names]:
+        raise UsageError(f"{cls.__name__} has no option {extra[0]!r}", remedy=nearest(extra[0], names), code="OPTION", param=extra[0])
+    try:
+        found: T = _adapter(cls).validate_python(dict(options))
+    except ValidationError as why:
+        first = why.errors()[0]
+        name = ".".join(str(p) for p in first["loc"]) or cls.__name__
+        raise UsageError(f"{cls.__name__} option {name}: {first['msg'].lower()}, got {first['input']!r}"[:300], code="OPTION", param=name) from None
+    return found
+
+
+def options(recipe: Any) -> dict[str, Any]:
+    """The options of a recipe as JSON; a network inside as its own recipe, a user's own by its name."""
+    return {f.name: _plain(getattr(recipe, f.name)) for f in fields(recipe)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type) and _on("nets", value):
+        return {"net": registry.name_of("nets", value), "options": options(value)}
+    if callable(value) and not is_dataclass(value):
+        return {"custom": f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"}
+    return _adapter(object).dump_python(value, mode="json") if not isinstance(value, str | int | float | bool | None) else value
+
+
+def _on(axis: str, value: Any) -> bool:
+    return type(value).__module__.split(".")[:2] == ["ilk", axis] or any(
+        (e.module, e.attr) == (type(value).__module__, type(value).__qualname__) for e in registry._installed(axis).values())
+
+
+def facts(axis: str, recipe: Any) -> dict[str, Any]:
+    """A recipe as JSON: its registered name and its options."""
+    return {"name": registry.name_of(axis, recipe), "options": options(recipe)}
+
+
+def from_facts(axis: str, said: Mapping[str, Any], net: Any = None) -> Any:
+    """The recipe that `facts` wrote down. `net` stands for a user's own network, which is never loaded from disk."""
+    cls = registry.get(axis, str(said["name"]))
+    given = {k: _net(v, net) for k, v in dict(said["options"]).items()}
+    return made(cls, given)
+
+
+def _net(value: Any, own: Any) -> Any:
+    if isinstance(value, Mapping) and set(value) == {"net", "options"}:
+        return made(registry.get("nets", str(value["net"])), value["options"])
+    if isinstance(value, Mapping) and set(value) == {"custom"}:
+        if own is None:
+            raise UsageError(f"this model was made with a network of your own ({value['custom']})", remedy="load it with net=... naming the same class", code="NET")
+        return own
+    return value

@@ -1,0 +1,194 @@
+"""How a fit goes: seed, budget, device, checkpoints, and the events it tells its listeners. Never mixed with a recipe."""
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .errors import DataError, Stopped, UsageError
+
+if TYPE_CHECKING:
+    from .rng import Rng
+    from .store import State
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A budget of optimiser steps (EM rounds, passes): the same seed gives the same bytes."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= 10**9:
+            raise UsageError(f"a budget of {self.count} steps", remedy="1 to 1000000000 steps", param="steps")
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """A budget of wall-clock seconds, validation included."""
+
+    count: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.count <= 10**8:
+            raise UsageError(f"a budget of {self.count} seconds", remedy="more than 0 seconds", param="budget")
+
+
+Budget = Steps | Seconds
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def budget(asked: str | float | Budget | None) -> Budget | None:
+    """A budget from "90s", "10m", "1h", a number of seconds, Steps(500), or None for the family's own.
+
+    >>> budget("10m")
+    Seconds(count=600.0)
+    """
+    if asked is None or isinstance(asked, Steps | Seconds):
+        return asked
+    got = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([smh]?)\s*", str(asked))
+    if got is None:
+        raise UsageError(f"{asked!r} is not a budget", remedy="90s, 10m or 1h, or --steps N", param="budget")
+    return Seconds(float(got[1]) * _UNITS[got[2]])
+
+
+@dataclass(frozen=True)
+class Began:
+    """A piece of work starts; `total` steps if that is known."""
+
+    what: str
+    total: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where it stands: `fraction` of the budget, mean training loss in nats per item since the last one."""
+
+    step: int
+    fraction: float
+    loss: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The loss on held-out items, in nats per item, and whether it is the best so far."""
+
+    step: int
+    loss: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something people should know."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The work is done."""
+
+    what: str
+    steps: int
+    seconds: float
+
+
+Event = Began | Progress | Validated | Noted | Ended
+
+
+class Listener(Protocol):
+    """Anything that is told of events: a progress bar, a log, a test's spy."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+@dataclass
+class Switch:
+    """Where a signal handler leaves the wish to stop."""
+
+    exit_code: int = 0
+
+
+@dataclass
+class _Clock:
+    saved: float = field(default_factory=time.monotonic)
+    ticks: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a fit goes.
+
+    `checkpoint` is a folder beside the model; `resume` takes it up again; `facts` say what is being fitted, so that a
+    checkpoint of something else is refused.
+    """
+
+    seed: int = 0
+    budget: Budget | None = None
+    batch: int | None = None
+    rate: float | None = None
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    checkpoint_every: float = 30.0
+    resume: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    listeners: tuple[Listener, ...] = ()
+    switch: Switch = field(default_factory=Switch)
+    _clock: _Clock = field(default_factory=_Clock, repr=False)
+
+    @property
+    def rng(self) -> Rng:
+        """The root of every draw of the fit."""
+        from .rng import Rng
+
+        return Rng(self.seed).child("fit")
+
+    def emit(self, event: Event) -> None:
+        """Tells every listener."""
+        for listener in self.listeners:
+            listener(event)
+
+    def steps(self, default: int) -> int:
+        """How many steps a Steps budget or the default gives; a Seconds budget has no number (a huge one)."""
+        if isinstance(self.budget, Steps):
+            return self.budget.count
+        return default if self.budget is None else 10**9
+
+    def tick(self, state: Callable[[], State]) -> None:
+        """Called at safe points: keeps a checkpoint now and then, and stops when asked to (after keeping one)."""
+        self._clock.ticks += 1
+        stop = self.switch.exit_code
+        due = time.monotonic() - self._clock.saved >= self.checkpoint_every
+        if self.checkpoint is not None and (due or stop):
+            from .store import State as Kept
+            from .store import save_state
+
+            now = state()
+            save_state(self.checkpoint, Kept(now.tensors, {"run": dict(self.facts), "state": dict(now.facts)}))
+            self._clock.saved = time.monotonic()
+        if stop:
+            remedy = None if self.checkpoint is None else "the same command with --resume goes on from the checkpoint"
+            raise Stopped("stopped" if self.checkpoint is None else f"stopped; checkpoint kept in {self.checkpoint}", stop, remedy)
+
+    def saved(self) -> State | None:
+        """The state to resume from, or None. UsageError when the checkpoint is of another fit."""
+        if not self.resume or self.checkpoint is None:
+            return None
+        old = self.checkpoint.with_name(self.checkpoint.name + ".old")
+        if not self.checkpoint.exists() and not old.exists():
+            return None
+        from .store import State as Kept
+        from .store import load_state
+
+        found = load_state(self.checkpoint)
+        if dict(found.facts["run"]) != dict(self.facts):
+            differ = [k for k, v in self.facts.items() if found.facts["run"].get(k) != v]
+            raise DataError(f"the checkpoint {self.checkpoint} is of another fit ({', '.join(differ)} differ)", code="CHECKPOINT",
+                            remedy="resume with the same data, family, options and seed, or remove it and start anew")
+        return Kept(found.tensors, found.facts["state"])

@@ -1,0 +1,1 @@
+"""Ways to draw from denoising models, one function a file."""

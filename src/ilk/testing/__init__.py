@@ -1,0 +1,1 @@
+"""The contracts as checks that any family, modality, codec or metric can run."""

@@ -1,0 +1,90 @@
+"""fit: data and a recipe become a model."""
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ilk import recipe, registry
+from ilk.dataset import Coded, Dataset, split_dataset
+from ilk.distribution import Family
+from ilk.errors import DataError, UsageError
+from ilk.lift import LIFTS, Lift
+from ilk.modality import Codec
+from ilk.model import Model
+from ilk.rng import Rng
+from ilk.run import Budget, Run, budget
+from ilk.verbs.read import read
+
+LEARN_FROM = 1_000_000
+
+
+def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None) -> Model:
+    """The model of the family over the first codec and lift whose space it takes; None picks a family by the data.
+
+    `budget` is "60s", "10m", seconds, or ilk.Steps(n); None lets the family decide. A full `run` says everything else.
+
+    >>> import ilk, polars as pl
+    >>> ilk.fit(pl.DataFrame({"a": [1.5, 2.25, 3.125] * 20}), ilk.GMM(components=1))
+    <ilk gmm of table>
+    """
+    run = run or Run(seed=seed, budget=_budget(budget))
+    data = split_dataset(data if isinstance(data, Dataset) else read(data), Rng(run.seed).child("data"))
+    if len(data.index("train")) < 2:
+        raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
+    family = recipe.checked(family or default_family(data))
+    start = time.monotonic()
+    codec, lift = route(data, family, Rng(run.seed))
+    about = {} if not data.about or family.refuses_context(data.about) else data.about
+    body = family.build(lift.space, run.rng.child("build"), about)
+    run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts})
+    train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), bool(about)) if len(data.index(s)) else None for s in ("train", "valid"))
+    if train is None:
+        raise DataError("there are no items to learn from", code="TOO_FEW")
+    body.fit(train, run, valid)
+    labels = data.labels.names if data.labels is not None and about else ()
+    card = {"data": data.origin.name, "licence": data.origin.licence, "items": len(train), "seed": run.seed,
+            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"]}
+    return Model(data.modality, codec, lift, body, (), labels, card)
+
+
+_budget = budget
+
+
+def default_family(data: Dataset[Any]) -> Family:
+    """What fits this kind of data when nobody says: the modality's own choice."""
+    name = {"table": "made", "text": "ngram"}.get(registry.name_of("modalities", data.modality), "gmm")
+    made: Family = registry.get("families", name)()
+    return made
+
+
+def route(data: Dataset[Any], family: Family, rng: Rng) -> tuple[Codec[Any], Lift]:
+    """The way from raw items to a space the family takes; UsageError listing every way that was tried."""
+    train = data.sample("train", LEARN_FROM, rng.child("learn"))
+    reasons = []
+    for kind in data.modality.codecs():
+        codec = kind.learned(data.modality, train)
+        for lift in (cls(codec.space) for cls in LIFTS if cls.takes(codec.space)):
+            why = family.refuses(lift.space)
+            if why is None:
+                return codec, lift
+            reasons.append(f"{kind.__name__} + {type(lift).__name__}: {type(family).__name__} {why}")
+    raise UsageError("no way from these data to this family:\n  " + "\n  ".join(reasons), code="SPACE",
+                     remedy=f"families that fit: {', '.join(_fitting(data, rng)) or 'none'}")
+
+
+def _fitting(data: Dataset[Any], rng: Rng) -> Sequence[str]:
+    few = data.sample("train", 1000, rng.child("learn"))
+    spaces = [c.learned(data.modality, few).space for c in data.modality.codecs()]
+    lifted = [cls(s).space for s in spaces for cls in LIFTS if cls.takes(s)]
+    return [n for n in registry.names("families") if any(registry.get("families", n).refuses(s) is None for s in lifted)]
+
+
+def fingerprint(data: Dataset[Any], family: Family) -> dict[str, Any]:
+    """What a checkpoint must agree with: the data (a hash of some items, of all if few), the family and its options."""
+    index = data.index("train")
+    some = data.modality.keys(data.modality.take(data.items, index[:: max(1, len(index) // 10_000)]))
+    digest = hashlib.sha256(repr((len(index), list(some))).encode("utf-8", "surrogatepass")).hexdigest()
+    return {"data": digest, "family": recipe.facts("families", family)}

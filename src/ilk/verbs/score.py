@@ -1,0 +1,104 @@
+"""score: nats per raw item, and of what sort the number is."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import log
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ilk.batch import Batch
+from ilk.dataset import Dataset
+from ilk.distribution import HasBound, HasEstimate, HasLogProb, Sort, sort_of, weakest
+from ilk.errors import UsageError
+from ilk.model import Model
+from ilk.rng import Rng
+from ilk.verbs.condition import Conditioned, flat, never
+
+DRAWS, CHUNK = 16, 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Nats per item against the base measure; `mass_error` is the standard error that all items share (that of log p(given)).
+
+    `per` are mean nats per character, byte or whatever else the items are made of.
+    """
+
+    nats: Tensor
+    sort: Sort
+    measure: str
+    mass_error: float = 0.0
+    per: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """Mean nats per item."""
+        return float(self.nats.mean())
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean over items, and of what they share."""
+        own = float(self.nats.std()) / len(self.nats) ** 0.5 if len(self.nats) > 1 else 0.0
+        return float((own**2 + self.mass_error**2) ** 0.5)
+
+    def __repr__(self) -> str:
+        sign = {"exact": "", "bound": "at least ", "estimate": "about "}[self.sort]
+        more = "".join(f", {v:.4f} a {k}" for k, v in self.per.items())
+        return f"{sign}{self.mean:.4f} +- {self.error:.4f} nats an item (n={len(self.nats)}{more}; {self.sort}; {self.measure})"
+
+
+def score(model: Model, items: Any, seed: int = 0, draws: int = DRAWS) -> Score:
+    """log p(item | given) in nats, with everything the codec and lift add; UsageError for a model without a likelihood.
+
+    Bounds by noise average `draws` draws. A Dataset is scored on its test items, with their labels where the model knows them.
+    """
+    about: Mapping[str, Batch] = {}
+    if isinstance(items, Dataset):
+        about, items = items.context(items.index("test")) if model.body.about else {}, items.test
+    if len(items) == 0:
+        raise UsageError("there are no items to score", code="EMPTY")
+    met = model.met
+    scorer, sort = _scorer(met)
+    sort = weakest(sort, sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if met.met.sort == "exact" or met.met.log_mass_error == 0 else "estimate")
+    noisy = "refines" in (met.codec.keeps, model.lift.keeps)
+    parts = []
+    for start in range(0, len(items), CHUNK):
+        rows = torch.arange(start, min(start + CHUNK, len(items)))
+        context = {k: b.take(rows) for k, b in about.items()}
+        parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), draws if noisy else 1))
+    nats = torch.cat(parts)
+    per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
+    return Score(nats, sort, model.modality.measure, met.met.log_mass_error, per)
+
+
+def _scorer(met: Conditioned) -> tuple[Any, Sort]:
+    """What to ask of the distribution, best first."""
+    body = met.scorer
+    if isinstance(body, HasLogProb):
+        return (lambda batch, rng: body.log_prob(batch)), "exact"
+    if isinstance(body, HasBound):
+        return body.log_prob_bound, "bound"
+    if isinstance(body, HasEstimate):
+        return (lambda batch, rng: body.log_prob_estimate(batch, rng)[0]), "estimate"
+    raise UsageError(f"{type(body).__name__} has no likelihood: it lacks HasLogProb, HasBound and HasEstimate", code="NO_SCORE",
+                     remedy="compare it by its samples: ilk evaluate")
+
+
+def _scored(model: Model, met: Conditioned, scorer: Any, items: Any, context: Mapping[str, Batch], rng: Rng, draws: int) -> Tensor:
+    found = []
+    for k in range(draws):
+        here = rng.child(k)
+        batch = replace(flat(model, items, here), context=context)
+        found.append(scorer(batch, here.child("body")).double() + model.lift.log_volume(batch) + met.codec.log_volume(items, here.child("codec")))
+    nats = torch.stack(found).logsumexp(0) - log(draws)
+    if met.rest:
+        nats = never(nats - (met.met.log_mass - met.kept_mass), model.modality.obeys(items, met.rest))
+    return nats
+
+
+def evidence(model: Model) -> float:
+    """Nats of what is given: log p(kept part), or the log probability that the rule holds."""
+    return model.met.met.log_mass
