@@ -3,11 +3,10 @@
     PEERS_PYTHON benchmarks/peers/table.py TRAIN.csv SECONDS OUT_DIR SEED
 
 Needs the packages of peers.txt. Writes OUT_DIR/PEER.csv, and a JSON line per peer to the output and OUT_DIR/peers.jsonl.
-`seconds` is the whole of fit(). The two that train stop at the first end of an epoch
-after SECONDS of training (their preprocessing comes on top, in their favour), or after their own default of 300 epochs,
-whichever is earlier; everything else is as SDV ships it. All columns
-are declared as numerical or categorical, since SDV's guesses would replace some by made-up names and numbers. SDV itself
-seeds the sampling with a constant, so SEED acts on the fit alone.
+`seconds` is the whole of fit(). The two that train stop at the first end of an epoch after SECONDS of training, or after
+their own default of 300 epochs, whichever is earlier; preprocessing comes on top, in their favour. Everything else is as
+SDV ships it. All columns are declared as numerical or categorical, since SDV's guesses would replace some by made-up names
+and numbers. SDV itself seeds the sampling with a constant, so SEED acts on the fit alone.
 """
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import io
 import lzma
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from typing import BinaryIO
 from ..errors import DataError
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, ValueError, OSError)
-_CHUNK = 1 << 20
+_CHUNK, _DIRECTORY = 1 << 20, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def pick(archive: BinaryIO, wants: Callable[[str], bool], caps: Caps = Caps(), p
 
 
 def _zipped(archive: BinaryIO, packed: int, wants: Callable[[str], bool], caps: Caps) -> Iterator[tuple[str, bytes]]:
+    _check_directory(archive, packed)
     with zipfile.ZipFile(archive) as opened:
         infos = opened.infolist()
         caps.count(len(infos))
@@ -91,6 +93,16 @@ def _zipped(archive: BinaryIO, packed: int, wants: Callable[[str], bool], caps: 
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                 raise _unsafe(name, "is not a regular file")
             yield name, opened.read(info)
+
+
+def _check_directory(archive: BinaryIO, packed: int) -> None:
+    """Refuses a zip64 or a huge directory, before zipfile takes all of it into memory."""
+    archive.seek(max(0, packed - (1 << 16) - 22))
+    tail = archive.read()
+    end = tail.rfind(b"PK\x05\x06")
+    size = struct.unpack_from("<I", tail, end + 12)[0] if 0 <= end <= len(tail) - 22 else 0
+    if size > _DIRECTORY or tail[max(0, end - 20):end].startswith(b"PK\x06\x07"):
+        raise _bomb("has too large a directory")
 
 
 def _tarred(stream: _Metered, wants: Callable[[str], bool], caps: Caps) -> Iterator[tuple[str, bytes]]:

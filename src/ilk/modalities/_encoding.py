@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
          (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PIECE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_LOOK, _ENOUGH = 1 << 20, 0.3
+_LOOK = 1 << 20
 _NAME_IT = "name it with encoding=, or save the file as UTF-8"
 
 _HAN = ("的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于起还"
@@ -46,21 +46,17 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[str, st
 
 def _known(encoding: str) -> str:
     try:
-        info = codecs.lookup(encoding)
+        b"".decode(encoding)
     except LookupError:
-        info = None
-    if info is None or not info._is_text_encoding:
-        raise UsageError(f"no encoding named {encoding!r}", remedy="such as utf-8, gb18030, big5, shift_jis, cp1252", param="encoding")
-    return info.name
+        raise UsageError(f"no text encoding is named {encoding!r}", remedy="such as utf-8, gb18030, big5, shift_jis, cp1252", param="encoding") from None
+    return codecs.lookup(encoding).name
 
 
 def _strictly(data: bytes, name: str, encoding: str) -> str:
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError as why:
-        raise _not_text(data, name, why.start, f"is not {encoding}") from None
     except UnicodeError as why:
-        raise _not_text(data, name, 0, f"is not {encoding} ({why})") from None
+        raise _not_text(data, name, getattr(why, "start", 0), f"is not {encoding}") from None
 
 
 def _not_text(data: bytes, name: str, at: int, what: str, remedy: str = _NAME_IT) -> DataError:
@@ -90,7 +86,7 @@ def _usual(c: str) -> bool:
 
 
 def _older(data: bytes, name: str, why: UnicodeDecodeError) -> tuple[str, str]:
-    scores = [(score, encoding) for encoding in _OLDER if (score := _likeness(data[:_LOOK], encoding)) > _ENOUGH]
+    scores = [(score, encoding) for encoding in _OLDER if (score := _likeness(data[:_LOOK], encoding)) > (0.6 if encoding == "cp1251" else 0.3)]
     for _, encoding in sorted(scores, key=lambda found: -found[0]):
         try:
             text = data.decode(encoding)
@@ -100,7 +96,7 @@ def _older(data: bytes, name: str, why: UnicodeDecodeError) -> tuple[str, str]:
             at = len(b"\n".join(data.split(b"\n", line)[:line - 1])) + (line > 1)
             raise _not_text(data, name, at, f"is UTF-8 there, and {encoding} elsewhere: the file mixes encodings", "bring it to one encoding")
         return text, encoding
-    raise _not_text(data, name, why.start, "is not UTF-8 there, nor is the whole in an older encoding: it is damaged, mixes encodings or is no text")
+    raise _not_text(data, name, why.start, "is not UTF-8 there, and the whole is in no other encoding known: it is damaged, mixes encodings or is no text")
 
 
 def _utf8_line(data: bytes, single: bool) -> int:

@@ -1,0 +1,254 @@
+"""Texts as tokens: characters, bytes, or pieces of words (byte-pair encoding)."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import DataError, ModelError, UsageError
+from ..given import Begin, Test
+from ..modality import Codec, Lowered, Modality
+from ..rng import Rng
+from ..space import Discrete, Many
+from ..store import State
+
+Texts = list[str]
+_SCALARS = 0x110000 - 0x800  # Unicode without surrogates
+_SHORTEST, _BLOCK = 4096, 4
+
+
+def prefix_of(tests: Sequence[Test]) -> str:
+    """The one beginning that tests ask for; UsageError for anything else, since nothing else can be asked of a text."""
+    for test in tests:
+        if test.part != "prefix" or test.sign != "==" or not isinstance(test.value, str):
+            raise UsageError(f"a text can't be given {test}", code="GIVEN", param="given", remedy="a text can be given its beginning: prefix == 'Once'")
+        if why := surrogates([test.value]):
+            raise UsageError(f"the prefix has {why}", code="GIVEN", param="given")
+    asked = sorted((str(t.value) for t in tests), key=len)
+    if any(not asked[-1].startswith(prefix) for prefix in asked):
+        raise UsageError(f"no text begins both with {asked[0]!r} and with {asked[-1]!r}", code="GIVEN", param="given")
+    return asked[-1] if asked else ""
+
+
+def surrogates(items: Texts) -> str | None:
+    """Which item has half of a surrogate pair, which is no character and can't be written; None if none has."""
+    try:
+        "".join(items).encode("utf-8")
+    except UnicodeEncodeError:
+        number, text = next((i, t) for i, t in enumerate(items) if any("\ud800" <= c <= "\udfff" for c in t))
+        place = next(i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff")
+        return f"half of a surrogate pair (item {number}, character {place})"
+    return None
+
+
+def _most(longest: int) -> int:
+    return max(4 * longest, _SHORTEST)
+
+
+def _ragged(codes: NDArray[Any], length: Sequence[int], at_most: int, unit: str) -> Batch:
+    many = torch.tensor(length, dtype=torch.long)
+    if len(many) and int(many.max()) > at_most:
+        raise DataError(f"item {int(many.argmax())} has {int(many.max())} {unit}; this model was made for at most {at_most}", code="TOO_LONG",
+                        remedy="cut it into shorter items")
+    return Batch(Batch(torch.from_numpy(codes.astype(np.int64))), length=many)
+
+
+def _whole(items: Texts, encoding: str) -> bytes:
+    if why := surrogates(items):
+        raise DataError(f"a text has {why}", code="ENCODING", remedy="replace it with U+FFFD")
+    return "".join(items).encode(encoding)
+
+
+def _facts(state: State, kind: type[Any], name: str) -> tuple[Any, int]:
+    """The named fact and `at_most`, checked."""
+    fact, at_most = state.facts.get(name), state.facts.get("at_most")
+    if not isinstance(fact, kind) or type(at_most) is not int or not 0 < at_most < 2**40:
+        raise ModelError(f"the model's text codec has no good {name!r} and 'at_most'", code="MODEL_DAMAGED")
+    return fact, at_most
+
+
+class Characters(Codec[Texts]):
+    """One token a character of the training texts, and one for all others: every text has a probability.
+
+    The last token stands for a character never seen in training; it is drawn uniformly among those.
+    """
+
+    def __init__(self, alphabet: str, at_most: int) -> None:
+        self.keeps, self.alphabet, self.at_most = "cells", alphabet, at_most
+        self.space = Many(Discrete(len(alphabet) + 1), at_most)
+        self._points = np.frombuffer(alphabet.encode("utf-32-le"), np.uint32)
+
+    @classmethod
+    def learned(cls, modality: Modality[Texts], train: Texts) -> Characters:
+        """The characters of the training texts, in order."""
+        points = np.unique(np.frombuffer(_whole(train, "utf-32-le"), np.uint32))
+        return cls(points.tobytes().decode("utf-32-le"), _most(max(map(len, train), default=0)))
+
+    @classmethod
+    def restored(cls, modality: Modality[Texts], state: State) -> Characters:
+        """From the alphabet."""
+        alphabet, at_most = _facts(state, str, "alphabet")
+        if surrogates([alphabet]) or any(a >= b for a, b in zip(alphabet, alphabet[1:], strict=False)):
+            raise ModelError("the alphabet of the model is not in order", code="MODEL_DAMAGED")
+        return cls(alphabet, at_most)
+
+    def state(self) -> State:
+        """The alphabet."""
+        return State(facts={"alphabet": self.alphabet, "at_most": self.at_most})
+
+    def encode(self, items: Texts, rng: Rng) -> Batch:
+        """All characters end to end."""
+        return _ragged(self._codes(items), list(map(len, items)), self.at_most, "characters")
+
+    def decode(self, batch: Batch, rng: Rng) -> Texts:
+        """The texts."""
+        codes, length = batch.elements.tensor.numpy(), batch.lengths
+        points = np.append(self._points, np.uint32(0))[codes]
+        strange = codes == len(self.alphabet)
+        if strange.any():
+            points[strange] = self._unseen(torch.from_numpy(strange), length, rng)
+        text, ends = points.tobytes().decode("utf-32-le"), length.cumsum(0).tolist()
+        return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    def log_volume(self, items: Texts, rng: Rng) -> Tensor:
+        """-log of how many characters it might have been, for each that was never seen, (B,)."""
+        item = np.arange(len(items)).repeat(list(map(len, items)))
+        many = np.bincount(item, self._codes(items) == len(self.alphabet), len(items))
+        return torch.from_numpy(many * -log(max(1, _SCALARS - len(self.alphabet))))
+
+    def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
+        """The beginning is kept exactly; its characters must have been seen."""
+        prefix = prefix_of(tests)
+        if strange := sorted(set(prefix) - set(self.alphabet)):
+            raise UsageError(f"never seen in training: {', '.join(map(repr, strange[:5]))}", code="GIVEN", param="given",
+                             remedy="give a prefix of characters that the training texts have")
+        return Lowered(self, {"": Begin(torch.from_numpy(self._codes([prefix])))}) if tests else Lowered(self)
+
+    def _codes(self, items: Texts) -> NDArray[np.int64]:
+        points, known = np.frombuffer(_whole(items, "utf-32-le"), np.uint32), self._points
+        place = np.searchsorted(known, points)
+        place[np.append(known, np.uint32(0xFFFFFFFF))[place] != points] = len(known)
+        return place
+
+    def _unseen(self, strange: Tensor, length: Tensor, rng: Rng) -> NDArray[np.uint32]:
+        """Characters outside the alphabet for the marked elements; item i's draws are its own."""
+        item = torch.arange(len(length)).repeat_interleave(length)[strange]
+        many = torch.bincount(item, minlength=len(length))
+        nth = torch.arange(len(item)) - (many.cumsum(0) - many)[item]
+        u = torch.cat([rng.child("unseen", b).uniform(len(length), _BLOCK) for b in range(-(-int(many.max()) // _BLOCK))], 1)[item, nth].numpy()
+        taken = np.union1d(self._points.astype(np.int64), np.arange(0xD800, 0xE000))
+        rank = (u * (0x110000 - len(taken))).astype(np.int64)
+        return (rank + np.searchsorted(taken - np.arange(len(taken)), rank, side="right")).astype(np.uint32)
+
+
+class Bytes(Codec[Texts]):
+    """One token a byte of UTF-8. Bytes that are no UTF-8 decode to U+FFFD, so a text's score is a lower bound."""
+
+    def __init__(self, at_most: int) -> None:
+        self.keeps, self.at_most = "many_to_one", at_most
+        self.space = Many(Discrete(256), at_most)
+
+    @classmethod
+    def learned(cls, modality: Modality[Texts], train: Texts) -> Bytes:
+        """Nothing but how long texts are."""
+        return cls(_most(max((len(_whole([t], "utf-8")) for t in train), default=0)))
+
+    @classmethod
+    def restored(cls, modality: Modality[Texts], state: State) -> Bytes:
+        """From the length."""
+        return cls(_facts(state, int, "at_most")[1])
+
+    def state(self) -> State:
+        """The length."""
+        return State(facts={"at_most": self.at_most})
+
+    def encode(self, items: Texts, rng: Rng) -> Batch:
+        """All bytes end to end."""
+        return _ragged(np.frombuffer(_whole(items, "utf-8"), np.uint8), [len(t.encode()) for t in items], self.at_most, "bytes")
+
+    def decode(self, batch: Batch, rng: Rng) -> Texts:
+        """The texts."""
+        data, ends = batch.elements.tensor.numpy().astype(np.uint8).tobytes(), batch.lengths.cumsum(0).tolist()
+        return [data[a:b].decode("utf-8", "replace") for a, b in zip([0, *ends], ends, strict=False)]
+
+    def log_volume(self, items: Texts, rng: Rng) -> Tensor:
+        """Nothing to add."""
+        return torch.zeros(len(items), dtype=torch.float64)
+
+    def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
+        """The bytes of the beginning are kept: whole characters, so nothing that follows can change them."""
+        codes = torch.tensor(list(prefix_of(tests).encode()), dtype=torch.long)
+        return Lowered(self, {"": Begin(codes)}) if tests else Lowered(self)
+
+
+class BPE(Codec[Texts]):
+    """Byte-pair encoding (Sennrich et al. 2016) on bytes, so that any text can be coded; learned from the training texts.
+
+    A text can be cut into pieces in many ways and only one is scored, so a text's score is a lower bound.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, at_most: int) -> None:
+        self.keeps, self.tokenizer, self.at_most = "many_to_one", tokenizer, at_most
+        self.space = Many(Discrete(tokenizer.get_vocab_size()), at_most)
+
+    @classmethod
+    def learned(cls, modality: Modality[Texts], train: Texts) -> BPE:
+        """Merges the most frequent pairs until there are as many pieces as the modality's `vocabulary`."""
+        _whole(train, "utf-8")
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.train_from_iterator(train, trainers.BpeTrainer(
+            vocab_size=getattr(modality, "vocabulary", 1024), show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        return cls(tokenizer, _most(max(map(len, _ids(tokenizer, train)), default=0)))
+
+    @classmethod
+    def restored(cls, modality: Modality[Texts], state: State) -> BPE:
+        """From the tokenizer's own JSON."""
+        text, at_most = _facts(state, str, "tokenizer")
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as why:  # the library raises nothing more exact
+            raise ModelError(f"the model's tokenizer can't be read: {why}", code="MODEL_DAMAGED") from None
+        if sorted(tokenizer.get_vocab().values()) != list(range(tokenizer.get_vocab_size())) or tokenizer.get_vocab_size() < 256:
+            raise ModelError("the model's tokenizer has gaps in its vocabulary", code="MODEL_DAMAGED")
+        return cls(tokenizer, at_most)
+
+    def state(self) -> State:
+        """The tokenizer's own JSON, which other tools read too."""
+        return State(facts={"tokenizer": self.tokenizer.to_str(), "at_most": self.at_most})
+
+    def encode(self, items: Texts, rng: Rng) -> Batch:
+        """All pieces end to end."""
+        _whole(items, "utf-8")
+        ids = _ids(self.tokenizer, items)
+        return _ragged(np.concatenate([np.zeros(0, np.int64), *map(np.array, ids)]), list(map(len, ids)), self.at_most, "pieces")
+
+    def decode(self, batch: Batch, rng: Rng) -> Texts:
+        """The texts."""
+        ids, ends = batch.elements.tensor.tolist(), batch.lengths.cumsum(0).tolist()
+        made: Texts = self.tokenizer.decode_batch([ids[a:b] for a, b in zip([0, *ends], ends, strict=False)], skip_special_tokens=False)
+        return made
+
+    def log_volume(self, items: Texts, rng: Rng) -> Tensor:
+        """Nothing to add."""
+        return torch.zeros(len(items), dtype=torch.float64)
+
+    def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
+        """A beginning may end within a piece, so it is left to rejection."""
+        prefix_of(tests)
+        return Lowered(self, rest=tuple(tests))
+
+
+def _ids(tokenizer: Tokenizer, items: Texts) -> list[list[int]]:
+    return [found.ids for found in tokenizer.encode_batch_fast(items, add_special_tokens=False)]
+
+
+TOKENS: Mapping[str, type[Codec[Texts]]] = {"characters": Characters, "bytes": Bytes, "bpe": BPE}

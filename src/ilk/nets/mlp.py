@@ -1,0 +1,50 @@
+"""A plain network: linear layers with a smooth nonlinearity, residual where widths agree."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated
+
+import torch
+from annotated_types import Interval
+from torch import Tensor, nn
+
+from ilk.distribution import Net, Port
+
+
+class Layers(nn.Module):
+    """(B, *takes) and, if there is a context, (B, about) -> (B, *gives)."""
+
+    def __init__(self, port: Port, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.gives = port.gives
+        self.first = nn.Linear(prod(port.takes) + port.about, width)
+        self.hidden = nn.ModuleList([nn.Linear(width, width) for _ in range(depth - 1)])
+        self.last = nn.Linear(width, prod(port.gives))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
+        """The output of the last layer."""
+        h = x.flatten(1)
+        h = nn.functional.silu(self.first(h if about is None else torch.cat([h, about], 1)))
+        for layer in self.hidden:
+            h = h + nn.functional.silu(layer(self.drop(h)))
+        out: Tensor = self.last(self.drop(h))
+        return out.reshape(-1, *self.gives)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLP(Net):
+    """A multilayer perceptron of `depth` hidden layers of `width` units.
+
+    >>> MLP(width=16)(Port("encode", (3,), (2,)))(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    width: Annotated[int, Interval(ge=1, le=16384)] = 256
+    depth: Annotated[int, Interval(ge=1, le=64)] = 2
+    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+
+    def __call__(self, port: Port) -> nn.Module:
+        """The network for a port."""
+        return Layers(port, self.width, self.depth, self.dropout)

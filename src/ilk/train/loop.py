@@ -1,0 +1,217 @@
+"""The one training loop. It knows Phases and nothing of families: budget, warm-up and decay, EMA, clipping, best by
+validation, checkpoints. Every draw comes from the run's named streams by step number, so that a resumed run is the run."""
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import cos, isfinite, pi
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ilk.batch import Batch, Source
+from ilk.distribution import Neural, Phase, Plan
+from ilk.errors import ResourceError, TrainingError
+from ilk.rng import Rng
+from ilk.run import Began, Ended, Progress, Run, Seconds, Validated
+from ilk.store import State
+
+CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
+
+
+def planned(plan: Plan, run: Run, items: int) -> Plan:
+    """The family's plan with what the run says instead."""
+    batch = max(1, min(run.batch or plan.batch, items))
+    return Plan(run.steps(plan.steps), batch, run.rate or plan.rate, plan.weight_decay, plan.ema, plan.evaluate_every)
+
+
+def rate_at(fraction: float) -> float:
+    """Linear warm-up, then half a cosine to zero at the end of the budget."""
+    return min(1.0, (fraction + 1e-9) / WARM) * 0.5 * (1 + cos(pi * min(1.0, fraction)))
+
+
+def train(body: Neural[Any], data: Source, run: Run, valid: Source | None) -> None:
+    """Trains the networks of a distribution in place; the best weights by validation are what it ends with.
+
+    Raises TrainingError when the loss stops being a number, ResourceError when memory runs out, Stopped when asked to
+    stop; the last checkpoint is whole in every case.
+    """
+    plan = planned(body.plan(len(data)), run, len(data))
+    try:
+        loop = Loop(body, data, run, valid, plan)
+        loop.go()
+    except (RuntimeError, MemoryError) as why:
+        if isinstance(why, MemoryError) or "alloc" in str(why):
+            raise ResourceError(f"memory ran out in training ({str(why)[:120]})", code="MEMORY", remedy=f"a smaller --batch (now {plan.batch}) or a smaller network") from None
+        raise
+
+
+@dataclass
+class Best:
+    """The best weights so far and their loss."""
+
+    loss: float = float("inf")
+    weights: dict[str, Tensor] | None = None
+
+
+class Loop:
+    """One fit of one distribution."""
+
+    def __init__(self, body: Neural[Any], data: Source, run: Run, valid: Source | None, plan: Plan) -> None:
+        self.body, self.data, self.run, self.plan = body, data, run, plan
+        self.valid = None if valid is None or not len(valid) else valid.take(torch.arange(min(VALID, len(valid)))).to(run.device)
+        self.step, self.before, self.best, self.epoch = 0, 0.0, Best(), (-1, torch.empty(0))
+        saved = run.saved()
+        if saved is None:
+            body.prepare(data)
+        body.to(run.device)
+        self.phases = body.phases()
+        self.optimisers = [_optimiser(p, plan) for p in self.phases]
+        self.ema = {k: v.detach().clone() for k, v in body.state_dict().items()} if plan.ema else {}
+        if saved is not None:
+            self._restore(saved)
+        self.start = time.monotonic() - self.before
+        whole = data.resident()
+        self.whole = None if whole is None else whole.to(run.device)
+
+    @property
+    def fraction(self) -> float:
+        """How much of the budget is used."""
+        if isinstance(self.run.budget, Seconds):
+            return (time.monotonic() - self.start) / self.run.budget.count
+        return self.step / self.plan.steps
+
+    def go(self) -> None:
+        """Steps until the budget is used, then the best weights."""
+        self.run.emit(Began(self.phases[0].name, None if isinstance(self.run.budget, Seconds) else self.plan.steps))
+        losses: list[Tensor] = []
+        told = time.monotonic()
+        while (fraction := self.fraction) < 1 and self.step < self.plan.steps:
+            losses.append(self._step(fraction))
+            self.step += 1
+            if self.step % self.plan.evaluate_every == 0:
+                self._check(losses)
+                self._validate()
+            self.run.tick(self._state)
+            if time.monotonic() - told > 0.2:
+                self._check(losses)
+                self.run.emit(Progress(self.step, fraction, float(torch.stack(losses).mean()), time.monotonic() - self.start))
+                losses, told = [], time.monotonic()
+        self._check(losses)
+        self._validate()
+        self._finish()
+
+    def _step(self, fraction: float) -> Tensor:
+        batch = self._batch()
+        first = torch.zeros(())
+        for i, (phase, optimiser) in enumerate(zip(self.phases, self.optimisers, strict=True)):
+            if self.step % phase.every:
+                continue
+            rng = self.run.rng.child("step", self.step, phase.name)
+            loss = self._update(phase, optimiser, batch, rng, fraction)
+            first = loss if i == 0 else first
+        if self.plan.ema:
+            self._average()
+        return first
+
+    def _update(self, phase: Phase, optimiser: torch.optim.Optimizer, batch: Batch, rng: Rng, fraction: float) -> Tensor:
+        for group in optimiser.param_groups:
+            group["lr"] = self.plan.rate * phase.rate * rate_at(fraction)
+        self.body.train()
+        with rng.as_global():
+            losses = phase.loss(batch, rng)
+        self.body.eval()
+        loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(_parameters(optimiser), CLIP)
+        optimiser.step()
+        if phase.after is not None:
+            phase.after()
+        return loss.detach()
+
+    def _batch(self) -> Batch:
+        per = max(1, len(self.data) // self.plan.batch)
+        epoch, at = divmod(self.step, per)
+        if self.epoch[0] != epoch:
+            self.epoch = (epoch, self.run.rng.child("epoch", epoch).shuffle(len(self.data)))
+        rows = self.epoch[1][at * self.plan.batch:(at + 1) * self.plan.batch]
+        return self.data.take(rows).to(self.run.device) if self.whole is None else self.whole.take(rows.to(self.run.device))
+
+    def _average(self) -> None:
+        keep = min(self.plan.ema, (1 + self.step) / (10 + self.step))
+        for name, now in self.body.state_dict().items():
+            if now.is_floating_point():
+                self.ema[name].lerp_(now, 1 - keep)
+            else:
+                self.ema[name].copy_(now)
+
+    def _check(self, losses: list[Tensor]) -> None:
+        """Stops with a named cause once the loss is no number."""
+        if losses and not isfinite(float(torch.stack(losses[-1:]).mean())):
+            kept = "the last checkpoint is kept" if self.run.checkpoint else "nothing was saved"
+            raise TrainingError(f"the loss became {float(losses[-1])} at step {self.step}; {kept}", code="DIVERGED", remedy=f"a lower --rate than {self.plan.rate:g}")
+
+    @torch.no_grad()
+    def _validate(self) -> None:
+        if self.valid is None:
+            return
+        mine = {k: v.clone() for k, v in self.body.state_dict().items()} if self.ema else None
+        if self.ema:
+            self.body.load_state_dict(self.ema)
+        rng = self.run.rng.child("valid")
+        parts = [self.body.validate(self.valid.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(self.valid), CHUNK)]
+        loss = float(torch.cat(parts).mean())
+        better = loss < self.best.loss
+        if better:
+            self.best = Best(loss, {k: v.detach().clone() for k, v in self.body.state_dict().items()})
+        if mine is not None:
+            self.body.load_state_dict(mine)
+        self.run.emit(Validated(self.step, loss, better))
+
+    def _finish(self) -> None:
+        final = self.best.weights or self.ema
+        if final:
+            self.body.load_state_dict(final)
+        self.body.to("cpu").eval()
+        self.run.emit(Ended(self.phases[0].name, self.step, time.monotonic() - self.start))
+
+    def _state(self) -> State:
+        tensors: dict[str, Tensor] = {f"now/{k}": v for k, v in self.body.state_dict().items()}
+        tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
+        tensors |= {f"best/{k}": v for k, v in (self.best.weights or {}).items()}
+        for i, optimiser in enumerate(self.optimisers):
+            for j, slots in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser/{i}/{j}/{name}": value for name, value in slots.items()}
+        best = self.best.loss if self.best.weights else None
+        return State(tensors, {"step": self.step, "seconds": time.monotonic() - self.start, "best": best})
+
+    def _restore(self, saved: State) -> None:
+        self.step, self.before = int(saved.facts["step"]), float(saved.facts["seconds"])
+        self.body.load_state_dict(_under(saved.tensors, "now/"))
+        self.ema = _under(saved.tensors, "ema/") if self.plan.ema else {}
+        if saved.facts["best"] is not None:
+            self.best = Best(float(saved.facts["best"]), _under(saved.tensors, "best/"))
+        for i, optimiser in enumerate(self.optimisers):
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in _under(saved.tensors, f"optimiser/{i}/").items():
+                j, _, name = key.partition("/")
+                slots.setdefault(int(j), {})[name] = value
+            optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix):]: v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
+    return [p for group in optimiser.param_groups for p in group["params"]]
+
+
+def _optimiser(phase: Phase, plan: Plan) -> torch.optim.Optimizer:
+    """AdamW; biases, scales and other vectors do not decay."""
+    params = list(phase.params())
+    groups = [{"params": [p for p in params if p.ndim >= 2], "weight_decay": plan.weight_decay}, {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.rate, betas=(0.9, 0.99), fused=True)

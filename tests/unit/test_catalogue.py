@@ -1,0 +1,393 @@
+"""The catalogue of data: its entries, the ways to files, and archives that mean harm. Nothing here uses a network."""
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ilk import catalogue
+from ilk.catalogue import index, load, sources, unpack
+from ilk.errors import DataError, UsageError
+
+CSV = b"|a line to skip\n 1, x ,yes.\n2,?,no.\n\n3,y,yes\n"
+KINDS = {"pip", "npm", "apt", "https", "sklearn", "stdlib"}
+FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "chords", "recordings"}
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def written(folder: Path, name: str, files: Sequence[tuple[str, str, str]], reading: str, source: str = "") -> None:
+    """An entry NAME.toml of (path, sha256, split) files."""
+    rows = "".join(f'    {{ path = "{p}", sha256 = "{s}", split = "{k}" }},\n' for p, s, k in files)
+    source = source or '[[sources]]\nkind = "stdlib"\n'
+    head = 'summary = "s"\nsummary_zh = "z"\nlicence = "l"\nmodality = "table"\nhome = "https://home.example"\n'
+    (folder / f"{name}.toml").write_text(f"{head}files = [\n{rows}]\n{source}[reading]\n{reading}", encoding="utf-8")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with `entries`, `data` (in ILK_DATA) and `cache` (ILK_CACHE)."""
+    for name in ("entries", "data", "cache"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(index, "FOLDER", tmp_path / "entries")
+    monkeypatch.setenv("ILK_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ILK_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def table(shelf: Path, source: str = "") -> None:
+    """The entry `few`: a csv of five lines in train, one in test."""
+    reading = 'form = "csv"\ncolumns = ["n", "word", "answer"]\nskip = \'^\\||^$\'\nmissing = ["?"]\nstrip = { answer = "." }\n'
+    written(shelf / "entries", "few", [("few/a.csv", sha(CSV), "train"), ("few/b.csv", sha(b"4,z,no"), "test")], reading, source)
+
+
+def put(shelf: Path, a: bytes = CSV, b: bytes = b"4,z,no") -> None:
+    (shelf / "data" / "few").mkdir()
+    (shelf / "data" / "few" / "a.csv").write_bytes(a)
+    (shelf / "data" / "few" / "b.csv").write_bytes(b)
+
+
+# entries
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_entry_is_complete(name: str) -> None:
+    entry = catalogue.entry(name)
+    assert entry.name == name and catalogue.summary(name) == entry.summary
+    assert all((entry.summary, entry.summary_zh, entry.licence, entry.modality, entry.sources)) and "\n" not in entry.summary
+    assert entry.home.startswith("https://") and entry.reading.form in FORMS
+    assert len({f.path for f in entry.files}) == len(entry.files)
+    for file in entry.files:
+        assert len(file.sha256) == 64 and set(file.sha256) <= set("0123456789abcdef")
+        assert ".." not in file.path.split("/") and not file.path.startswith("/") and "\\" not in file.path
+    for source in entry.sources:
+        assert source.kind in KINDS
+        assert source.kind not in ("pip", "npm", "apt") or (source.name and source.version and source.at)
+        assert source.kind != "https" or source.at.startswith("https://")
+
+
+def test_names_hold_what_was_promised() -> None:
+    promised = "adult nltcs plants dna mushrooms jsb shakespeare spoken_digits mnist tang iris wine breast_cancer diabetes digits topics"
+    assert set(promised.split()) <= set(catalogue.names())
+    assert catalogue.names() == tuple(sorted(catalogue.names()))
+
+
+def test_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean iris") as caught:
+        catalogue.entry("irs")
+    assert caught.value.code == "UNKNOWN_DATA"
+
+
+@pytest.mark.parametrize("bad", ["../iris", "/etc/passwd", "", "iris.toml"])
+def test_name_is_no_path(bad: str) -> None:
+    with pytest.raises(UsageError):
+        catalogue.fetch(bad)
+
+
+def test_unknown_key_is_refused(shelf: Path) -> None:
+    written(shelf / "entries", "odd", [], 'form = "csv"\nshell = "rm"\n')
+    with pytest.raises(DataError, match=r"odd\.toml.*shell"):
+        catalogue.entry("odd")
+
+
+def test_importing_the_catalogue_is_light() -> None:
+    code = "import sys, ilk.catalogue as c; c.names(); c.fetch('iris'); sys.exit(bool({'torch', 'polars', 'numpy', 'sklearn'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# data that need no download
+
+@pytest.mark.parametrize(("name", "shape", "target"), [("iris", (150, 5), "species"), ("wine", (178, 14), "grower"),
+                                                       ("breast_cancer", (569, 31), "diagnosis"), ("diabetes", (442, 11), "progression")])
+def test_toy_tables(name: str, shape: tuple[int, int], target: str) -> None:
+    assert catalogue.fetch(name, offline=True) == {}
+    frame = load.frames(name)["all"]
+    assert frame.shape == shape and frame.columns[-1] == target
+    assert sum(frame.null_count().row(0)) == 0
+
+
+def test_toy_tables_are_in_raw_units() -> None:
+    frame = load.frames("diabetes")["all"]
+    assert (frame["age"].min(), frame["age"].max()) == (19, 79) and str(frame["age"].dtype) == "Int64"
+    assert sorted(load.frames("iris")["all"]["species"].unique()) == ["setosa", "versicolor", "virginica"]
+
+
+def test_digits() -> None:
+    digits = load.arrays("digits")["all"]
+    assert digits.items.shape == (1797, 8, 8) and digits.items.dtype == np.uint8 and digits.items.max() == 16
+    assert digits.labels is not None and sorted(set(digits.labels.tolist())) == list(range(10))
+
+
+def test_topics_are_paragraphs() -> None:
+    paragraphs = load.texts("topics")["all"]
+    assert len(paragraphs) > 1000 and min(map(len, paragraphs)) >= 40
+    assert all(p == p.strip() and "\n\n" not in p for p in paragraphs)
+
+
+def test_wrong_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="iris are not text: they are of the modality table"):
+        load.texts("iris")
+
+
+# files in folders
+
+def test_a_table_is_read_by_its_hints(shelf: Path) -> None:
+    table(shelf)
+    put(shelf)
+    frames = load.frames("few")
+    assert frames["train"].rows() == [(1, "x", "yes"), (2, None, "no"), (3, "y", "yes")]
+    assert frames["test"].rows() == [(4, "z", "no")] and frames["train"].schema == frames["test"].schema
+
+
+def test_every_folder_is_looked_in_then_the_cache(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(shelf)
+    put(shelf)
+    (shelf / "data" / "few").rename(shelf / "cache" / "few")
+    (shelf / "more" / "few").mkdir(parents=True)
+    (shelf / "more" / "few" / "b.csv").write_bytes(b"4,z,no")
+    monkeypatch.setenv("ILK_DATA", f"{shelf / 'data'}{os.pathsep}{shelf / 'more'}")
+    assert catalogue.fetch("few") == {"few/a.csv": shelf / "cache/few/a.csv", "few/b.csv": shelf / "more/few/b.csv"}
+
+
+def test_cache_follows_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("ILK_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert catalogue.cache() == tmp_path / "ilk"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert catalogue.cache() == Path.home() / ".cache" / "ilk"
+
+
+def test_changed_file_is_an_error_that_names_it(shelf: Path) -> None:
+    table(shelf)
+    put(shelf, b=b"4,z,NO")
+    with pytest.raises(DataError, match=r"few/b\.csv") as caught:
+        catalogue.fetch("few")
+    assert caught.value.code == "DATA_CHANGED"
+
+
+def test_missing_files_say_how_to_get_them(shelf: Path) -> None:
+    table(shelf, '[[sources]]\nkind = "pip"\nname = "thing"\nversion = "1.0"\nat = "thing/{name}"\n')
+    with pytest.raises(DataError, match="pip thing 1.0") as caught:
+        catalogue.fetch("few", offline=True)
+    assert caught.value.code == "DATA_MISSING"
+    for part in ("few/a.csv", "ILK_DATA", "https://home.example"):
+        assert part in str(caught.value)
+
+
+def test_gz_is_known_by_what_it_holds(shelf: Path) -> None:
+    bits = b"0,1,1\n1,0,1\n"
+    written(shelf / "entries", "bit", [("b/x.csv.gz", sha(bits), "train")], 'form = "bits"\nheader = false\n')
+    (shelf / "data" / "b").mkdir()
+    for level in (1, 9):
+        (shelf / "data" / "b" / "x.csv.gz").write_bytes(gzip.compress(bits, level))
+        assert load.arrays("bit")["train"].items.tolist() == [[0, 1, 1], [1, 0, 1]]
+    assert load.frames("bit")["train"].columns == ["x0", "x1", "x2"]
+
+
+def test_damaged_content_is_a_data_error(shelf: Path) -> None:
+    data = b"{not json"
+    written(shelf / "entries", "bad", [("bad.json", sha(data), "all")], 'form = "poems"\n')
+    (shelf / "data" / "bad.json").write_bytes(data)
+    with pytest.raises(DataError, match="bad can't be read"):
+        load.texts("bad")
+
+
+def test_poems_leave_out_what_is_damaged(shelf: Path) -> None:
+    data = '[{"title":"t","paragraphs":["a","b"]},{"title":"u","paragraphs":[]},{"title":"v","paragraphs":["c"],"error_type":["e"]}]'.encode()
+    written(shelf / "entries", "poem", [("p.json", sha(data), "all")], 'form = "poems"\n')
+    (shelf / "data" / "p.json").write_bytes(data)
+    assert load.texts("poem") == {"all": ["t\na\nb"]}
+
+
+# sources: the client is a stand-in that leaves an archive where the real one would
+
+def client(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None]) -> list[list[str]]:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], folder: Path) -> None:
+        commands.append(command)
+        make(folder / name)
+
+    monkeypatch.setattr(sources, "_run", run)
+    return commands
+
+
+def wheel(at: Path, a: bytes = CSV) -> None:
+    with zipfile.ZipFile(at, "w") as made:
+        made.writestr("thing/a.csv", a)
+        made.writestr("thing/b.csv", b"4,z,no")
+        made.writestr("thing/__init__.py", b"raise SystemExit('code of a package was run')")
+
+
+PIP = '[[sources]]\nkind = "pip"\nname = "thing"\nversion = "1.0"\nat = "thing/{name}"\n'
+
+
+def test_package_is_unpacked_into_the_cache_once(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(shelf, PIP)
+    commands = client(monkeypatch, "thing-1.0-py3-none-any.whl", wheel)
+    for _ in range(2):
+        assert catalogue.fetch("few") == {p: shelf / "cache" / p for p in ("few/a.csv", "few/b.csv")}
+    assert len(commands) == 1 and commands[0][-1] == "thing==1.0" and "--no-deps" in commands[0]
+    assert sorted(p.name for p in (shelf / "cache").rglob("*")) == ["a.csv", "b.csv", "few"]
+
+
+def test_package_with_another_content_is_not_used(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(shelf, PIP)
+    client(monkeypatch, "thing-1.0-py3-none-any.whl", lambda at: wheel(at, b"other"))
+    with pytest.raises(DataError, match=r"pip thing 1\.0 gave is not the few/a\.csv") as caught:
+        catalogue.fetch("few")
+    assert caught.value.code == "DATA_CHANGED" and not list((shelf / "cache").iterdir())
+
+
+def test_next_source_is_tried_and_all_reasons_are_told(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(shelf, PIP + '[[sources]]\nkind = "https"\nat = "http://plain.example/{name}"\n')
+
+    def refuse(command: list[str], folder: Path) -> None:
+        raise sources.Unavailable("no such package")
+
+    monkeypatch.setattr(sources, "_run", refuse)
+    with pytest.raises(DataError, match="pip thing 1.0: no such package; https: .* is not an https address"):
+        catalogue.fetch("few")
+
+
+def test_address_gives_plain_or_picked_files(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bits = b"0,1\n"
+    monkeypatch.setattr(sources, "_download", lambda address: {"https://h.example/train.data": bits, "https://h.example/all.tgz": tgz(WAVES)}[address])
+    written(shelf / "entries", "bit", [("x.csv.gz", sha(bits), "train")], 'form = "bits"\nheader = false\n',
+            '[[sources]]\nkind = "https"\nat = "https://h.example/{split}.data"\n')
+    assert load.arrays("bit")["train"].items.tolist() == [[0, 1]]
+    written(shelf / "entries", "pick", [("r/rec.tar.gz", unpack.digest("rec.tar.gz", tgz(WAVES)), "all")], 'form = "recordings"\n',
+            '[[sources]]\nkind = "https"\nat = "https://h.example/all.tgz"\npick = "*/rec/*.wav"\n')
+    assert catalogue.fetch("pick") == {"r/rec.tar.gz": shelf / "cache/r/rec.tar.gz"}
+
+
+def test_failing_client_is_told(tmp_path: Path) -> None:
+    with pytest.raises(sources.Unavailable, match="^second$"):
+        sources._run([sys.executable, "-c", "import sys; sys.exit('first\\nsecond')"], tmp_path)
+    with pytest.raises(sources.Unavailable, match="FileNotFoundError"):
+        sources._run([str(tmp_path / "nothing")], tmp_path)
+
+
+# archives
+
+WAVES = [("repo/rec/0_a_0.wav", b"RIFF0"), ("repo/rec/0_a_9.wav", b"RIFF9")]
+
+
+def tgz(members: Sequence[tuple[str, bytes]], kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, link, len(data) if kind == tarfile.REGTYPE else 0
+            tar.addfile(info, io.BytesIO(data))
+    return made.getvalue()
+
+
+def zipped(members: Sequence[tuple[str, bytes]], mode: int = 0) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    return made.getvalue()
+
+
+def picked(data: bytes, caps: unpack.Caps = unpack.Caps()) -> dict[str, bytes]:
+    return unpack.pick(io.BytesIO(data), lambda name: True, caps)
+
+
+@pytest.mark.parametrize("make", [tgz, zipped])
+def test_only_what_is_wanted_is_read(make: Callable[[Sequence[tuple[str, bytes]]], bytes]) -> None:
+    data = make([("./a/x", b"1"), ("a/y", b"2")])
+    assert unpack.pick(io.BytesIO(data), lambda name: name == "a/y") == {"a/y": b"2"}
+    assert picked(data).keys() == {"a/x", "a/y"}
+
+
+@pytest.mark.parametrize("make", [tgz, zipped])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../out", "a/../../out", "a\\..\\out", "\\out", "C:/out", "C:out"])
+def test_names_that_leave_the_folder_are_refused(make: Callable[[Sequence[tuple[str, bytes]]], bytes], name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        picked(make([("fine", b""), (name, b"x")]))
+    assert caught.value.code == "UNSAFE_ARCHIVE"
+
+
+@pytest.mark.parametrize("data", [tgz([("x", b"")], tarfile.SYMTYPE, "/etc/passwd"), tgz([("x", b"")], tarfile.LNKTYPE, "y"),
+                                  tgz([("x", b"")], tarfile.FIFOTYPE), zipped([("x", b"/etc/passwd")], stat.S_IFLNK | 0o777)])
+def test_links_and_devices_are_refused(data: bytes) -> None:
+    with pytest.raises(DataError, match="not a regular file") as caught:
+        picked(data)
+    assert caught.value.code == "UNSAFE_ARCHIVE"
+
+
+BOMB = b"\0" * (8 << 20)
+
+
+@pytest.mark.parametrize("data", [tgz([("x", BOMB)]), zipped([("x", BOMB)]), zipped([(f"x{i}", BOMB[:1 << 20]) for i in range(4)])])
+def test_bombs_are_refused(data: bytes) -> None:
+    assert len(data) < 20_000
+    for caps in (unpack.Caps(), unpack.Caps(ratio=10**6, unpacked=2 << 20)):
+        with pytest.raises(DataError) as caught:
+            picked(data, caps)
+        assert caught.value.code == "DECOMPRESSION_BOMB"
+
+
+def test_gzip_bomb_is_refused(shelf: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        unpack.gunzip(gzip.compress(BOMB))
+    assert caught.value.code == "DECOMPRESSION_BOMB"
+
+
+@pytest.mark.parametrize("make", [tgz, zipped])
+def test_too_many_entries_are_refused(make: Callable[[Sequence[tuple[str, bytes]]], bytes]) -> None:
+    with pytest.raises(DataError, match="more than 10 entries"):
+        picked(make([(f"x{i}", b"") for i in range(11)]), unpack.Caps(entries=10))
+
+
+def test_zip_of_a_million_names_is_refused_before_it_is_read() -> None:
+    made = io.BytesIO(zipped([("x", b"")]))
+    end = made.getvalue().rfind(b"PK\x05\x06")
+    huge = bytearray(made.getvalue())
+    huge[end + 12:end + 16] = (64 << 20).to_bytes(4, "little")
+    zip64 = made.getvalue()[:end] + b"PK\x06\x07" + bytes(16) + made.getvalue()[end:]
+    for data in (b"\0" * (65 << 20) + bytes(huge), zip64):
+        with pytest.raises(DataError) as caught:
+            picked(data)
+        assert caught.value.code == "DECOMPRESSION_BOMB"
+
+
+@pytest.mark.parametrize("data", [b"", b"\x1f\x8bnonsense", b"no archive at all" * 100, zipped([("x", b"abc" * 99)])[:-30], tgz([("x", b"abc" * 99)])[:-30]])
+def test_damaged_archives_are_data_errors(data: bytes) -> None:
+    with pytest.raises(DataError) as caught:
+        picked(data)
+    assert caught.value.code == "DATA_DAMAGED"
+
+
+def test_every_cut_of_an_archive_is_refused_or_whole() -> None:
+    for whole in (tgz(WAVES), zipped(WAVES)):
+        for cut in range(len(whole)):
+            try:
+                assert picked(whole[:cut]) in ({}, dict(WAVES))
+            except DataError:
+                pass
+
+
+def test_packing_gives_the_same_bytes_and_the_same_digest() -> None:
+    files = {"b.wav": b"2", "a.wav": b"1"}
+    packed = unpack.pack(files, "rec")
+    assert packed == unpack.pack(dict(sorted(files.items())), "rec")
+    assert picked(packed) == {"rec/a.wav": b"1", "rec/b.wav": b"2"}
+    assert unpack.digest("r.tar.gz", packed) == unpack.digest("r.tar.gz", tgz([("other/b.wav", b"2"), ("other/a.wav", b"1")]))
+    assert unpack.digest("r.tar.gz", packed) != unpack.digest("r.tar.gz", tgz([("other/b.wav", b"1"), ("other/a.wav", b"2")]))
