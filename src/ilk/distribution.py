@@ -4,8 +4,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+from pydantic import GetPydanticSchema
+from pydantic_core import core_schema
 from torch import Tensor, nn
 
 from .batch import Batch, Source
@@ -111,10 +113,14 @@ class Port:
     about: int = 0
 
 
+@runtime_checkable
 class Net(Protocol):
     """A recipe of nets/, or any callable from Port to nn.Module: a user's own class will do."""
 
     def __call__(self, port: Port, /) -> nn.Module: ...
+
+
+AnyNet = Annotated[Net | None, GetPydanticSchema(lambda source, handler: core_schema.any_schema())]  # checked by its own recipe
 
 
 @dataclass(frozen=True)

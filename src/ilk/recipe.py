@@ -21,7 +21,11 @@ def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
 
 def checked(recipe: T) -> T:
     """The recipe itself, its options converted and in range; UsageError naming the option that is not."""
-    return made(type(recipe), {f.name: getattr(recipe, f.name) for f in fields(recipe)})  # type: ignore[arg-type]
+    return made(type(recipe), {f.name: _inside(getattr(recipe, f.name)) for f in fields(recipe)})  # type: ignore[arg-type]
+
+
+def _inside(value: Any) -> Any:
+    return checked(value) if is_dataclass(value) and not isinstance(value, type) and _on("nets", value) else value
 
 
 def made(cls: type[T], options: Mapping[str, Any]) -> T:

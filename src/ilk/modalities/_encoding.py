@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
          (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PIECE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_LOOK = 1 << 20
+_LOOK = 1 << 17
 _NAME_IT = "name it with encoding=, or save the file as UTF-8"
 
 _HAN = ("的一是不了人我在有他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于起还"
@@ -46,10 +46,13 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[str, st
 
 def _known(encoding: str) -> str:
     try:
-        b"".decode(encoding)
+        b"    ".decode(encoding)
+    except UnicodeError:
+        return encoding
     except LookupError:
-        raise UsageError(f"no text encoding is named {encoding!r}", remedy="such as utf-8, gb18030, big5, shift_jis, cp1252", param="encoding") from None
-    return codecs.lookup(encoding).name
+        raise UsageError(f"no text encoding is named {encoding!r}", param="encoding",
+                         remedy="such as utf-8, gb18030, big5, shift_jis, cp1252") from None
+    return encoding
 
 
 def _strictly(data: bytes, name: str, encoding: str) -> str:
@@ -82,21 +85,24 @@ def _wide(data: bytes, name: str) -> tuple[str, str]:
 
 
 def _usual(c: str) -> bool:
-    return "\u00a0" <= c < "\u0530" or "\u2010" <= c <= "\u203b" or "\u3000" <= c <= "\u30ff" or "\u4e00" <= c < "\ua000" or "\uff00" < c < "\uff60"
+    return any(a <= c < b for a, b in ("\u00a0\u0530", "\u2010\u203c", "\u3000\u3100", "\u4e00\ua000", "\uff01\uff60"))
 
 
 def _older(data: bytes, name: str, why: UnicodeDecodeError) -> tuple[str, str]:
-    scores = [(score, encoding) for encoding in _OLDER if (score := _likeness(data[:_LOOK], encoding)) > (0.6 if encoding == "cp1251" else 0.3)]
-    for _, encoding in sorted(scores, key=lambda found: -found[0]):
+    scores = {encoding: _likeness(data[:_LOOK], encoding) for encoding in _OLDER}
+    for encoding in sorted(scores, key=lambda e: -scores[e]):
+        if scores[encoding] < (0.6 if encoding == "cp1251" else 0.3):
+            continue
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
         if line := _utf8_line(data, single=encoding.startswith("cp125")):
             at = len(b"\n".join(data.split(b"\n", line)[:line - 1])) + (line > 1)
-            raise _not_text(data, name, at, f"is UTF-8 there, and {encoding} elsewhere: the file mixes encodings", "bring it to one encoding")
+            raise _not_text(data, name, at, f"is UTF-8 there and {encoding} elsewhere: the file mixes encodings", "use one encoding")
         return text, encoding
-    raise _not_text(data, name, why.start, "is not UTF-8 there, and the whole is in no other encoding known: it is damaged, mixes encodings or is no text")
+    raise _not_text(data, name, why.start, "is not UTF-8 there, and the whole is in no other encoding known: "
+                    "it is damaged, mixes encodings or is no text")
 
 
 def _utf8_line(data: bytes, single: bool) -> int:

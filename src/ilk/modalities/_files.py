@@ -1,7 +1,6 @@
 """Bytes of files and of folders of files, plain or gzip, within limits; whatever is wrong is said with its place."""
 from __future__ import annotations
 
-import errno
 import gzip
 import os
 import stat
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DataError, IlkError, ResourceError
+from ..files import atomic
 from ..modality import Limits
 
 _HARMLESS, _PIECE = 1 << 20, 1 << 20  # what may be unpacked at any ratio; bytes unpacked at once
@@ -31,7 +31,7 @@ def read_bytes(at: Path, limits: Limits) -> bytes:
         if not stat.S_ISREG(about.st_mode):
             raise DataError(f"{at} is no regular file", code="UNREADABLE")
         if about.st_size > limits.bytes:
-            raise ResourceError(f"{at} has {about.st_size} bytes; the limit is {limits.bytes}", code="TOO_LARGE", remedy="give a part of it")
+            raise ResourceError(f"{at} has {about.st_size} bytes; the limit is {limits.bytes}", code="TOO_LARGE", remedy="cut it up")
         data = _unpacked(at, about.st_size, limits) if at.suffix.lower() == ".gz" else at.read_bytes()
     except IlkError:
         raise
@@ -46,7 +46,8 @@ def unreadable(at: Path, why: Exception) -> DataError:
     """What kept a path from being read."""
     if isinstance(why, FileNotFoundError):
         return DataError(f"there is no file {at}", code="NOT_FOUND", remedy="check the path")
-    return DataError(f"{at} can't be read: {getattr(why, 'strerror', None) or why}", code="UNREADABLE", remedy="check the path and your right to read it")
+    reason = getattr(why, "strerror", None) or why
+    return DataError(f"{at} can't be read: {reason}", code="UNREADABLE", remedy="check the path and your right to read it")
 
 
 def _unpacked(at: Path, packed: int, limits: Limits) -> bytes:
@@ -56,8 +57,8 @@ def _unpacked(at: Path, packed: int, limits: Limits) -> bytes:
             while piece := file.read(_PIECE):
                 whole += piece
                 if len(whole) > limits.unpacked or len(whole) > max(_HARMLESS, limits.ratio * packed):
-                    raise DataError(f"{at} unpacks to more than {len(whole) - 1} bytes from {packed}", code="decompression_bomb",
-                                    remedy=f"the limits are {limits.ratio} to 1 and {limits.unpacked} bytes: unpack it yourself if you trust it")
+                    raise DataError(f"{at} unpacks to more than {limits.ratio} to 1 or {limits.unpacked} bytes", code="decompression_bomb",
+                                    remedy="unpack it yourself if you trust it")
     except gzip.BadGzipFile:
         raise DataError(f"{at} is not gzip data", code="FORMAT", remedy="name it without .gz if it is not packed") from None
     except (EOFError, zlib.error) as why:
@@ -88,15 +89,6 @@ def _sorted_files(folder: Path) -> Iterator[Path]:
 
 
 def write_bytes(to: Path, data: bytes) -> None:
-    """A whole file or none: written under another name, then moved into place; packed if its name ends in .gz."""
-    new = to.with_name(to.name + ".new")
-    try:
-        with open(new, "wb") as file:
-            file.write(gzip.compress(data, mtime=0) if to.suffix.lower() == ".gz" else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, to)
-    except OSError as why:
-        new.unlink(missing_ok=True)
-        full = why.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise ResourceError(f"{to} can't be written: {why.strerror or why}", code="DISK_FULL" if full else "WRITE", remedy="write elsewhere") from None
+    """A whole file or none; packed if its name ends in .gz."""
+    with atomic(to) as file:
+        file.write(gzip.compress(data, mtime=0) if to.suffix.lower() == ".gz" else data)

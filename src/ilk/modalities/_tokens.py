@@ -1,14 +1,13 @@
-"""Texts as tokens: characters, bytes, or pieces of words (byte-pair encoding)."""
+"""Texts as tokens: characters or bytes."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import log
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from ..batch import Batch
@@ -28,7 +27,8 @@ def prefix_of(tests: Sequence[Test]) -> str:
     """The one beginning that tests ask for; UsageError for anything else, since nothing else can be asked of a text."""
     for test in tests:
         if test.part != "prefix" or test.sign != "==" or not isinstance(test.value, str):
-            raise UsageError(f"a text can't be given {test}", code="GIVEN", param="given", remedy="a text can be given its beginning: prefix == 'Once'")
+            raise UsageError(f"a text can't be given {test}", code="GIVEN", param="given",
+                             remedy="a text can be given its beginning: prefix == 'Once'")
         if why := surrogates([test.value]):
             raise UsageError(f"the prefix has {why}", code="GIVEN", param="given")
     asked = sorted((str(t.value) for t in tests), key=len)
@@ -48,25 +48,28 @@ def surrogates(items: Texts) -> str | None:
     return None
 
 
-def _most(longest: int) -> int:
+def room(longest: int) -> int:
+    """How many tokens texts may have, given how many the longest has in training."""
     return max(4 * longest, _SHORTEST)
 
 
-def _ragged(codes: NDArray[Any], length: Sequence[int], at_most: int, unit: str) -> Batch:
+def end_to_end(codes: NDArray[Any], length: Sequence[int], at_most: int, unit: str) -> Batch:
+    """Tokens of all items with the length of each; DataError for an item that is too long."""
     many = torch.tensor(length, dtype=torch.long)
     if len(many) and int(many.max()) > at_most:
-        raise DataError(f"item {int(many.argmax())} has {int(many.max())} {unit}; this model was made for at most {at_most}", code="TOO_LONG",
-                        remedy="cut it into shorter items")
+        raise DataError(f"item {int(many.argmax())} has {int(many.max())} {unit}; the model takes at most {at_most}",
+                        code="TOO_LONG", remedy="cut it into shorter items")
     return Batch(Batch(torch.from_numpy(codes.astype(np.int64))), length=many)
 
 
-def _whole(items: Texts, encoding: str) -> bytes:
+def joined(items: Texts, encoding: str) -> bytes:
+    """All texts end to end; DataError for halves of surrogate pairs."""
     if why := surrogates(items):
         raise DataError(f"a text has {why}", code="ENCODING", remedy="replace it with U+FFFD")
     return "".join(items).encode(encoding)
 
 
-def _facts(state: State, kind: type[Any], name: str) -> tuple[Any, int]:
+def fact(state: State, kind: type[Any], name: str) -> tuple[Any, int]:
     """The named fact and `at_most`, checked."""
     fact, at_most = state.facts.get(name), state.facts.get("at_most")
     if not isinstance(fact, kind) or type(at_most) is not int or not 0 < at_most < 2**40:
@@ -88,13 +91,13 @@ class Characters(Codec[Texts]):
     @classmethod
     def learned(cls, modality: Modality[Texts], train: Texts) -> Characters:
         """The characters of the training texts, in order."""
-        points = np.unique(np.frombuffer(_whole(train, "utf-32-le"), np.uint32))
-        return cls(points.tobytes().decode("utf-32-le"), _most(max(map(len, train), default=0)))
+        points = np.unique(np.frombuffer(joined(train, "utf-32-le"), np.uint32))
+        return cls(points.tobytes().decode("utf-32-le"), room(max(map(len, train), default=0)))
 
     @classmethod
     def restored(cls, modality: Modality[Texts], state: State) -> Characters:
         """From the alphabet."""
-        alphabet, at_most = _facts(state, str, "alphabet")
+        alphabet, at_most = fact(state, str, "alphabet")
         if surrogates([alphabet]) or any(a >= b for a, b in zip(alphabet, alphabet[1:], strict=False)):
             raise ModelError("the alphabet of the model is not in order", code="MODEL_DAMAGED")
         return cls(alphabet, at_most)
@@ -105,7 +108,7 @@ class Characters(Codec[Texts]):
 
     def encode(self, items: Texts, rng: Rng) -> Batch:
         """All characters end to end."""
-        return _ragged(self._codes(items), list(map(len, items)), self.at_most, "characters")
+        return end_to_end(self._codes(items), list(map(len, items)), self.at_most, "characters")
 
     def decode(self, batch: Batch, rng: Rng) -> Texts:
         """The texts."""
@@ -132,7 +135,7 @@ class Characters(Codec[Texts]):
         return Lowered(self, {"": Begin(torch.from_numpy(self._codes([prefix])))}) if tests else Lowered(self)
 
     def _codes(self, items: Texts) -> NDArray[np.int64]:
-        points, known = np.frombuffer(_whole(items, "utf-32-le"), np.uint32), self._points
+        points, known = np.frombuffer(joined(items, "utf-32-le"), np.uint32), self._points
         place = np.searchsorted(known, points)
         place[np.append(known, np.uint32(0xFFFFFFFF))[place] != points] = len(known)
         return place
@@ -142,7 +145,8 @@ class Characters(Codec[Texts]):
         item = torch.arange(len(length)).repeat_interleave(length)[strange]
         many = torch.bincount(item, minlength=len(length))
         nth = torch.arange(len(item)) - (many.cumsum(0) - many)[item]
-        u = torch.cat([rng.child("unseen", b).uniform(len(length), _BLOCK) for b in range(-(-int(many.max()) // _BLOCK))], 1)[item, nth].numpy()
+        blocks = [rng.child("unseen", b).uniform(len(length), _BLOCK) for b in range(-(-int(many.max()) // _BLOCK))]
+        u = torch.cat(blocks, 1)[item, nth].numpy()
         taken = np.union1d(self._points.astype(np.int64), np.arange(0xD800, 0xE000))
         rank = (u * (0x110000 - len(taken))).astype(np.int64)
         return (rank + np.searchsorted(taken - np.arange(len(taken)), rank, side="right")).astype(np.uint32)
@@ -158,12 +162,12 @@ class Bytes(Codec[Texts]):
     @classmethod
     def learned(cls, modality: Modality[Texts], train: Texts) -> Bytes:
         """Nothing but how long texts are."""
-        return cls(_most(max((len(_whole([t], "utf-8")) for t in train), default=0)))
+        return cls(room(max((len(joined([t], "utf-8")) for t in train), default=0)))
 
     @classmethod
     def restored(cls, modality: Modality[Texts], state: State) -> Bytes:
         """From the length."""
-        return cls(_facts(state, int, "at_most")[1])
+        return cls(fact(state, int, "at_most")[1])
 
     def state(self) -> State:
         """The length."""
@@ -171,7 +175,7 @@ class Bytes(Codec[Texts]):
 
     def encode(self, items: Texts, rng: Rng) -> Batch:
         """All bytes end to end."""
-        return _ragged(np.frombuffer(_whole(items, "utf-8"), np.uint8), [len(t.encode()) for t in items], self.at_most, "bytes")
+        return end_to_end(np.frombuffer(joined(items, "utf-8"), np.uint8), [len(t.encode()) for t in items], self.at_most, "bytes")
 
     def decode(self, batch: Batch, rng: Rng) -> Texts:
         """The texts."""
@@ -186,69 +190,3 @@ class Bytes(Codec[Texts]):
         """The bytes of the beginning are kept: whole characters, so nothing that follows can change them."""
         codes = torch.tensor(list(prefix_of(tests).encode()), dtype=torch.long)
         return Lowered(self, {"": Begin(codes)}) if tests else Lowered(self)
-
-
-class BPE(Codec[Texts]):
-    """Byte-pair encoding (Sennrich et al. 2016) on bytes, so that any text can be coded; learned from the training texts.
-
-    A text can be cut into pieces in many ways and only one is scored, so a text's score is a lower bound.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, at_most: int) -> None:
-        self.keeps, self.tokenizer, self.at_most = "many_to_one", tokenizer, at_most
-        self.space = Many(Discrete(tokenizer.get_vocab_size()), at_most)
-
-    @classmethod
-    def learned(cls, modality: Modality[Texts], train: Texts) -> BPE:
-        """Merges the most frequent pairs until there are as many pieces as the modality's `vocabulary`."""
-        _whole(train, "utf-8")
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        tokenizer.train_from_iterator(train, trainers.BpeTrainer(
-            vocab_size=getattr(modality, "vocabulary", 1024), show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-        return cls(tokenizer, _most(max(map(len, _ids(tokenizer, train)), default=0)))
-
-    @classmethod
-    def restored(cls, modality: Modality[Texts], state: State) -> BPE:
-        """From the tokenizer's own JSON."""
-        text, at_most = _facts(state, str, "tokenizer")
-        try:
-            tokenizer = Tokenizer.from_str(text)
-        except Exception as why:  # the library raises nothing more exact
-            raise ModelError(f"the model's tokenizer can't be read: {why}", code="MODEL_DAMAGED") from None
-        if sorted(tokenizer.get_vocab().values()) != list(range(tokenizer.get_vocab_size())) or tokenizer.get_vocab_size() < 256:
-            raise ModelError("the model's tokenizer has gaps in its vocabulary", code="MODEL_DAMAGED")
-        return cls(tokenizer, at_most)
-
-    def state(self) -> State:
-        """The tokenizer's own JSON, which other tools read too."""
-        return State(facts={"tokenizer": self.tokenizer.to_str(), "at_most": self.at_most})
-
-    def encode(self, items: Texts, rng: Rng) -> Batch:
-        """All pieces end to end."""
-        _whole(items, "utf-8")
-        ids = _ids(self.tokenizer, items)
-        return _ragged(np.concatenate([np.zeros(0, np.int64), *map(np.array, ids)]), list(map(len, ids)), self.at_most, "pieces")
-
-    def decode(self, batch: Batch, rng: Rng) -> Texts:
-        """The texts."""
-        ids, ends = batch.elements.tensor.tolist(), batch.lengths.cumsum(0).tolist()
-        made: Texts = self.tokenizer.decode_batch([ids[a:b] for a, b in zip([0, *ends], ends, strict=False)], skip_special_tokens=False)
-        return made
-
-    def log_volume(self, items: Texts, rng: Rng) -> Tensor:
-        """Nothing to add."""
-        return torch.zeros(len(items), dtype=torch.float64)
-
-    def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
-        """A beginning may end within a piece, so it is left to rejection."""
-        prefix_of(tests)
-        return Lowered(self, rest=tuple(tests))
-
-
-def _ids(tokenizer: Tokenizer, items: Texts) -> list[list[int]]:
-    return [found.ids for found in tokenizer.encode_batch_fast(items, add_special_tokens=False)]
-
-
-TOKENS: Mapping[str, type[Codec[Texts]]] = {"characters": Characters, "bytes": Bytes, "bpe": BPE}

@@ -3,7 +3,7 @@ validation, checkpoints. Every draw comes from the run's named streams by step n
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, isfinite, pi
 from typing import Any
@@ -17,6 +17,7 @@ from ilk.errors import ResourceError, TrainingError
 from ilk.rng import Rng
 from ilk.run import Began, Ended, Progress, Run, Seconds, Validated
 from ilk.store import State
+from ilk.train.adamw import AdamW
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
 
@@ -68,7 +69,7 @@ class Loop:
             body.prepare(data)
         body.to(run.device)
         self.phases = body.phases()
-        self.optimisers = [_optimiser(p, plan) for p in self.phases]
+        self.optimisers = [AdamW(p.params(), plan.weight_decay) for p in self.phases]
         self.ema = {k: v.detach().clone() for k, v in body.state_dict().items()} if plan.ema else {}
         if saved is not None:
             self._restore(saved)
@@ -116,18 +117,16 @@ class Loop:
             self._average()
         return first
 
-    def _update(self, phase: Phase, optimiser: torch.optim.Optimizer, batch: Batch, rng: Rng, fraction: float) -> Tensor:
-        for group in optimiser.param_groups:
-            group["lr"] = self.plan.rate * phase.rate * rate_at(fraction)
+    def _update(self, phase: Phase, optimiser: AdamW, batch: Batch, rng: Rng, fraction: float) -> Tensor:
         self.body.train()
         with rng.as_global():
             losses = phase.loss(batch, rng)
         self.body.eval()
         loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(_parameters(optimiser), CLIP)
-        optimiser.step()
+        nn.utils.clip_grad_norm_(optimiser.params, CLIP)
+        optimiser.step(self.plan.rate * phase.rate * rate_at(fraction))
         if phase.after is not None:
             phase.after()
         return loss.detach()
@@ -183,8 +182,7 @@ class Loop:
         tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
         tensors |= {f"best/{k}": v for k, v in (self.best.weights or {}).items()}
         for i, optimiser in enumerate(self.optimisers):
-            for j, slots in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser/{i}/{j}/{name}": value for name, value in slots.items()}
+            tensors |= {f"optimiser/{i}/{name}": value for name, value in optimiser.state().items()}
         best = self.best.loss if self.best.weights else None
         return State(tensors, {"step": self.step, "seconds": time.monotonic() - self.start, "best": best})
 
@@ -195,23 +193,8 @@ class Loop:
         if saved.facts["best"] is not None:
             self.best = Best(float(saved.facts["best"]), _under(saved.tensors, "best/"))
         for i, optimiser in enumerate(self.optimisers):
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in _under(saved.tensors, f"optimiser/{i}/").items():
-                j, _, name = key.partition("/")
-                slots.setdefault(int(j), {})[name] = value
-            optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.restore(_under(saved.tensors, f"optimiser/{i}/"))
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k[len(prefix):]: v.clone() for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _parameters(optimiser: torch.optim.Optimizer) -> Iterable[Tensor]:
-    return [p for group in optimiser.param_groups for p in group["params"]]
-
-
-def _optimiser(phase: Phase, plan: Plan) -> torch.optim.Optimizer:
-    """AdamW; biases, scales and other vectors do not decay."""
-    params = list(phase.params())
-    groups = [{"params": [p for p in params if p.ndim >= 2], "weight_decay": plan.weight_decay}, {"params": [p for p in params if p.ndim < 2], "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.rate, betas=(0.9, 0.99), fused=True)

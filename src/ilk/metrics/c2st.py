@@ -1,0 +1,76 @@
+"""How well trees tell made items from real ones (classifier two-sample test): area under the ROC curve."""
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from ..metric import Case, Metric, NotApplicable, Reading
+from ..rng import Rng
+from ._judge import Curve, classifier, matrix
+from ._tables import Cells, columns, some
+
+FOLDS, FEWEST = 5, 10
+
+
+class C2ST(Metric):
+    """AUC of gradient-boosted trees between as many made and test items (Lopez-Paz & Oquab 2017); .5 is chance.
+
+    Values below .5 are chance too, or made items that are copies of the test items.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("made", "test")
+    better: ClassVar[Literal["higher", "lower", "middle"]] = "lower"
+    low: ClassVar[float] = 0.5
+    high: ClassVar[float] = 1.0
+    most_cells: ClassVar[int] = 2_000_000
+
+    def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
+        """The mean of five folds, each judged by trees that saw the other four."""
+        seen = _sides(case)
+        if isinstance(seen, str):
+            return NotApplicable(seen)
+        made, test, categories = seen
+        n = min(len(made), len(test), max(100, self.most_cells // made.shape[1]))
+        if n < FEWEST:
+            return NotApplicable(f"a classifier needs at least {FEWEST} items a side, not {n}")
+        x = np.concatenate([made[some(len(made), n, rng.child("made"))], test[some(len(test), n, rng.child("test"))]])
+        y = np.repeat([1, 0], n)
+        fold = np.concatenate([rng.child("fold", side).shuffle(n).numpy() % FOLDS for side in (0, 1)])
+        found = [self._fold(x, y, fold == k, categories, rng.child(k)) for k in range(FOLDS)]
+        value, each = float(np.mean(found)), n / FOLDS
+        return Reading(value, (_variance(value, each, each) / FOLDS) ** 0.5, n, {},
+                       f"AUC of HistGradientBoosting at defaults, {n} made against {n} test items, mean of {FOLDS} folds; error after Hanley and McNeil")
+
+    def _fold(self, x: Cells, y: Cells, held: Cells, categories: Cells, rng: Rng) -> float:
+        judge = classifier(x[~held], y[~held], categories, rng)
+        return Curve(judge.decision_function(x[held]), y[held]).area()
+
+
+def _sides(case: Case) -> tuple[Cells, Cells, Cells] | str:
+    """Both sides as matrices and which of their columns are categories, or why not."""
+    made, test = case.made, case.test
+    if isinstance(made, pl.DataFrame) and isinstance(test, pl.DataFrame):
+        seen = columns(case.model, (made, test))
+        if not seen or not len(made) or not len(test):
+            return "there are no cells"
+        ours, real = matrix(seen, (made, test))
+        return ours, real, np.array([not c.number for c in seen])
+    if not isinstance(made, np.ndarray) or not isinstance(test, np.ndarray):
+        return "it is about tables and arrays"
+    if made.shape[1:] != test.shape[1:] or not made.size or not test.size:
+        return "made and test items differ in shape, or are empty"
+    return _flat(made), _flat(test), np.zeros(int(np.prod(made.shape[1:])), dtype=bool)
+
+
+def _flat(items: Any) -> Cells:
+    most = np.finfo(np.float32).max / 4
+    return np.clip(items.reshape(len(items), -1).astype(np.float64), -most, most)
+
+
+def _variance(area: float, m: float, n: float) -> float:
+    """Of an area under the curve from m and n items (Hanley & McNeil 1982), kept off 0."""
+    a = min(max(area, 0.5 / m), 1 - 0.5 / m)
+    q1, q2 = a / (2 - a) - a**2, 2 * a**2 / (1 + a) - a**2
+    return (a * (1 - a) + (m - 1) * q1 + (n - 1) * q2) / (m * n)

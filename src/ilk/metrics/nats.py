@@ -1,0 +1,35 @@
+"""Mean nats of held-out items under the model: log likelihood, its sort and its base measure."""
+from __future__ import annotations
+
+from math import inf, isfinite
+from typing import ClassVar, Literal
+
+from ..errors import UsageError
+from ..metric import Case, Metric, NotApplicable, Reading
+from ..rng import Rng
+
+
+class Nats(Metric):
+    """Mean log p(item) over test items; exact, a bound or an estimate, as the convention says."""
+
+    needs: ClassVar[tuple[str, ...]] = ("model", "test")
+    better: ClassVar[Literal["higher", "lower", "middle"]] = "higher"
+    low: ClassVar[float] = -inf
+    high: ClassVar[float] = inf
+
+    def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
+        """The mean; `parts` has the share of items that the model holds impossible, if there are any."""
+        from ..verbs.score import score
+
+        assert case.model is not None
+        if not len(case.test):
+            return NotApplicable("there are no test items")
+        try:
+            found = score(case.model, case.test, rng.key() % 2**63)
+        except UsageError as why:
+            if why.code == "NO_SCORE":
+                return NotApplicable(str(why))
+            raise
+        never = float((found.nats == -inf).double().mean())
+        error = found.error if len(found.nats) > 1 and isfinite(found.mean) else None
+        return Reading(found.mean, error, len(found.nats), {"impossible": never} if never else {}, f"nats an item, {found.sort}; {found.measure}")

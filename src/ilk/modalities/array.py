@@ -1,0 +1,306 @@
+"""Arrays: npy and npz files and NumPy arrays, whole numbers counted, floats as densities, labels beside them."""
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, prod
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ilk.batch import Batch
+from ilk.dataset import Dataset, Labels, Origin, given_splits
+from ilk.distribution import Keeps
+from ilk.errors import DataError, ModelError, UsageError
+from ilk.files import atomic
+from ilk.given import Evidence, Fix, Test, Value, Weigh, Within
+from ilk.modalities._cells import span
+from ilk.modality import Codec, Limits, Lowered, Modality, Shown
+from ilk.rng import Rng
+from ilk.space import Discrete, Reals, Space
+from ilk.store import State
+
+Items = NDArray[Any]
+MOST_LEVELS = 65_536
+ITEMS, LABELS = ("x", "X", "data", "images", "items", "arr_0"), ("y", "Y", "labels", "label", "target")
+S = TypeVar("S", bound="ArrayCodec")
+
+
+class ArrayCodec(Codec[Items]):
+    """What array codecs share: the type of the array, and values kept in place."""
+
+    def __init__(self, modality: Array, kept: Mapping[int, float] | None = None) -> None:
+        self.modality, self.kept = modality, kept or {}
+        self.shape, self.low, self.levels = modality.shape, modality.low, modality.levels
+
+    @classmethod
+    def learned(cls: type[S], modality: Modality[Items], train: Items) -> S:
+        """Nothing to learn: the type says all."""
+        return cls(modality)  # type: ignore[arg-type]
+
+    @classmethod
+    def restored(cls: type[S], modality: Modality[Items], state: State) -> S:
+        """The same."""
+        return cls(modality)  # type: ignore[arg-type]
+
+    def state(self) -> State:
+        """Nothing."""
+        return State()
+
+    def log_volume(self, items: Items, rng: Rng) -> Tensor:
+        """Unit volume; -inf where a kept value differs."""
+        total = torch.zeros(len(items), dtype=torch.float64)
+        for i, value in self.kept.items():
+            total = total.where(torch.from_numpy(items.reshape(len(items), -1)[:, i].astype(np.float64) == value), -inf)
+        return total
+
+
+class Counted(ArrayCodec):
+    """Whole numbers as they are: exact."""
+
+    keeps: Keeps = "bijection"
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """One size for all positions."""
+        return Discrete(self.levels, self.shape)
+
+    def encode(self, items: Items, rng: Rng) -> Batch:
+        """From 0."""
+        x = _checked(items, self.modality).astype(np.int64) - self.low
+        if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise DataError(f"values from {items.min()} to {items.max()}; the data held {self.low} to {self.low + self.levels - 1}", code="DATA_RANGE")
+        return Batch(torch.from_numpy(x))
+
+    def decode(self, batch: Batch, rng: Rng) -> Items:
+        """In the data's own type."""
+        return (batch.tensor.numpy() + self.low).astype(self.modality.dtype)
+
+    def given(self, tests: Sequence[Test]) -> Lowered[Items]:
+        """A table of what is allowed at each place: exact."""
+        tables: dict[int, Tensor] = {}
+        for i, asked in _by_place(self.modality, tests).items():
+            allowed = [all(t.holds(v + self.low) for t in asked) for v in range(self.levels)]
+            tables[i] = torch.tensor([0.0 if a else -inf for a in allowed], dtype=torch.float64)
+        return Lowered(self, {"": Weigh(tables)})
+
+
+class Smooth(ArrayCodec):
+    """Reals as they are; whole numbers filled by uniform noise, which makes the density a bound."""
+
+    @property
+    def keeps(self) -> Keeps:  # type: ignore[override]
+        """Exact for floats."""
+        return "refines" if self.levels else "bijection"
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """Reals."""
+        return Reals(self.shape)
+
+    def encode(self, items: Items, rng: Rng) -> Batch:
+        """Noise in every level's unit cell."""
+        x = torch.from_numpy(_checked(items, self.modality).astype(np.float64))
+        return Batch(x + rng.child("fill").uniform(len(items), *self.shape) - 0.5 if self.levels else x)
+
+    def decode(self, batch: Batch, rng: Rng) -> Items:
+        """The nearest level, or the numbers; kept values as they were asked for."""
+        x = batch.tensor.double().numpy()
+        if self.levels:
+            x = np.clip(np.round(x), self.low, self.low + self.levels - 1)
+        made = x.astype(self.modality.dtype)
+        flat = made.reshape(len(made), -1)
+        for i, value in self.kept.items():
+            flat[:, i] = value
+        return flat.reshape(made.shape)
+
+    def given(self, tests: Sequence[Test]) -> Lowered[Items]:
+        """Values kept, or ranges; the rest is left to rejection."""
+        kept: dict[int, float] = {}
+        ranges: dict[int, tuple[float, float]] = {}
+        rest: list[Test] = []
+        for i, asked in _by_place(self.modality, tests).items():
+            same = [t for t in asked if t.sign == "=="]
+            if same and not self.levels:
+                kept[i] = float(same[0].value)  # type: ignore[arg-type]
+                if not all(t.holds(kept[i]) for t in asked):
+                    raise UsageError(f"contradictory: {' and '.join(map(str, asked))}", code="CONTRADICTION", param="given")
+            elif all(t.sign in ("<", "<=", ">", ">=", "==") for t in asked):
+                found = span([replace(t, sign="<=") for t in same] + [replace(t, sign=">=") for t in same] + [t for t in asked if t.sign != "=="], float, bool(self.levels))
+                ranges[i] = (found.low, found.high)
+            else:
+                rest += asked
+        if kept and ranges:
+            rest, ranges = [*rest, *(t for t in tests if t not in rest and t.sign != "==")], {}
+        evidence: Evidence | None = Fix(kept) if kept else Within(ranges) if ranges else None
+        return Lowered(type(self)(self.modality, kept), {"": evidence} if evidence else {}, 0.0, tuple(rest))
+
+
+def _by_place(modality: Array, tests: Sequence[Test]) -> dict[int, list[Test]]:
+    found: dict[int, list[Test]] = {}
+    for t in tests:
+        found.setdefault(modality.place(t.part), []).append(t)
+    return found
+
+
+def _checked(items: Items, modality: Array) -> Items:
+    if tuple(items.shape[1:]) != modality.shape:
+        raise DataError(f"items of shape {tuple(items.shape[1:])}; the model knows {modality.shape}", code="SHAPE")
+    return items
+
+
+@dataclass(frozen=True, kw_only=True)
+class Array(Modality[Items]):
+    """Arrays of shape (items, ...). `shape`, `dtype`, `low` and `levels` (0: real) are filled by `read`."""
+
+    shape: tuple[int, ...] = ()
+    dtype: str = "float64"
+    low: int = 0
+    levels: int = 0
+
+    @classmethod
+    def claims(cls, raw: Any) -> bool:
+        """.npy, .npz, and arrays."""
+        return Path(raw).suffix.lower() in (".npy", ".npz") if isinstance(raw, str | Path) else isinstance(raw, np.ndarray | Tensor)
+
+    def read(self, at: Any, limits: Limits) -> Dataset[Items]:
+        """A file, or an array in memory. An npz may hold labels, and x_train, y_train, x_test, y_test."""
+        if not isinstance(at, str | Path):
+            return self.dataset(np.asarray(at), None, Origin("memory"))
+        path = Path(at)
+        try:
+            if path.stat().st_size == 0:
+                raise DataError(f"{path} is empty", code="EMPTY")
+            arrays = _unzipped(path, limits) if path.suffix.lower() == ".npz" else {"x": np.load(path, allow_pickle=False)}
+        except FileNotFoundError:
+            raise DataError(f"there is no file {path}", code="NOT_FOUND") from None
+        except PermissionError:
+            raise DataError(f"{path} can't be read: permission denied", code="UNREADABLE") from None
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as why:
+            if isinstance(why, DataError):
+                raise
+            if "pickle" in str(why) or "Object" in str(why):
+                raise ModelError(f"{path} holds Python objects, which would run code when read", code="UNTRUSTED_FORMAT", remedy="save plain numbers") from None
+            raise DataError(f"{path} is not a NumPy file that can be read: {str(why)[:120]}", code="FORMAT") from None
+        return self._named(arrays, Origin(str(path)))
+
+    def _named(self, arrays: Mapping[str, Items], origin: Origin) -> Dataset[Items]:
+        splits = {n: arrays[f"x_{n}"] for n in ("train", "valid", "test") if f"x_{n}" in arrays}
+        if "train" in splits:
+            whole = self.dataset(np.concatenate(list(splits.values())), None, origin)
+            made = given_splits(whole.modality, splits, origin)
+            if all(f"y_{n}" in arrays for n in splits):
+                return replace(made, labels=labelled(np.concatenate([arrays[f"y_{n}"] for n in splits]), len(made)))
+            return made
+        name = next((n for n in ITEMS if n in arrays), next(iter(arrays)))
+        label = next((arrays[n] for n in LABELS if n in arrays and n != name), None)
+        return self.dataset(arrays[name], label, origin)
+
+    def dataset(self, items: Items, labels: Items | None, origin: Origin = Origin()) -> Dataset[Items]:
+        """An array with its type; DataError for one that is empty, not numbers, or not finite."""
+        if items.dtype.kind == "O":
+            raise ModelError("the array holds Python objects", code="UNTRUSTED_FORMAT", remedy="save plain numbers")
+        if items.ndim == 0 or items.shape[0] == 0 or prod(items.shape[1:]) == 0:
+            raise DataError(f"an array of shape {items.shape} holds no items", code="EMPTY")
+        if items.dtype.kind not in "biuf":
+            raise DataError(f"an array of {items.dtype} is not of numbers", code="DATA_TYPE")
+        if items.dtype.kind == "f":
+            if not np.isfinite(items).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(items))[0])
+                raise DataError(f"the number at {list(where)} is {items[where]}", code="DATA_TYPE", remedy="remove it; tables may have missing cells")
+            if float(np.abs(items).max()) > 1e150:
+                raise DataError("numbers beyond 1e150 can't be modelled", code="DATA_TYPE")
+            made = replace(self, shape=items.shape[1:], dtype=str(items.dtype), low=0, levels=0)
+        else:
+            low = int(items.min()) if items.dtype.kind == "i" else 0
+            made = replace(self, shape=items.shape[1:], dtype=str(items.dtype), low=low, levels=max(1, int(items.max()) - low + 1))
+        return Dataset(made, items, labels=None if labels is None else labelled(labels, len(items)), origin=origin)
+
+    def codecs(self) -> Sequence[type[Codec[Items]]]:
+        """Whole numbers as such first, if there are not too many."""
+        return (Counted, Smooth) if 0 < self.levels <= MOST_LEVELS else (Smooth,)
+
+    def place(self, part: str) -> int:
+        """The flat index of a part such as "3" or "2,5"; UsageError for one outside the shape."""
+        try:
+            index = tuple(int(p) for p in part.split(","))
+            return int(np.ravel_multi_index(index, self.shape)) if self.shape else 0
+        except ValueError:
+            raise UsageError(f"no part {part!r} in items of shape {self.shape}", code="COLUMN", param="given",
+                             remedy="name a place as `0` or `2,5`, counting from 0") from None
+
+    def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
+        """Places inside the shape, constants that are numbers."""
+        for t in tests:
+            self.place(t.part)
+            values: Sequence[Value] = t.value if isinstance(t.value, tuple) else (t.value,)
+            if any(isinstance(v, bool | str) or v is None for v in values):
+                raise UsageError(f"`{t.part}` {t.sign} {t.value!r}: arrays hold numbers", code="RULE_TYPE", param="given")
+        return tuple(tests)
+
+    def obeys(self, items: Items, tests: Sequence[Test]) -> Tensor:
+        """Which items obey."""
+        flat, out = items.reshape(len(items), -1), np.ones(len(items), dtype=bool)
+        for t in tests:
+            x = flat[:, self.place(t.part)]
+            values = list(t.value) if isinstance(t.value, tuple) else [t.value]
+            inside = np.isin(x, values)
+            v: Any = values[0]
+            out &= {"==": inside, "in": inside, "!=": ~inside, "not in": ~inside, "<": x < v, "<=": x <= v, ">": x > v, ">=": x >= v}[t.sign]
+        return torch.from_numpy(out)
+
+    def take(self, items: Items, index: Tensor) -> Items:
+        """Items by index."""
+        taken: Items = items[index.numpy()]
+        return taken
+
+    def join(self, pieces: Sequence[Items]) -> Items:
+        """One array."""
+        return np.concatenate(pieces)
+
+    def write(self, items: Items, to: Path) -> None:
+        """.npy or .npz."""
+        if to.suffix.lower() not in (".npy", ".npz"):
+            raise UsageError(f"an array can't be written as {to.name}", remedy="use .npy or .npz", code="FORMAT", param="out")
+        with atomic(to) as file:
+            np.savez_compressed(file, x=items) if to.suffix.lower() == ".npz" else np.save(file, items, allow_pickle=False)
+
+    def show(self, items: Items) -> Shown:
+        """Text."""
+        return Shown("text/plain; charset=utf-8", np.array2string(items[:5], threshold=200, precision=4).encode())
+
+    def keys(self, items: Items) -> Sequence[Any]:
+        """Their bytes."""
+        return [x.tobytes() for x in np.ascontiguousarray(items)]
+
+    @property
+    def measure(self) -> str:
+        """Counting for whole numbers, Lebesgue for reals."""
+        return "counting measure" if self.levels else "Lebesgue measure"
+
+
+def labelled(labels: Items, items: int) -> Labels:
+    """Labels of any kind as codes and names; DataError if there are not as many as items."""
+    if len(labels) != items or labels.ndim != 1:
+        raise DataError(f"{len(labels)} labels for {items} items", code="LABELS")
+    names, codes = np.unique(labels, return_inverse=True)
+    return Labels(torch.from_numpy(codes.astype(np.int64)), tuple(n.item() for n in names))
+
+
+def _unzipped(path: Path, limits: Limits) -> dict[str, Items]:
+    """The arrays of an npz; DataError before anything is unpacked that is too large."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        size, packed = sum(e.file_size for e in entries), max(1, sum(e.compress_size for e in entries))
+        if len(entries) > limits.entries or size > limits.unpacked or (size > 1 << 20 and size / packed > limits.ratio):
+            raise DataError(f"{path} unpacks to {size >> 20} MiB from {packed >> 10} KiB in {len(entries)} parts", code="decompression_bomb",
+                            remedy=f"at most {limits.unpacked >> 20} MiB, {limits.ratio} times its size and {limits.entries} parts")
+    with np.load(path, allow_pickle=False) as found:
+        if not found.files:
+            raise DataError(f"{path} holds no arrays", code="EMPTY")
+        return {name: found[name] for name in found.files}
