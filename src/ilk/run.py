@@ -149,6 +149,11 @@ class Run:
 
         return Rng(self.seed).child("fit")
 
+    @property
+    def ticking(self) -> bool:
+        """Whether a safe point was reached yet."""
+        return self._clock.ticks > 0
+
     def emit(self, event: Event) -> None:
         """Tells every listener."""
         for listener in self.listeners:

@@ -52,16 +52,16 @@ class Rows(Points):
         return len(self.numbers)
 
     def rough(self, first: int, last: int, others: Self) -> Tensor:
-        """Gower's distance in float32, up to a constant."""
+        """Gower's distance less the number of hot columns; matches are counted exactly in float32."""
         far = torch.cdist(self.numbers[first:last], others.numbers, p=1)
-        far.addmm_(self.hot[first:last], others.hot.T, alpha=-1)
+        far -= self.hot[first:last] @ others.hot.T
         for mine, theirs in zip(self.codes[first:last].T, others.codes.T, strict=True):
             far += mine[:, None] != theirs
         return far
 
     def exact(self, others: Self, index: Tensor) -> Tensor:
         """Gower's distance, summed over columns."""
-        far = (self.numbers.double() - others.numbers[index].double()).abs().sum(1)
+        far = (self.numbers - others.numbers[index]).abs().sum(1)
         unlike = (self.hot != others.hot[index]).sum(1) / 2 + (self.codes != others.codes[index]).sum(1)
         return far + unlike
 
@@ -81,7 +81,7 @@ class Vectors(Points):
 
     def exact(self, others: Self, index: Tensor) -> Tensor:
         """Euclid's distance."""
-        return (self.x.double() - others.x[index].double()).square().sum(1).sqrt()
+        return (self.x - others.x[index]).square().sum(1).sqrt()
 
 
 def rows(column: Sequence[Column], frames: Sequence[pl.DataFrame], scale: slice) -> list[Rows]:
@@ -96,7 +96,7 @@ def rows(column: Sequence[Column], frames: Sequence[pl.DataFrame], scale: slice)
             found, place = ([_hot(x + 1, size) for x in cells], 2) if size <= HOT else ([torch.from_numpy(x.astype(np.int32))[:, None] for x in cells], 1)
         for side, made in zip(parts, found, strict=True):
             side[place].append(made)
-    empty = [(torch.zeros(len(f), 0), torch.zeros(len(f), 0, dtype=torch.int32), torch.zeros(len(f), 0)) for f in frames]
+    empty = [(torch.zeros(len(f), 0, dtype=torch.float64), torch.zeros(len(f), 0, dtype=torch.int32), torch.zeros(len(f), 0)) for f in frames]
     return [Rows(*(torch.cat([none, *some], 1) for none, some in zip(nothing, side, strict=True))) for nothing, side in zip(empty, parts, strict=True)]
 
 
@@ -106,8 +106,8 @@ def _numbers(cells: Sequence[Cells], scale: slice) -> list[Tensor]:
     low, high = (whole.min() / 2, whole.max() / 2) if len(whole) else (0.0, 0.0)
     unit = [np.clip((x.astype(np.float64) / 2 - low) / (high - low if high > low else 0.5), -0.5, 1.5) for x in cells]
     if not any(np.isnan(x).any() for x in unit):
-        return [torch.from_numpy(x[:, None]).float() for x in unit]
-    return [torch.from_numpy(np.stack([_or(x / 2, -0.25), _or((1 - x) / 2, -0.25)], 1)).float() for x in unit]
+        return [torch.from_numpy(x[:, None]) for x in unit]
+    return [torch.from_numpy(np.stack([_or(x / 2, -0.25), _or((1 - x) / 2, -0.25)], 1)) for x in unit]
 
 
 def _or(x: Cells, missing: float) -> Cells:
@@ -123,7 +123,7 @@ def vectors(sides: Sequence[Cells], scale: slice) -> list[Vectors]:
     flat = [np.nan_to_num(x.reshape(len(x), -1).astype(np.float64)) for x in sides]
     whole = np.concatenate(flat[scale])
     off = whole.std(0)
-    return [Vectors(torch.from_numpy((x - whole.mean(0)) / np.where(off > 0, off, 1.0)).float()) for x in flat]
+    return [Vectors(torch.from_numpy((x - whole.mean(0)) / np.where(off > 0, off, 1.0))) for x in flat]
 
 
 def signatures(column: Sequence[Column], frames: Sequence[pl.DataFrame]) -> list[list[bytes]]:

@@ -14,7 +14,7 @@ from ..rng import Rng
 from ._nearest import Points, nearest, rows, signatures, vectors
 from ._tables import Cells, columns, some
 
-_TIE = 1e-6
+_TIE = 1e-9
 _GOWER = "Gower distance (numbers |x - y| / range, clipped half a range outside; categories 0 or 1; missing against a value 1)"
 _EUCLID = "Euclidean distance, every cell scaled by its standard deviation"
 

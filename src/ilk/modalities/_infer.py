@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+import torch
 
 from ilk.errors import DataError, UsageError, nearest
 from ilk.modalities._columns import DAY, SECOND, AnyColumn, Boolean, Category, Floats, Identifier, Number, When, Words, floats_of, prefix_of
@@ -24,6 +25,24 @@ def columns(frame: pl.DataFrame, types: Mapping[str, str], first_row: int) -> tu
         raise UsageError(f"no column type {wrong[0]!r}", remedy=nearest(wrong[0], KINDS), code="TYPE", param="types")
     made = [_column(frame[name], types.get(name), first_row) for name in frame.columns]
     return pl.DataFrame([series for series, _ in made]), tuple(column for _, column in made)
+
+
+def conform(frame: pl.DataFrame, columns: Sequence[AnyColumn]) -> pl.DataFrame:
+    """The cells of a frame as columns that are known already; DataError for a column that is missing or a cell that does not fit."""
+    made = []
+    for c in columns:
+        if c.name not in frame.columns:
+            raise DataError(f'there is no column "{c.name}"', code="COLUMN", remedy=nearest(c.name, frame.columns))
+        series = _blank(frame[c.name]) if frame[c.name].dtype == pl.String else frame[c.name]
+        if isinstance(c, Number):
+            number = c.floats(series)
+            series = number.cast(pl.Int64, strict=False) if c.integer and bool((number.drop_nulls() == number.drop_nulls().round()).all()) else number
+        elif isinstance(c, Boolean):
+            series = series if series.dtype == pl.Boolean else c.series(c.codes(series), torch.from_numpy(series.is_not_null().to_numpy().copy()))
+        elif isinstance(c, Category | Words):
+            series = series.cast(pl.String)
+        made.append(series.alias(c.name))
+    return pl.DataFrame(made)
 
 
 def _column(series: pl.Series, asked: str | None, first_row: int) -> tuple[pl.Series, AnyColumn]:

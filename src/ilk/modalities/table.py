@@ -18,6 +18,7 @@ from ilk.files import atomic
 from ilk.given import Test
 from ilk.modalities._columns import Boolean, Category, Identifier, Number, When, Words
 from ilk.modalities._infer import columns as infer
+from ilk.modalities._infer import conform
 from ilk.modalities._reading import SUFFIXES, Found, from_memory, read_file
 from ilk.modalities._table_codecs import CellColumns, NativeColumns, constants, unknown
 from ilk.modality import Codec, Limits, Modality, Shown
@@ -60,6 +61,8 @@ class Table(Modality[pl.DataFrame]):
         if not found.frame.width or not len(found.frame):
             raise DataError(f"{origin.name or 'the table'} has no rows", code="EMPTY", remedy="a table needs a header and at least two rows")
         frame = self._forgiven(found.frame) if self.bad == "missing" else found.frame
+        if self.columns:
+            return Dataset(self, conform(frame, self.columns), origin=origin)
         typed, columns = infer(frame, self.types, found.first_row)
         if strange := [n for n in self.bounds if n not in typed.columns]:
             raise UsageError(f"no column {strange[0]!r} to bound", code="COLUMN", param="bounds")

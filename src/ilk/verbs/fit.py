@@ -35,8 +35,13 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     if len(data.index("train")) < 2:
         raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
     family = recipe.checked(family or default_family(data))
-    start = time.monotonic()
     codec, lift = route(data, family, Rng(run.seed))
+    return fitted(data, family, codec, lift, run)
+
+
+def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run) -> Model:
+    """The model over a way that is already chosen."""
+    start = time.monotonic()
     about = {} if not data.about or family.refuses_context(data.about) else data.about
     body = family.build(lift.space, run.rng.child("build"), about)
     run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts})
@@ -45,7 +50,7 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
         raise DataError("there are no items to learn from", code="TOO_FEW")
     body.fit(train, run, valid)
     labels = data.labels.names if data.labels is not None and about else ()
-    card = {"data": data.origin.name, "licence": data.origin.licence, "items": len(train), "seed": run.seed,
+    card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"]}
     return Model(data.modality, codec, lift, body, (), labels, card)
 

@@ -1,0 +1,4 @@
+"""`python -m ilk` is `ilk`."""
+from ilk.cli import entry
+
+entry()

@@ -1,0 +1,244 @@
+"""The command `ilk`: the verbs, with a family's options as flags. Results go to stdout, progress and errors to stderr."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from . import __version__, registry
+from .errors import IlkError, UsageError
+
+Axis = Literal["families", "modalities", "metrics", "decoding", "nets", "data"]
+COMMON = Group("Common options", sort_key=9)
+Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
+Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
+Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help='A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.')]
+
+
+@dataclass
+class Shell:
+    """What all commands share: how to answer, and whether to show tracebacks."""
+
+    as_json: bool = False
+    debug: bool = False
+
+
+SHELL = Shell()
+OPTIONS: dict[str, Any] = {}   # flags of the family, modality and way of drawing that the command line names
+
+
+def _say(answer: Mapping[str, Any], text: str) -> None:
+    """The result: JSON or text."""
+    out = json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False) if SHELL.as_json else text
+    sys.stdout.write(out if out.endswith("\n") else out + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    """JSON without NaN or infinity (they become null)."""
+    from math import isfinite
+
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def fit(
+    data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
+    family: Annotated[str | None, Parameter(help="The family of model (ilk list families). By default one that suits the data.")] = None,
+    modality: Annotated[str | None, Parameter(help="The kind of data (ilk list modalities). By default it is guessed.")] = None,
+    budget: Annotated[str | None, Parameter(help="Wall-clock time: 60s, 10m, 1h. By default the family decides.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds instead of a time: reproducible to the bit.")] = None,
+    batch: Annotated[int | None, Parameter(help="Items a step.")] = None,
+    rate: Annotated[float | None, Parameter(help="Learning rate.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the model goes. By default DATA.ilk here.")] = None,
+    resume: Annotated[bool, Parameter(negative="", help="Go on from the checkpoint of an interrupted fit.")] = False,
+    log: Annotated[Path | None, Parameter(help="Write every event as a line of JSON.")] = None,
+    device: Annotated[str, Parameter(help="cpu, cuda or mps.")] = "cpu",
+    json: Json = False,
+) -> None:
+    """Learn what the data are like: fit a model.
+
+    The options of a family are flags too: `ilk fit people.csv --family gmm --help` lists them.
+
+    Examples: `ilk fit people.csv`, `ilk fit poems.txt --family ngram --order 8`, `ilk fit iris --family gmm --components 3`.
+    """
+    from .console import fit_command
+
+    answer, text = fit_command(data, family, modality, OPTIONS, {"budget": budget, "steps": steps, "batch": batch, "rate": rate, "seed": seed,
+                                                                "out": out, "resume": resume, "log": log, "device": device})
+    _say(answer, text)
+
+
+def sample(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 10,
+    given: Given = (),
+    label: Annotated[str | None, Parameter(help="A label, for models that were fitted with labels.")] = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")] = None,
+    json: Json = False,
+) -> None:
+    """Make more of its kind: draw new items, given what is known.
+
+    Examples: `ilk sample people.ilk -n 1000 --out new.csv`, `ilk sample people.ilk --given "age > 60 and city == 'Lyon'"`,
+    `ilk sample poems.ilk -n 3 --given "The " --how top_p --p .9`.
+    """
+    from .console import sample_command
+
+    _say(*sample_command(model, n, given, label, how, OPTIONS, seed, out))
+
+
+def score(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    data: Annotated[str, Parameter(help="Items of the same kind: a file, or a name of `ilk list data`.")], /, *,
+    given: Given = (), seed: Seed = 0, json: Json = False,
+) -> None:
+    """Say how likely items are: nats per raw item, and whether exact, a bound or an estimate.
+
+    Example: `ilk score people.ilk held_out.csv`.
+    """
+    from .console import score_command
+
+    _say(*score_command(model, data, given, seed))
+
+
+def evaluate(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    against: Annotated[str | None, Parameter(help="Held-out items. By default the test part of the data it was fitted on.")] = None,
+    n: Annotated[int | None, Parameter(name=["--n", "-n"], help="How many items to make. By default as many as are held out.")] = None,
+    metric: Annotated[tuple[str, ...], Parameter(negative="", help="Only these metrics (ilk list metrics).")] = (),
+    given: Given = (), seed: Seed = 0, json: Json = False,
+) -> None:
+    """Judge a model: figures beside a floor (a trivial model) and a ceiling (real against real).
+
+    Example: `ilk evaluate people.ilk --against held_out.csv`.
+    """
+    from .console import evaluate_command
+
+    _say(*evaluate_command(model, against, n, metric, given, seed))
+
+
+def show(model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *, json: Json = False) -> None:
+    """Say what a model is: family, options, columns, where it came from, and a few items."""
+    from .console import show_command
+
+    _say(*show_command(model))
+
+
+def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, nets or data.")], /, *, json: Json = False) -> None:
+    """List what there is: built in, and installed as plug-ins."""
+    if what == "data":
+        from . import catalogue
+
+        rows = [(n, catalogue.summary(n)) for n in catalogue.names()]
+    else:
+        rows = [(n, registry.summary(what, n)) for n in registry.names(what)]
+    width = max((len(n) for n, _ in rows), default=0)
+    _say({what: [{"name": n, "summary": s} for n, s in rows]}, "\n".join(f"{n.ljust(width)}  {s}" for n, s in rows))
+
+
+def fetch(name: Annotated[str, Parameter(help="A name of `ilk list data`.")], /, *, json: Json = False) -> None:
+    """Fetch a data set: its pinned files, checked by hash, into the cache."""
+    from . import catalogue
+
+    files = catalogue.fetch(name)
+    _say({"name": name, "files": {k: str(p) for k, p in files.items()}}, "\n".join(f"{k}  {p}" for k, p in files.items()) or f"{name} needs no file")
+
+
+def demo(out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder for the report.")] = Path("demo"), *, json: Json = False) -> None:
+    """Run the main job on a table and a text: fit, sample with conditions, fill missing cells, evaluate, report. Two minutes, offline."""
+    from .demo import run
+
+    _say(*run(out, quiet=SHELL.as_json))
+
+
+def build() -> App:
+    """The command with its verbs."""
+    app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
+              help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
+    for command in (fit, sample, score, evaluate, show, demo):
+        app.command(command)
+    app.command(list_, name="list")
+    data = App(name="data", help="Data sets by name.")
+    data.command(fetch)
+    app.command(data)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code. Never a traceback, unless asked for with --debug."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    SHELL.debug = "--debug" in words
+    words = [w for w in words if w != "--debug"]
+    SHELL.as_json = "--json" in words
+    OPTIONS.clear()
+    try:
+        return _run(words)
+    except IlkError as why:
+        return _fail(why)
+    except CycloptsError as why:
+        return _fail(UsageError(_one_line(str(why)), remedy=f"ilk {words[0] if words else ''} --help".replace("  ", " ")))
+    except KeyboardInterrupt:
+        return _quiet(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        from .errors import ResourceError
+
+        return _fail(ResourceError("memory ran out", code="MEMORY", remedy="fewer items (-n), a smaller --batch or a smaller model"))
+    except Exception as why:  # the last resort: one line for people, the whole for --debug
+        if SHELL.debug:
+            raise
+        return _fail(IlkError(f"{type(why).__name__}: {_one_line(str(why))[:300]}", code="INTERNAL", remedy="this is a fault of ilk: run it with --debug and report it"))
+
+
+def _run(words: list[str]) -> int:
+    from .flags import options
+
+    words, found = options(words)
+    OPTIONS.update(found)
+    if OPTIONS.pop("_help", None):
+        return 0
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL) if hasattr(signal, "SIGPIPE") else None
+    build()(words or ["--help"], exit_on_error=False, print_error=False, result_action="return_value")
+    return 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fail(why: IlkError) -> int:
+    if SHELL.debug:
+        import traceback
+
+        traceback.print_exception(why)
+    if SHELL.as_json:
+        print(json.dumps(why.as_json(), ensure_ascii=False), flush=True)
+    sys.stderr.write(f"ilk: error[{why.code}]: {why}\n")
+    return int(getattr(why, "exit_code", why.exit))
+
+
+def _quiet(code: int) -> int:
+    sys.stderr.write("ilk: stopped\n")
+    return code
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+

@@ -1,0 +1,268 @@
+"""What the commands do: verbs called with what the command line says, and their results as JSON and as text."""
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import recipe, registry
+from .dataset import Dataset, split_dataset
+from .errors import DataError, Stopped, UsageError
+from .given import Label
+from .model import Model, load
+from .progress import Log, Progressing
+from .rng import Rng
+from .run import Ended, Event, Run, Steps, Switch, budget
+from .verbs.evaluate import Evaluation, evaluate
+from .verbs.fit import default_family, fingerprint, fit
+from .verbs.read import read
+from .verbs.sample import sample
+from .verbs.score import Score, score
+from .verbs.show import summary
+
+Answer = tuple[dict[str, Any], str]
+HELD_OUT = 2000
+
+
+@dataclass
+class Count:
+    """Remembers how many steps a fit took."""
+
+    steps: int = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Ended):
+            self.steps = event.steps
+
+
+def fit_command(data: str, family: str | None, modality: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Answer:
+    """Reads, fits, saves, and scores what was held out."""
+    out = _out(data, asked["out"])
+    said = options.get("modalities", {})
+    kind = recipe.made(registry.get("modalities", modality or _kind(data)), said) if modality or said else None
+    found = split_dataset(read(data, kind), Rng(asked["seed"]).child("data"))
+    made = recipe.made(registry.get("families", family), options.get("families", {})) if family or options.get("families") else None
+    if family is None and made is None and options.get("families"):
+        made = recipe.made(type(default_family(found)), options["families"])
+    count = Count()
+    start = time.monotonic()
+    with Progressing() as bar, _log(asked["log"]) as log:
+        run = Run(seed=asked["seed"], budget=Steps(asked["steps"]) if asked["steps"] is not None else budget(asked["budget"]), batch=asked["batch"], rate=asked["rate"],
+                  device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log))
+        _check(run)
+        with stopping(run.switch, run):
+            model = fit(found, made, run=run)
+    model.save(out)
+    _forget(run)
+    held = found if len(found.index("test")) else None
+    scored = _held_out(model, held)
+    answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
+              "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort}
+    return answer, _fit_text(model, found, answer, scored)
+
+
+def _kind(data: str) -> str:
+    from .flags import _guess
+
+    return _guess(data)
+
+
+def _check(run: Run) -> None:
+    if run.batch is not None and not 1 <= run.batch <= 10**7:
+        raise UsageError(f"--batch is {run.batch}", remedy="1 to 10000000", param="batch")
+    if run.rate is not None and not 0 < run.rate <= 10:
+        raise UsageError(f"--rate is {run.rate}", remedy="above 0, to 10", param="rate")
+    if run.device != "cpu":
+        import torch
+
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not kinds.get(run.device.split(":")[0], False):
+            raise UsageError(f"there is no device {run.device!r} here", remedy="--device cpu", param="device")
+
+
+def _out(data: str, asked: Path | None) -> Path:
+    out: Path = asked or Path(Path(data.rstrip("/")).name.split(".")[0] + ".ilk")
+    if out.exists() and not (out / "ilk.json").exists():
+        raise UsageError(f"{out} is there already and is not a model", remedy="choose another name with --out", code="OUT", param="out")
+    if not (parent := out.absolute().parent).exists():
+        raise UsageError(f"there is no folder {parent}", remedy="make it, or choose another name with --out", code="OUT", param="out")
+    return out
+
+
+def _forget(run: Run) -> None:
+    import shutil
+
+    if run.checkpoint is not None:
+        shutil.rmtree(run.checkpoint, ignore_errors=True)
+
+
+def _held_out(model: Model, data: Dataset[Any] | None) -> Score | None:
+    if data is None:
+        return None
+    few = replace(data, splits={**data.splits, "test": data.index("test")[:HELD_OUT]})
+    try:
+        return score(model, few)
+    except (UsageError, DataError):
+        return None
+
+
+def _fit_text(model: Model, data: Dataset[Any], answer: Mapping[str, Any], scored: Score | None) -> str:
+    sizes = ", ".join(f"{len(i)} {n}" for n, i in data.splits.items())
+    lines = [f"{answer['family']} of {registry.name_of('modalities', model.modality)}: {sizes} items, {answer['seconds']} s, {answer['steps']} steps"]
+    lines += [f"  {note}" for note in data.origin.notes]
+    lines += [f"  {c.name}: {c.describe()}{', sometimes missing' if c.maybe else ''}" for c in getattr(data.modality, "columns", ())]
+    if scored is not None:
+        lines.append(f"held out: {scored}")
+    return "\n".join([*lines, f"saved in {answer['model']}; next: ilk sample {answer['model']} -n 5, ilk evaluate {answer['model']}"])
+
+
+@contextmanager
+def _log(to: Path | None) -> Iterator[tuple[Any, ...]]:
+    if to is None:
+        yield ()
+        return
+    with Log(to) as log:
+        yield (log,)
+
+
+@contextmanager
+def stopping(switch: Switch, run: Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop a fit at its next safe point, checkpoint kept; a second one stops at once."""
+
+    def handler(number: int, frame: Any) -> None:
+        code = 130 if number == signal.SIGINT else 143
+        if switch.exit_code or not run.ticking:
+            raise Stopped("stopped before the first safe point", code)
+        switch.exit_code = code
+
+    before = {s: signal.signal(s, handler) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for s, old in before.items():
+            signal.signal(s, old)
+
+
+def opened(at: str, given: Sequence[str], label: str | None = None) -> Model:
+    """A model, with what is given."""
+    model = load(at)
+    for rule in given:
+        model = model.given(_mapping(rule) if rule.lstrip().startswith("{") else rule)
+    if label is not None:
+        known = {str(v): v for v in model.labels}
+        model = model.given(Label(known.get(label, label)))
+    return model
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError as why:
+        raise UsageError(f"--given {text[:60]!r} is not JSON: {why}", code="RULE", param="given", remedy='such as {"age": 42}') from None
+    return found
+
+
+def sample_command(at: str, n: int, given: Sequence[str], label: str | None, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Draws, and writes or prints."""
+    model = opened(at, given, label)
+    axis = next(iter(options), "decoding")
+    way = recipe.made(registry.get(axis, how), options.get(axis, {})) if how else None
+    found = sample(model, n, seed, way)
+    answer: dict[str, Any] = {"out": None if out is None else str(out), "n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}
+    said = "".join(f"{g.given}: met {'exactly' if g.met == 'exact' else 'by ' + g.met}"
+                   f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
+    if out is not None:
+        model.modality.write(found.items, out)
+        return answer, f"{said}{n} items in {out}"
+    sys.stderr.write(said)
+    return {**answer, "items": _listed(found.items)}, _printed(model, found.items)
+
+
+def _listed(items: Any) -> Any:
+    return items.to_dicts() if hasattr(items, "to_dicts") else items.tolist() if hasattr(items, "tolist") else items
+
+
+def _printed(model: Model, items: Any) -> str:
+    if hasattr(items, "write_csv"):
+        return str(items.write_csv())
+    if isinstance(items, list):
+        return "\n".join(str(i) if len(items) == 1 or "\n" not in str(i) else f"--- {k + 1}\n{i}" for k, i in enumerate(items))
+    return model.modality.show(items).data.decode("utf-8", "replace")
+
+
+def _like(model: Model, data: str) -> Dataset[Any]:
+    """Data as the model's own modality reads them."""
+    from . import catalogue
+
+    if not Path(data).exists() and data in catalogue.names():
+        return read(data)
+    return read(data, model.modality)
+
+
+def score_command(at: str, data: str, given: Sequence[str], seed: int) -> Answer:
+    """Scores every item of the data, or the test items of a named data set."""
+    model = opened(at, given)
+    found = _like(model, data)
+    scored = score(model, found if "test" in found.splits else found.items, seed)
+    return {"nats": scored.mean, "sort": scored.sort, "se": scored.error, "measure": scored.measure, "n": len(scored.nats), "per": dict(scored.per)}, repr(scored)
+
+
+def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence[str], given: Sequence[str], seed: int) -> Answer:
+    """Every metric that applies."""
+    model = opened(at, given)
+    with Progressing() as bar:
+        found = evaluate(model, _judges(model, against), n, seed, only, (bar,))
+    return {"metrics": [_figure_json(f) for f in found.metrics], "skipped": dict(found.skipped)}, _evaluation_text(found)
+
+
+def _figure_json(figure: Any) -> dict[str, Any]:
+    return {k: v for k, v in asdict(figure).items() if k in ("name", "value", "se", "n", "floor", "ceiling", "better", "convention")}
+
+
+def _evaluation_text(found: Evaluation) -> str:
+    return repr(found)
+
+
+def _judges(model: Model, against: str | None) -> Dataset[Any]:
+    """Held-out items, and the data of the fit where they are still what they were."""
+    home = str(model.card.get("data", ""))
+    own = _own(model, home)
+    if against is None:
+        if own is None:
+            raise DataError(f"the data that the model was fitted on ({home}) can't be read or have changed", code="DATA_CHANGED", remedy="name held-out items with --against")
+        return own
+    found = _like(model, against)
+    test = found.index("test") if "test" in found.splits else None
+    items = found.items if test is None else found.split("test")
+    if own is None:
+        import torch
+
+        return Dataset(model.modality, items, {"test": torch.arange(len(items))})
+    from .dataset import given_splits
+
+    parts = {"train": own.train, "valid": own.valid, "test": items}
+    return given_splits(model.modality, {k: v for k, v in parts.items() if len(v)})
+
+
+def _own(model: Model, home: str) -> Dataset[Any] | None:
+    try:
+        data = split_dataset(_like(model, home), Rng(int(model.card["seed"])).child("data"))
+    except (UsageError, DataError, KeyError, OSError):
+        return None
+    return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None
+
+
+def show_command(at: str) -> Answer:
+    """Facts and a few items."""
+    model = load(at)
+    said = summary(model)
+    options = ", ".join(f"{k} {v}" for k, v in said.options.items() if v is not None)
+    lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]
+    lines += [f"{k}: {v}" for k, v in said.card.items() if v]
+    return asdict(said), "\n".join([*lines, "", _printed(model, sample(model, 3).items)])

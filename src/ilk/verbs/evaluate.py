@@ -1,0 +1,150 @@
+"""evaluate: figures about a model, each beside its floor (a trivial model) and its ceiling (real against real)."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any
+
+import torch
+
+from ilk import registry
+from ilk.dataset import Dataset, split_dataset
+from ilk.distribution import Family
+from ilk.errors import DataError, IlkError, UsageError
+from ilk.lift import LIFTS
+from ilk.metric import Case, Metric, NotApplicable, Reading, measured
+from ilk.model import Model
+from ilk.rng import Rng
+from ilk.run import Began, Ended, Listener, Progress, Run
+from ilk.verbs.fit import LEARN_FROM, fitted
+from ilk.verbs.sample import sample
+
+MOST = 20_000
+FLOORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {"text": ("ngram", {"order": 1})}
+FLOOR = ("gmm", {"components": 1, "covariance": "diag"})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one model. `floor` is a trivial model's value, `ceiling` real data's; None where there is no such thing."""
+
+    name: str
+    value: float
+    se: float | None
+    n: int
+    floor: float | None
+    ceiling: float | None
+    better: str
+    parts: Mapping[str, float] = field(default_factory=dict)
+    convention: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures, and why others do not apply."""
+
+    metrics: tuple[Figure, ...]
+    skipped: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> Figure:
+        for figure in self.metrics:
+            if figure.name == name:
+                return figure
+        raise UsageError(f"no figure {name!r}: {self.skipped.get(name, 'there is no such metric')}", code="METRIC")
+
+    def __repr__(self) -> str:
+        rows = [("metric", "value", "+-", "floor", "ceiling", "better", "n")]
+        rows += [(f.name, _text(f.value), _text(f.se), _text(f.floor), _text(f.ceiling), f.better, str(f.n)) for f in self.metrics]
+        widths = [max(len(r[i]) for r in rows) for i in range(7)]
+        lines = ["  ".join(cell.ljust(w) if i in (0, 5) else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))) for r in rows]
+        return "\n".join([*lines, *(f"{name}: not applicable, {why}" for name, why in self.skipped.items())])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, only: Sequence[str] = (), listeners: tuple[Listener, ...] = ()) -> Evaluation:
+    """Every metric that applies, on the test items of a Dataset (or on items of its kind, given as they are).
+
+    `n` items are made, as many as there are test items (at most 20,000) unless said; `only` names metrics.
+    """
+    for name in only:
+        registry.check("metrics", name)
+    data = against if isinstance(against, Dataset) else Dataset(model.modality, against, {"test": torch.arange(len(against))})
+    if "test" not in data.splits:
+        data = split_dataset(data, Rng(int(model.card.get("seed", 0))).child("data"))
+    if not len(data.index("test")):
+        raise DataError("there are no test items", code="EMPTY", remedy="name some with --against")
+    rng = Rng(seed).child("evaluate")
+    case, floor, real = _cases(model, data, n, rng)
+    names = only or registry.names("metrics")
+    kind = registry.name_of("modalities", model.modality)
+    figures, skipped = [], {}
+    run = Run(listeners=listeners)
+    run.emit(Began("evaluate", len(names)))
+    for i, name in enumerate(names):
+        found = _figure(name, kind, case, floor, real, rng)
+        run.emit(Progress(i + 1, (i + 1) / len(names)))
+        if isinstance(found, Figure):
+            figures.append(found)
+        else:
+            skipped[name] = found.reason
+    run.emit(Ended("evaluate", len(names), 0.0))
+    return Evaluation(tuple(figures), skipped)
+
+
+def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[Case, Case | None, Mapping[str, Any]]:
+    """The model's case, the floor's, and real items to stand in for made ones: seen (from train) and unseen (from valid)."""
+    test = data.sample("test", MOST, rng.child("test"))
+    n = n or len(test)
+    made = sample(model, n, int(rng.child("seed").key() % 2**31)).items
+    if "train" not in data.splits or not len(data.index("train")):
+        return Case(model=model, made=made, test=test), None, {}
+    train = data.sample("train", MOST, rng.child("train"))
+    case = Case(model=model, made=made, train=train, test=test, holdout=test)
+    floor = _floor(data, n, case, rng)
+    real = {"seen": data.sample("train", n, rng.child("real"))}
+    if len(data.index("valid")) >= 50:
+        real["unseen"] = data.sample("valid", n, rng.child("real"))
+    return case, floor, real
+
+
+def _floor(data: Dataset[Any], n: int, case: Case, rng: Rng) -> Case | None:
+    """The same case for a trivial model: every part independent of the others, every character of the others."""
+    name, options = FLOORS.get(registry.name_of("modalities", data.modality), FLOOR)
+    family: Family = registry.get("families", name)(**options)
+    codec = data.modality.codecs()[-1].learned(data.modality, data.sample("train", LEARN_FROM, rng.child("floor")))
+    lifts = [lift for lift in (cls(codec.space) for cls in LIFTS if cls.takes(codec.space)) if family.refuses(lift.space) is None]
+    if not lifts:
+        return None
+    model = fitted(data, family, codec, lifts[0], Run(seed=rng.seed))
+    return replace(case, model=model, made=sample(model, n, rng.seed).items)
+
+
+def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[str, Any], rng: Rng) -> Figure | NotApplicable:
+    metric: Metric = registry.get("metrics", name)()
+    if metric.modalities and kind not in metric.modalities:
+        return NotApplicable(f"it is about {' and '.join(metric.modalities)}")
+    here = rng.child(name)
+    found = measured(metric, case, here)
+    if isinstance(found, NotApplicable):
+        return found
+    low = None if floor is None else _value(metric, floor, here)
+    stand_in = real.get("unseen" if "holdout" in metric.needs else "seen")
+    high = None if "made" not in metric.needs or stand_in is None else _value(metric, replace(case, made=stand_in), here)
+    return Figure(name, found.value, found.error, found.n, low, high, metric.better, found.parts, found.convention)
+
+
+def _value(metric: Metric, case: Case, rng: Rng) -> float | None:
+    try:
+        found = measured(metric, case, rng)
+    except IlkError:
+        return None
+    return found.value if isinstance(found, Reading) and isfinite(found.value) else None
