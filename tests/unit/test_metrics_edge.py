@@ -21,9 +21,11 @@ torch.set_num_threads(1)
 NAMES = ("auc_gap", "c2st", "column_shapes", "dcr_share", "distinct_n", "pair_trends")
 FLOATS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]))
 WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "", "é", "nan"]))
-CELLS = {"x": (pl.Float64, FLOATS), "y": (pl.Float64, st.floats(-3, 3)), "k": (pl.Int64, st.one_of(st.none(), st.integers(-2**62, 2**62))),
-         "c": (pl.String, WORDS), "b": (pl.Boolean, st.one_of(st.none(), st.booleans())), "d": (pl.Date, st.one_of(st.none(), st.dates())),
-         "f": (pl.Float32, st.floats(width=32)), "n": (pl.Null, st.none()), "l": (pl.List(pl.Int64), st.just([1]))}
+CELLS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
+    "x": (pl.Float64, FLOATS), "y": (pl.Float64, st.floats(-3, 3)), "k": (pl.Int64, st.one_of(st.none(), st.integers(-2**62, 2**62))),
+    "c": (pl.String, WORDS), "b": (pl.Boolean, st.one_of(st.none(), st.booleans())), "d": (pl.Date, st.one_of(st.none(), st.dates())),
+    "f": (pl.Float32, st.floats(width=32)), "n": (pl.Null, st.none()), "l": (pl.List(pl.Int64), st.just([1])),
+}
 
 
 def metric(name: str) -> Metric:
@@ -48,7 +50,8 @@ def tables(draw: st.DrawFn) -> list[pl.DataFrame]:
     """Three tables of one schema and their own sizes."""
     names = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=4, unique=True))
     sizes = [draw(st.sampled_from([0, 1, 2, 3, 12])) for _ in range(3)]
-    return [pl.DataFrame({c: pl.Series(draw(st.lists(CELLS[c][1], min_size=n, max_size=n)), dtype=CELLS[c][0], strict=False) for c in names}) for n in sizes]
+    return [pl.DataFrame({c: pl.Series(draw(st.lists(CELLS[c][1], min_size=n, max_size=n)), dtype=CELLS[c][0], strict=False) for c in names})
+            for n in sizes]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,12 +63,18 @@ def test_small_tables(name: str, frames: list[pl.DataFrame]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=15, deadline=None)
-@given(st.sampled_from([(), (3,), (2, 2), (0,)]), st.lists(st.sampled_from([0, 1, 2, 12]), min_size=3, max_size=3), st.sampled_from([0.0, 1e30, inf, float("nan")]))
+@settings(max_examples=8, deadline=None)
+@given(st.sampled_from([(), (3,), (2, 2), (0,)]), st.lists(st.sampled_from([0, 1, 2, 12]), min_size=3, max_size=3),
+       st.sampled_from([0.0, 1e30, inf, float("nan")]))
 def test_small_arrays(name: str, shape: tuple[int, ...], sizes: list[int], scale: float) -> None:
     made, train, test = (np.random.default_rng(n).normal(size=(n, *shape)) * (scale or 1) for n in sizes)
     sound(metric(name), Case(made=made, train=train, test=test, holdout=test))
-    sound(metric(name), Case(made=np.zeros((12, 3), dtype=np.uint8), train=train, test=np.zeros((12, 3), dtype=np.uint8), holdout=test))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blank_pictures(name: str) -> None:
+    blank = np.zeros((12, 3), dtype=np.uint8)
+    sound(metric(name), Case(made=blank, train=blank, test=blank, holdout=blank))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,9 +97,9 @@ def test_the_same_seed_gives_the_same_reading_and_leaves_global_randomness(name:
     dice = np.random.default_rng(0)
     frames = [pl.DataFrame({"x": dice.normal(size=n), "c": dice.choice(["a", "b"], n)}) for n in (40, 60, 50)]
     case = Case(made=frames[0], train=frames[1], test=frames[2], holdout=frames[2])
-    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index, union-attr]
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # type: ignore[index]
     assert measured(metric(name), case, Rng(5)) == measured(metric(name), case, Rng(5))
-    assert (np.random.get_state()[1] == before[0]).all() and torch.equal(torch.get_rng_state(), before[1])  # type: ignore[index, union-attr]
+    assert (np.random.get_state()[1] == before[0]).all() and torch.equal(torch.get_rng_state(), before[1])  # type: ignore[index]
 
 
 def test_the_model_says_what_columns_are() -> None:

@@ -60,12 +60,8 @@ class Gaussians(ABC):
         """Draws (n, d) of the components `which`, from standard normal noise (n, d)."""
 
     @abstractmethod
-    def variance(self) -> Tensor:
-        """Variance of every coordinate, (K, d)."""
-
-    @abstractmethod
-    def along(self, i: int) -> Tensor:
-        """Covariance of every coordinate with coordinate i, (K, d)."""
+    def box(self, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some coordinates (indexes, r): Cholesky factors (K, r, r), and the regression of all coordinates on them (K, d, r)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +134,10 @@ class Full(Gaussians):
             out[rows] = self.mean[k] + noise[rows] @ root[k].T
         return out
 
-    def variance(self) -> Tensor:
-        """The diagonals."""
-        return self.cov.diagonal(dim1=1, dim2=2)
-
-    def along(self, i: int) -> Tensor:
-        """A column of each."""
-        return self.cov[:, :, i]
+    def box(self, where: Tensor) -> tuple[Tensor, Tensor]:
+        """From the sub-blocks."""
+        root = _cholesky(self.cov[:, where][:, :, where])
+        return root, torch.cholesky_solve(self.cov[:, where], root).transpose(1, 2)
 
     def _regression(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         oo, mo = self.cov[:, seen][:, :, seen], self.cov[:, ~seen][:, :, seen]
@@ -206,15 +199,11 @@ class Diagonal(Gaussians):
         """mean + sd noise."""
         return self.mean[which] + self.cov.sqrt()[which] * noise
 
-    def variance(self) -> Tensor:
-        """As kept."""
-        return self.cov
-
-    def along(self, i: int) -> Tensor:
-        """Only with itself."""
-        out = torch.zeros_like(self.cov)
-        out[:, i] = self.cov[:, i]
-        return out
+    def box(self, where: Tensor) -> tuple[Tensor, Tensor]:
+        """Diagonal, and nothing leans on anything but itself."""
+        gain = torch.zeros(*self.mean.shape, len(where), dtype=torch.float64)
+        gain[:, where, torch.arange(len(where))] = 1.0
+        return torch.diag_embed(self.cov[:, where].sqrt()), gain
 
 
 def _cholesky(cov: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, log
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +20,7 @@ from ilk.space import Reals
 if TYPE_CHECKING:
     from ilk.families.gmm import Mixture
 
-STEP = 2.0**-52
+STEP, PARTICLES, TRIES = 2.0**-52, 1000, 32
 
 
 @dataclass
@@ -41,8 +41,7 @@ def asked(mixture: Mixture, evidence: Evidence) -> Asked | None:
     for name, one in known.items():
         if not _said(mixture, places[name], one, said):
             return None
-    several = len(said.ranges) > 1 and not isinstance(mixture.law.gauss, Diagonal)
-    return None if several else said
+    return said
 
 
 def _said(mixture: Mixture, part: Part, one: Evidence, said: Asked) -> bool:
@@ -67,9 +66,10 @@ def _said(mixture: Mixture, part: Part, one: Evidence, said: Asked) -> bool:
 
 
 class MixturePosterior:
-    """p(x | evidence) of a mixture, exactly: components weighed by how well they explain what is known."""
+    """p(x | evidence) of a mixture: components weighed by how well they explain what is known. Exact, but for boxes of
+    several correlated numbers."""
 
-    def __init__(self, whole: Mixture, said: Asked) -> None:
+    def __init__(self, whole: Mixture, said: Asked, rng: Rng) -> None:
         self.whole, self.said = whole, said
         d = whole.layout.width
         self.kept = torch.zeros(d, dtype=torch.bool)
@@ -78,7 +78,8 @@ class MixturePosterior:
         law = whole.law
         weight = law.log_weight + (law.gauss.marginal(self.kept).log_density(self.value[None])[:, 0] if said.fixed else 0.0)
         self.free = law.gauss.given(self.kept, self.value) if said.fixed else law.gauss
-        weight = weight + self._ranges()
+        inside = self._box(rng)
+        weight = weight + inside.logsumexp(1) - log(inside.shape[1])
         self.tables = []
         for j, table in enumerate(law.tables):
             tilted = table + said.weights[j] if j in said.weights else table
@@ -92,35 +93,54 @@ class MixturePosterior:
             self.there[:, bit] = both.softmax(0)[0].nan_to_num(0.0)
         self.log_weight = weight
         jacobian = float(whole.scale[list(said.fixed)].log().sum())
-        self.met = Met("exact", float(weight.logsumexp(0)) - jacobian)
+        self.met = self._met(inside, float(weight.logsumexp(0)) - jacobian)
 
-    def _ranges(self) -> Tensor:
-        """log P(in range | component), and the truncated laws for `sample`."""
-        self.at = {self._place(i): r for i, r in self.said.ranges.items()}
-        total = torch.zeros(len(self.whole.law.log_weight), dtype=torch.float64)
-        for i, (low, high) in self.at.items():
-            a, b = self._standard(i, low), self._standard(i, high)
-            total += log_between(a, b)
-        return total
+    def _met(self, inside: Tensor, log_mass: float) -> Met:
+        """Exact, or an estimate with its effective sample size where a box of several correlated numbers was integrated by draws."""
+        if inside.shape[1] == 1:
+            return Met("exact", log_mass)
+        share = (self.log_weight - inside.logsumexp(1))[:, None] + inside
+        ess = float((2 * share.flatten().logsumexp(0) - (2 * share).flatten().logsumexp(0)).exp()) if log_mass > -inf else 0.0
+        return Met("estimate", log_mass, max(0.0, 1 / max(ess, 1e-12) - 1 / share.numel()) ** 0.5, ess)
 
-    def _place(self, i: int) -> int:
-        return i - int(self.kept[:i].sum())
+    def _box(self, rng: Rng) -> Tensor:
+        """log P(in range | component) by one draw where that is exact, else by PARTICLES draws: (K, draws)."""
+        at = [(i - int(self.kept[:i].sum()), r) for i, r in sorted(self.said.ranges.items())]
+        self.where = torch.tensor([i for i, _ in at], dtype=torch.long)
+        self.low, self.high = (torch.tensor([r[j] for _, r in at], dtype=torch.float64) for j in (0, 1))
+        self.root, self.gain = self.free.box(self.where)
+        draws = 1 if len(at) < 2 or isinstance(self.free, Diagonal) else PARTICLES
+        k = len(self.root)
+        u = rng.child("box").uniform(draws, len(at)).expand(k, draws, len(at))
+        return self._truncated(torch.arange(k), u)[1]
 
-    def _standard(self, i: int, bound: float) -> Tensor:
-        return (torch.tensor(bound, dtype=torch.float64) - self.free.mean[:, i]) / self.free.variance()[:, i].sqrt()
+    def _truncated(self, which: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Draws (n, m, r) inside the ranges of the components `which`, one number after the other, and their log weights (n, m).
+
+        Geweke 1989, Hajivassiliou & McFadden 1998: each is truncated given those before it.
+        """
+        z, log_w = torch.zeros_like(u), torch.zeros(u.shape[:2], dtype=torch.float64)
+        mean = self.free.mean[:, self.where]
+        for j in range(u.shape[2]):
+            shift = mean[which, j, None] + (self.root[which, j, :j][:, None] * z[:, :, :j]).sum(2)
+            a, b = ((edge[j] - shift) / self.root[which, j, j, None] for edge in (self.low, self.high))
+            z[:, :, j] = between(a, b, u[:, :, j])
+            log_w += log_between(a, b)
+        return mean[which][:, None] + z @ self.root[which].transpose(1, 2), log_w
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """A component by its share of the evidence, then its parts."""
         layout = self.whole.layout
         which = rng.child("which").pick(self.log_weight, n)
         loose = self.free.draw(which, rng.child("noise").normal(n, self.free.mean.shape[1]))
-        for i, (low, high) in self.at.items():
-            a, b = self._standard(i, low)[which], self._standard(i, high)[which]
-            z = between(a, b, rng.child("range", i).uniform(n))
-            value = self.free.mean[which, i] + z * self.free.variance()[which, i].sqrt()
-            gain = self.free.along(i)[which] / self.free.variance()[which, i, None]
-            loose = loose + gain * (value - loose[:, i])[:, None]
-            loose[:, i] = value.clamp(low, high)
+        if len(self.where):
+            exact = self.met.sort == "exact"
+            u = rng.child("range").uniform(n, 1 if exact else TRIES, len(self.where))
+            inside, log_w = self._truncated(which, u)
+            best = torch.zeros(n, dtype=torch.long) if exact else rng.child("best").pick(log_w, n)
+            value = inside[torch.arange(n), best].clamp(self.low, self.high)
+            loose = loose + (self.gain[which] @ (value - loose[:, self.where])[..., None])[..., 0]
+            loose[:, self.where] = value
         x = torch.empty(n, layout.width, dtype=torch.float64)
         x[:, ~self.kept], x[:, self.kept] = loose, self.value.expand(n, -1)
         codes = torch.zeros(n, len(layout.sizes), dtype=torch.long)

@@ -214,12 +214,12 @@ class Mixture(Distribution["GMM"]):
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Draws of a component, then of its parts."""
-        return MixturePosterior(self, Asked()).sample(n, rng, how)
+        return MixturePosterior(self, Asked(), rng).sample(n, rng, how)
 
     def given(self, evidence: Evidence, rng: Rng) -> MixturePosterior | None:
-        """Exact for any categories, presences and kept numbers; for ranges of any numbers if diagonal, of one if full."""
+        """Exact for any categories, presences and kept numbers, and for ranges of one number (any, if diagonal); else an estimate."""
         said = asked(self, evidence)
-        return None if said is None else MixturePosterior(self, said)
+        return None if said is None else MixturePosterior(self, said, rng)
 
     def parameters(self) -> int:
         """How many free numbers the law has: what BIC counts."""

@@ -1,7 +1,7 @@
 """A classifier as judge: items as a matrix with categories marked, sklearn's gradient-boosted trees, and the area under a curve."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ VALUES = 254  # the trees take 255 values of a category; the rarest share one
 
 def matrix(column: Sequence[Column], frames: Sequence[pl.DataFrame]) -> list[Cells]:
     """The columns of each frame as floats, NaN where missing; categories as codes, the commonest first."""
-    found = [[] for _ in frames]  # type: list[list[Cells]]
+    found: list[list[Cells]] = [[] for _ in frames]
     for c in column:
         for side, cells in zip(found, arrays(c, frames), strict=True):
             side.append(cells)
@@ -40,10 +40,17 @@ def _finite(cells: Cells) -> Cells:
     return np.clip(cells.astype(np.float64), -most, most)
 
 
-def classifier(x: Cells, y: Cells, categories: Cells, rng: Rng) -> HistGradientBoostingClassifier:
-    """Gradient-boosted trees at sklearn's defaults."""
+def classifier(x: Cells, y: Cells, categories: Cells, rng: Rng) -> Callable[[Cells], Cells]:
+    """The chances of the classes of y by gradient-boosted trees at sklearn's defaults."""
+    seen = ~np.isnan(x).all(0)  # the trees can't bin a column without cells
     judge = HistGradientBoostingClassifier(categorical_features=categories if categories.any() else None, random_state=rng.key() % 2**32)
-    return judge.fit(x, y)
+    judge.fit(np.where(seen, x, 0.0), y)
+
+    def chances(other: Cells) -> Cells:
+        found: Cells = judge.predict_proba(np.where(seen, other, 0.0))
+        return found
+
+    return chances
 
 
 class Curve:

@@ -4,16 +4,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from ._tables import Cells, Column, arrays
 
 CHUNK, HOT = 1 << 20, 128  # distances at a time; values of a category that are compared by a matrix product
+_HUGE = 1e100  # whose square is finite
+
+
+P = TypeVar("P", bound="Points")
 
 
 class Points(ABC):
@@ -24,15 +28,15 @@ class Points(ABC):
         """How many."""
 
     @abstractmethod
-    def rough(self, first: int, last: int, others: Self) -> Tensor:
+    def rough(self: P, first: int, last: int, others: P) -> Tensor:
         """Something that grows with the distance from items first..last to all others."""
 
     @abstractmethod
-    def exact(self, others: Self, index: Tensor) -> Tensor:
+    def exact(self: P, others: P, index: Tensor) -> Tensor:
         """The distance from each item to its one of the others, float64."""
 
 
-def nearest(points: Points, others: Points) -> tuple[Tensor, Tensor]:
+def nearest(points: P, others: P) -> tuple[Tensor, Tensor]:
     """Distance to and number of the nearest of the others, per item."""
     step = max(1, CHUNK // max(1, len(others)))
     found = [points.rough(a, min(a + step, len(points)), others).argmin(1) for a in range(0, len(points), step)]
@@ -51,7 +55,7 @@ class Rows(Points):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def rough(self, first: int, last: int, others: Self) -> Tensor:
+    def rough(self: P, first: int, last: int, others: P) -> Tensor:
         """Gower's distance less the number of hot columns; matches are counted exactly in float32."""
         far = torch.cdist(self.numbers[first:last], others.numbers, p=1)
         far -= self.hot[first:last] @ others.hot.T
@@ -59,7 +63,7 @@ class Rows(Points):
             far += mine[:, None] != theirs
         return far
 
-    def exact(self, others: Self, index: Tensor) -> Tensor:
+    def exact(self: P, others: P, index: Tensor) -> Tensor:
         """Gower's distance, summed over columns."""
         far = (self.numbers - others.numbers[index]).abs().sum(1)
         unlike = (self.hot != others.hot[index]).sum(1) / 2 + (self.codes != others.codes[index]).sum(1)
@@ -75,36 +79,35 @@ class Vectors(Points):
     def __len__(self) -> int:
         return len(self.x)
 
-    def rough(self, first: int, last: int, others: Self) -> Tensor:
+    def rough(self: P, first: int, last: int, others: P) -> Tensor:
         """The squared distance less the item's own square."""
         return torch.addmm(others.x.square().sum(1), self.x[first:last], others.x.T, alpha=-2)
 
-    def exact(self, others: Self, index: Tensor) -> Tensor:
+    def exact(self: P, others: P, index: Tensor) -> Tensor:
         """Euclid's distance."""
         return (self.x - others.x[index]).square().sum(1).sqrt()
 
 
 def rows(column: Sequence[Column], frames: Sequence[pl.DataFrame], scale: slice) -> list[Rows]:
     """Each frame as points; numbers are scaled by their range over the frames of the slice `scale`."""
-    parts: list[tuple[list[Tensor], list[Tensor], list[Tensor]]] = [([], [], []) for _ in frames]
+    parts: list[tuple[list[Tensor], list[Tensor], list[Tensor]]] = [
+        ([torch.zeros(len(f), 0, dtype=torch.float64)], [torch.zeros(len(f), 0, dtype=torch.int32)], [torch.zeros(len(f), 0)]) for f in frames]
     for c in column:
         cells = arrays(c, frames)
-        if c.number:
-            found, place = _numbers(cells, scale), 0
-        else:
-            size = max(int(x.max()) for x in cells) + 2
-            found, place = ([_hot(x + 1, size) for x in cells], 2) if size <= HOT else ([torch.from_numpy(x.astype(np.int32))[:, None] for x in cells], 1)
+        size = 0 if c.number else max(int(x.max()) for x in cells) + 2
+        place = 0 if c.number else 1 if size > HOT else 2
+        found = _numbers(cells, scale) if c.number else [_plain(x) if size > HOT else _hot(x + 1, size) for x in cells]
         for side, made in zip(parts, found, strict=True):
             side[place].append(made)
-    empty = [(torch.zeros(len(f), 0, dtype=torch.float64), torch.zeros(len(f), 0, dtype=torch.int32), torch.zeros(len(f), 0)) for f in frames]
-    return [Rows(*(torch.cat([none, *some], 1) for none, some in zip(nothing, side, strict=True))) for nothing, side in zip(empty, parts, strict=True)]
+    return [Rows(*(torch.cat(some, 1) for some in side)) for side in parts]
 
 
 def _numbers(cells: Sequence[Cells], scale: slice) -> list[Tensor]:
     """Coordinates whose L1 distance is |x - y| / range, 1 between a missing cell and one that is there."""
     whole = np.concatenate([x[np.isfinite(x)] for x in cells[scale]]).astype(np.float64)
     low, high = (whole.min() / 2, whole.max() / 2) if len(whole) else (0.0, 0.0)
-    unit = [np.clip((x.astype(np.float64) / 2 - low) / (high - low if high > low else 0.5), -0.5, 1.5) for x in cells]
+    with np.errstate(all="ignore"):
+        unit = [np.clip((x.astype(np.float64) / 2 - low) / (high - low if high > low else 0.5), -0.5, 1.5) for x in cells]
     if not any(np.isnan(x).any() for x in unit):
         return [torch.from_numpy(x[:, None]) for x in unit]
     return [torch.from_numpy(np.stack([_or(x / 2, -0.25), _or((1 - x) / 2, -0.25)], 1)) for x in unit]
@@ -114,13 +117,17 @@ def _or(x: Cells, missing: float) -> Cells:
     return np.where(np.isnan(x), missing, x)
 
 
+def _plain(codes: Cells) -> Tensor:
+    return torch.from_numpy(codes.astype(np.int32))[:, None]
+
+
 def _hot(codes: Cells, size: int) -> Tensor:
     return torch.nn.functional.one_hot(torch.from_numpy(codes.astype(np.int64)), size).float()
 
 
 def vectors(sides: Sequence[Cells], scale: slice) -> list[Vectors]:
     """Each array as points, every cell centred and scaled by its standard deviation over the arrays of the slice `scale`."""
-    flat = [np.nan_to_num(x.reshape(len(x), -1).astype(np.float64)) for x in sides]
+    flat = [np.clip(np.nan_to_num(x.reshape(len(x), -1).astype(np.float64)), -_HUGE, _HUGE) for x in sides]
     whole = np.concatenate(flat[scale])
     off = whole.std(0)
     return [Vectors(torch.from_numpy((x - whole.mean(0)) / np.where(off > 0, off, 1.0))) for x in flat]
@@ -128,7 +135,7 @@ def vectors(sides: Sequence[Cells], scale: slice) -> list[Vectors]:
 
 def signatures(column: Sequence[Column], frames: Sequence[pl.DataFrame]) -> list[list[bytes]]:
     """The bytes of each row, equal for equal rows."""
-    cells = [arrays(c, frames) for c in column]
+    cells = [arrays(c, frames) for c in column] or [[np.zeros(len(f)) for f in frames]]
     return [_bytes(np.stack([c[i].astype(np.float64) for c in cells], 1)) for i in range(len(frames))]
 
 

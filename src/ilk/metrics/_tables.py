@@ -27,6 +27,20 @@ class Column:
     form: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """A column of the made and of the test table, as `arrays` gives its cells."""
+
+    name: str
+    number: bool
+    made: Cells
+    test: Cells
+
+    def take(self, made: Cells, test: Cells) -> Sides:
+        """Some rows of each."""
+        return Sides(self.name, self.number, self.made[made], self.test[test])
+
+
 def columns(model: Model | None, frames: Sequence[pl.DataFrame]) -> list[Column]:
     """Columns that all frames have, by the model's word or else by dtype; identifiers, free text and nested ones are left out."""
     known = {c.name: c for c in getattr(model.modality, "columns", ())} if model is not None else {}
@@ -46,6 +60,11 @@ def arrays(column: Column, frames: Sequence[pl.DataFrame]) -> list[Cells]:
     """Its cells in each frame: floats, NaN where missing; or codes of values common to all frames, -1 where missing."""
     series = [f[column.name] for f in frames]
     return [_floats(column, s) for s in series] if column.number else _codes(series)
+
+
+def sides(model: Model | None, made: pl.DataFrame, test: pl.DataFrame) -> list[Sides]:
+    """The columns that count, of both tables."""
+    return [Sides(c.name, c.number, *arrays(c, (made, test))) for c in columns(model, (made, test))]
 
 
 def _floats(column: Column, series: pl.Series) -> Cells:

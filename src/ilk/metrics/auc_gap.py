@@ -100,7 +100,7 @@ def _curves(task: Task, x: Cells, y: Cells, rng: Rng) -> list[Curve]:
     known = np.unique(y)
     scores = np.zeros((len(task.test[1]), int(max(known.max(), task.classes.max())) + 1))
     if len(known) > 1:
-        scores[:, known] = classifier(x, y, task.categories, rng).predict_proba(task.test[0])
+        scores[:, known] = classifier(x, y, task.categories, rng)(task.test[0])
     curves = [Curve(scores[:, k], task.test[1] == k) for k in task.classes]
     return curves[-1:] if len(curves) == 2 else curves
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._tables import Cells, arrays, columns, frames_of, spread
+from ._tables import Cells, Sides, frames_of, sides, spread
 
 _UNSEEN = 1e-6  # the count that SDMetrics gives a made value that real data lack
 
@@ -30,14 +30,13 @@ class ColumnShapes(Metric):
         if isinstance(frames, str):
             return NotApplicable(frames)
         made, test = frames
-        cells = {c.name: (c.number, *arrays(c, frames)) for c in columns(case.model, frames)}
-        found = {name: shape(*sides) for name, sides in cells.items()}
-        parts = {name: score for name, score in found.items() if np.isfinite(score)}
+        seen = sides(case.model, made, test)
+        parts = {column.name: score for column in seen if np.isfinite(score := shape(column))}
         if not parts:
             return NotApplicable("no column has cells on both sides")
 
         def again(rows_made: Cells, rows_test: Cells) -> float:
-            scores = [shape(cells[name][0], cells[name][1][rows_made], cells[name][2][rows_test]) for name in parts]
+            scores = [shape(column.take(rows_made, rows_test)) for column in seen if column.name in parts]
             return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
         error = spread(again, len(made), len(test), rng)
@@ -45,13 +44,12 @@ class ColumnShapes(Metric):
                        "1 - KS for numbers and dates, 1 - TV for categories, missing cells dropped, as SDMetrics 0.32")
 
 
-def shape(number: bool, made: Cells, test: Cells) -> float:
-    """How alike two columns are, in [0, 1]; NaN if one has no cells."""
-    there = (lambda x: x[~np.isnan(x)]) if number else (lambda x: x[x >= 0])
-    made, test = there(made), there(test)
+def shape(column: Sides) -> float:
+    """How alike the two sides of a column are, in [0, 1]; NaN if one has no cells."""
+    made, test = (x[~np.isnan(x)] if column.number else x[x >= 0] for x in (column.made, column.test))
     if not len(made) or not len(test):
         return float("nan")
-    return 1 - (_ks(_rounded(made), _rounded(test)) if number else _tv(made, test))
+    return 1 - (_ks(_rounded(made), _rounded(test)) if column.number else _tv(made, test))
 
 
 def _rounded(x: Cells) -> Cells:

@@ -1,18 +1,16 @@
 """Whether made items lie closer to the training items than to as many unseen ones: a sign of copying."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._nearest import Points, nearest, rows, signatures, vectors
-from ._tables import Cells, columns, some
+from ._nearest import P, Points, nearest, rows, signatures, vectors
+from ._tables import columns, some
 
 _TIE = 1e-9
 _GOWER = "Gower distance (numbers |x - y| / range, clipped half a range outside; categories 0 or 1; missing against a value 1)"
@@ -40,12 +38,12 @@ class DcrShare(Metric):
             return NotApplicable("there are no items")
         m, n = min(len(sides[0]), self.most_made), min(len(sides[1]), len(sides[2]))
         sides[0] = sides[0][some(len(sides[0]), m, rng.child("made"))]
-        parts, cut = _copies(case, sides), [sides[0]]
-        cut += [s[some(len(s), n, rng.child(name))] for name, s in zip(("train", "holdout"), sides[1:], strict=True)]
+        cut = [sides[0]] + [s[some(len(s), n, rng.child(name))] for name, s in zip(("train", "holdout"), sides[1:], strict=True)]
         found = _points(case, cut)
         if isinstance(found, str):
             return NotApplicable(found)
         value, error = _share(*found)
+        parts = _copies(case, sides)
         kept = "all" if len(sides[1]) == len(sides[2]) else f"{n} of {len(sides[1])} and {len(sides[2])}"
         return Reading(value, error, m, parts, f"{_GOWER if isinstance(case.made, pl.DataFrame) else _EUCLID}; {kept} training and holdout items; "
                                                "exact copies are looked for among all")
@@ -60,7 +58,7 @@ def _points(case: Case, sides: list[Any]) -> list[Points] | str:
     return [*vectors(sides, slice(1, 3))]
 
 
-def _share(made: Points, train: Points, holdout: Points) -> tuple[float, float]:
+def _share(made: P, train: P, holdout: P) -> tuple[float, float]:
     """The share nearer to train, and its error by clusters: made items that share their neighbour stand or fall together."""
     to_train, at_train = nearest(made, train)
     to_holdout, at_holdout = nearest(made, holdout)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._tables import Cells, arrays, columns, frames_of, spread
+from ._tables import Cells, Sides, frames_of, sides, spread
 
 CORRELATED, ASSOCIATED, BINS = 0.5, 0.3, 10
 _NONE = float("nan")
@@ -34,13 +33,13 @@ class PairTrends(Metric):
         if isinstance(frames, str):
             return NotApplicable(frames)
         made, test = frames
-        sides = [(c.name, c.number, *arrays(c, frames)) for c in columns(case.model, frames)]
-        parts = trends([Sides(*s) for s in sides])
+        seen = sides(case.model, made, test)
+        parts = trends(seen)
         if not parts:
             return NotApplicable("no two columns go together in the test data")
 
         def again(rows_made: Cells, rows_test: Cells) -> float:
-            drawn = trends([Sides(name, number, a[rows_made], b[rows_test]) for name, number, a, b in sides])
+            drawn = trends([column.take(rows_made, rows_test) for column in seen])
             return float(np.mean(list(drawn.values()))) if drawn else _NONE
 
         error = spread(again, len(made), len(test), rng)
@@ -49,26 +48,9 @@ class PairTrends(Metric):
                        f"pairs of |r| > {CORRELATED} or Cramer's V > {ASSOCIATED} in the test data, as SDMetrics 0.32")
 
 
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """A column of both tables: as it is, and as whole numbers from 0 (None if it can't be put in bins)."""
-
-    name: str
-    number: bool
-    made: Cells
-    test: Cells
-
-    def codes(self) -> tuple[Cells, Cells] | None:
-        """Bins or categories; missing cells are category 0."""
-        if not self.number:
-            return self.made + 1, self.test + 1
-        made, test = _binned(self.made), _binned(self.test)
-        return None if made is None or test is None else (made, test)
-
-
 def trends(columns: Sequence[Sides]) -> dict[str, float]:
     """The score of each pair that counts."""
-    codes = [c.codes() for c in columns]
+    codes = [_codes(c) for c in columns]
     found = {}
     for (a, coded_a), (b, coded_b) in combinations(zip(columns, codes, strict=True), 2):
         if a.number and b.number:
@@ -78,6 +60,14 @@ def trends(columns: Sequence[Sides]) -> dict[str, float]:
         if np.isfinite(score):
             found[f"{a.name}, {b.name}"] = score
     return found
+
+
+def _codes(column: Sides) -> tuple[Cells, Cells] | None:
+    """Bins or categories as whole numbers, a missing category being 0; None if there can be no bins."""
+    if not column.number:
+        return column.made + 1, column.test + 1
+    made, test = _binned(column.made), _binned(column.test)
+    return None if made is None or test is None else (made, test)
 
 
 def _binned(x: Cells) -> Cells | None:
@@ -107,11 +97,9 @@ def _constant(x: Cells) -> bool:
 
 def _correlation(x: Cells, y: Cells) -> float:
     """Pearson's, of the rows where both are there; NaN where it is not defined."""
-    both = np.isfinite(x) & np.isfinite(y)
-    if (both.sum() < len(x)) and bool(np.isinf(x).any() or np.isinf(y).any()):
-        return _NONE
+    both = ~(np.isnan(x) | np.isnan(y))
     x, y = x[both].astype(np.float64), y[both].astype(np.float64)
-    if len(x) < 2 or _constant(x) or _constant(y):
+    if len(x) < 2 or _constant(x) or _constant(y) or not (np.isfinite(x).all() and np.isfinite(y).all()):
         return _NONE
     x, y = _unit(x), _unit(y)
     return float(np.clip(x @ y, -1, 1))

@@ -74,7 +74,7 @@ def _csv(at: Path, separator: str | None, encoding: str | None) -> Found:
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     used_separator = separator or _separator(text)
     _check_shape(at, text, used_separator)
-    frame = pl.read_csv(io.BytesIO(text.encode()), separator=used_separator, infer_schema=False, has_header=True, missing_utf8_is_empty_string=True)
+    frame = pl.read_csv(io.BytesIO(text.encode()), separator=used_separator, infer_schema=False, has_header=True)
     return Found(frame.rename({n: n.strip() for n in frame.columns}), notes, 2)
 
 

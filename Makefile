@@ -1,0 +1,40 @@
+# Everything lives in .venv, which is made when it is missing. The same without make: python -m ilk demo, pytest.
+PYTHON ?= python3
+PY := .venv/bin/python
+STAMP := .venv/.installed
+export OMP_NUM_THREADS ?= 2
+SEEDS ?= 1
+
+.PHONY: demo test test-all lint bench figure stub clean
+
+$(STAMP): pyproject.toml constraints.txt tests/plugin/pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install -q -c constraints.txt torch
+	$(PY) -m pip install -q -c constraints.txt -e ".[dev]"
+	$(PY) -m pip install -q --no-deps ./tests/plugin
+	touch $@
+
+demo: $(STAMP)
+	$(PY) -m ilk demo --out demo
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal -m "not slow and not net and not gpu"
+
+test-all: $(STAMP)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal -m "not net and not gpu"
+
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+bench: $(STAMP)
+	@$(PY) -m benchmarks.run bench $(NAME)
+
+figure: $(STAMP)
+	@$(PY) -m benchmarks.run figure $(NAME) --seeds $(SEEDS)
+
+stub: $(STAMP)
+	$(PY) scripts/make_stub.py
+
+clean:
+	rm -rf .venv demo
