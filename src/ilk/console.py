@@ -27,7 +27,7 @@ from .verbs.score import Score, score
 from .verbs.show import summary
 
 Answer = tuple[dict[str, Any], str]
-HELD_OUT = 2000
+HELD_OUT, WHOLE = 2000, 1000
 
 
 @dataclass
@@ -173,6 +173,9 @@ def sample_command(at: str, n: int, given: Sequence[str], label: str | None, how
     model = opened(at, given, label)
     axis = next(iter(options), "decoding")
     way = recipe.made(registry.get(axis, how), options.get(axis, {})) if how else None
+    if way is None and getattr(model.modality, "per", "") == "whole":
+        way = recipe.made(registry.get("decoding", "ancestral"), {"most": WHOLE})
+        sys.stderr.write(f"a whole text has no end: the first {WHOLE} tokens (--how ancestral --most N for more)\n")
     found = sample(model, n, seed, way)
     answer: dict[str, Any] = {"out": None if out is None else str(out), "n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}
     said = "".join(f"{g.given}: met {'exactly' if g.met == 'exact' else 'by ' + g.met}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:
@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def _told(text: str) -> str:
+    """Printable and on one line: only a line that is set in may follow, so that no name of a file can look like another error."""
+    return re.sub(r"\n(?!  )", " ", printable(text))
+
+
 class IlkError(Exception):
     """What went wrong, as data: a code, a message with the place in it, and what would work."""
 
@@ -25,8 +30,9 @@ class IlkError(Exception):
     default: ClassVar[str] = "ERROR"
 
     def __init__(self, message: str, *, code: str | None = None, remedy: str | None = None, param: str | None = None) -> None:
-        self.message, self.code, self.remedy, self.param = printable(message), code or self.default, remedy, param
-        super().__init__(self.message if remedy is None else f"{self.message}; {printable(remedy)}")
+        self.message, self.code, self.param = _told(message), code or self.default, param
+        self.remedy = None if remedy is None else _told(remedy)
+        super().__init__(self.message if self.remedy is None else f"{self.message}; {self.remedy}")
 
     def as_json(self) -> dict[str, Any]:
         """The error object that `--json` and HTTP answer with."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,4 +28,5 @@ def atomic(to: Path) -> Iterator[BinaryIO]:
         code = "DISK_FULL" if why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "WRITE"
         raise ResourceError(f"{to} can't be written: {why.strerror or why}", code=code, remedy="choose another place with --out") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()

@@ -1,6 +1,7 @@
 """How a fit goes: seed, budget, device, checkpoints, and the events it tells its listeners. Never mixed with a recipe."""
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -121,12 +122,17 @@ class _Clock:
     ticks: int = 0
 
 
+def _often() -> float:
+    return float(os.environ.get("ILK_CHECKPOINT_SECONDS", "30"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """How a fit goes.
 
-    `checkpoint` is a folder beside the model; `resume` takes it up again; `facts` say what is being fitted, so that a
-    checkpoint of something else is refused.
+    `checkpoint` is a folder beside the model, written every `checkpoint_every` seconds (30, or what the environment
+    variable ILK_CHECKPOINT_SECONDS says: tests of sudden deaths set it to 0); `resume` takes it up again; `facts` say
+    what is being fitted, so that a checkpoint of something else is refused.
     """
 
     seed: int = 0
@@ -135,7 +141,7 @@ class Run:
     rate: float | None = None
     device: str = "cpu"
     checkpoint: Path | None = None
-    checkpoint_every: float = 30.0
+    checkpoint_every: float = field(default_factory=_often)
     resume: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
@@ -153,6 +159,11 @@ class Run:
     def ticking(self) -> bool:
         """Whether a safe point was reached yet."""
         return self._clock.ticks > 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with: what is fitted, and all that changes the steps. A budget in seconds may differ."""
+        return {**self.facts, "batch": self.batch, "rate": self.rate, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
 
     def emit(self, event: Event) -> None:
         """Tells every listener."""
@@ -175,7 +186,7 @@ class Run:
             from .store import save_state
 
             now = state()
-            save_state(self.checkpoint, Kept(now.tensors, {"run": dict(self.facts), "state": dict(now.facts)}))
+            save_state(self.checkpoint, Kept(now.tensors, {"run": self.identity, "state": dict(now.facts)}))
             self._clock.saved = time.monotonic()
         if stop:
             remedy = None if self.checkpoint is None else "the same command with --resume goes on from the checkpoint"
@@ -192,8 +203,7 @@ class Run:
         from .store import load_state
 
         found = load_state(self.checkpoint)
-        if dict(found.facts["run"]) != dict(self.facts):
-            differ = [k for k, v in self.facts.items() if found.facts["run"].get(k) != v]
+        if differ := [k for k, v in self.identity.items() if found.facts["run"].get(k) != v]:
             raise DataError(f"the checkpoint {self.checkpoint} is of another fit ({', '.join(differ)} differ)", code="CHECKPOINT",
                             remedy="resume with the same data, family, options and seed, or remove it and start anew")
         return Kept(found.tensors, found.facts["state"])

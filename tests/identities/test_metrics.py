@@ -203,7 +203,7 @@ def test_error_bars_cover() -> None:
     def apart(dice: np.random.Generator) -> Case:
         return Case(made=dice.normal(0.7, 1, (150, 2)), test=dice.normal(0, 1, (150, 2)))
 
-    many, few = ((ColumnShapes(), null, 60), (PairTrends(), null, 60), (DcrShare(), null, 60)), ((C2ST(), null, 16), (C2ST(), apart, 16))
+    many, few = ((ColumnShapes(), null, 40), (PairTrends(), null, 40), (DcrShare(), null, 40)), ((C2ST(), null, 12), (C2ST(), apart, 12))
     for metric, case, repeats in (*many, *few):
         assert 0.5 < coverage(metric, case, repeats) < 1.6, metric
 

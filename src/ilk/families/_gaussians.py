@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 CACHE = 640_000  # numbers of phi per chunk: 5 MB of float64
+OFTEN = 16  # a pattern of missing numbers with so many rows is worth a product of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +37,16 @@ class Gaussians(ABC):
     cov: Tensor
 
     @abstractmethod
-    def log_density(self, x: Tensor) -> Tensor:
-        """log N(x; k) for x (n, d), as (K, n)."""
+    def log_density(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """log N(x; k) for x (n, d), as (K, n); of the numbers that are there, if a mask (n, d) is given (0 elsewhere)."""
 
     @abstractmethod
-    def moments(self, x: Tensor, share: Tensor) -> Moments:
-        """Sums over x (n, d) weighted by shares (K, n)."""
+    def moments(self, x: Tensor, share: Tensor, there: Tensor | None = None) -> Moments:
+        """Sums over x (n, d) weighted by shares (K, n); expected ones where numbers are missing."""
 
     @abstractmethod
     def marginal(self, seen: Tensor) -> Gaussians:
         """The law of some coordinates (bool mask)."""
-
-    @abstractmethod
-    def completed(self, part: Moments, seen: Tensor) -> Moments:
-        """Expected moments of all coordinates from those of the seen ones."""
 
     @abstractmethod
     def given(self, seen: Tensor, value: Tensor) -> Gaussians:
@@ -68,15 +65,38 @@ class Gaussians(ABC):
 class Full(Gaussians):
     """Full covariances."""
 
-    def log_density(self, x: Tensor) -> Tensor:
-        """One product with quadratic features, chunk by chunk."""
+    def log_density(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """One product with quadratic features, chunk by chunk; by pattern of what is there, if some are missing."""
         k, d = self.mean.shape
         if d == 0:
             return torch.zeros(k, len(x), dtype=torch.float64)
-        whole, out = self._coefficients(), torch.empty(k, len(x), dtype=torch.float64)
-        for rows, phi in _features(x, _pairs):
+        if there is None:
+            return self._whole(x)
+        out = torch.zeros(k, len(x), dtype=torch.float64)
+        common, rare = patterns(there)
+        for seen, rows in common:
+            if bool(seen.any()):
+                out[:, rows] = self.marginal(seen)._whole(x[rows][:, seen])
+        for rows in rare.split(max(1, CACHE // (k * d * d))):
+            out[:, rows] = self._each(x[rows], there[rows])[0]
+        return out
+
+    def _whole(self, x: Tensor) -> Tensor:
+        whole, out = self._coefficients(), torch.empty(len(self.mean), len(x), dtype=torch.float64)
+        for rows, phi in _features(x):
             torch.mm(whole, phi, out=out[:, rows])
         return out
+
+    def _each(self, x: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Row by row: log density (K, n), x less the mean where it is there (n, K, d), and the inverse of the seen block (n, K, d, d)."""
+        both = (there[:, None] & there[:, :, None])[:, None]
+        hidden = torch.diag_embed((~there).double())[:, None]
+        root = _cholesky(self.cov * both + hidden)
+        inverse = torch.cholesky_inverse(root) * both
+        gap = (x[:, None] - self.mean) * there[:, None]
+        square = (gap * (inverse @ gap[..., None])[..., 0]).sum(2)
+        logdet = root.diagonal(dim1=2, dim2=3).log().sum(2)
+        return (-0.5 * (square + there.sum(1, keepdim=True) * log(2 * pi)) - logdet).T, gap, inverse
 
     def joint(self, x: Tensor, log_weight: Tensor) -> tuple[Tensor, Moments]:
         """A whole E-step without other parts: log p(x) summed, and the moments weighted by responsibility."""
@@ -84,7 +104,7 @@ class Full(Gaussians):
         whole = self._coefficients()
         whole[:, -1] += log_weight
         sums, total = torch.zeros(k, whole.shape[1], dtype=torch.float64), torch.zeros((), dtype=torch.float64)
-        for _, phi in _features(x, _pairs):
+        for _, phi in _features(x):
             share = whole @ phi
             top = share.amax(0)
             share.sub_(top).exp_()
@@ -93,19 +113,37 @@ class Full(Gaussians):
             sums.addmm_(share.div_(norm), phi.T)
         return total, _unpacked(sums, d)
 
-    def moments(self, x: Tensor, share: Tensor) -> Moments:
-        """One product with quadratic features, chunk by chunk."""
+    def moments(self, x: Tensor, share: Tensor, there: Tensor | None = None) -> Moments:
+        """One product with quadratic features, chunk by chunk; by pattern of what is there, if some are missing."""
         k, d = self.mean.shape
-        sums = torch.zeros(k, d * (d + 1) // 2 + d + 1, dtype=torch.float64)
-        for rows, phi in _features(x, _pairs):
-            sums.addmm_(share[:, rows], phi.T)
-        return _unpacked(sums, d)
+        if there is None:
+            sums = torch.zeros(k, d * (d + 1) // 2 + d + 1, dtype=torch.float64)
+            for rows, phi in _features(x):
+                sums.addmm_(share[:, rows], phi.T)
+            return _unpacked(sums, d)
+        total = Moments(torch.zeros(k, dtype=torch.float64), torch.zeros_like(self.mean), torch.zeros_like(self.cov))
+        common, rare = patterns(there)
+        for seen, rows in common:
+            inside = self.marginal(seen).moments(x[rows][:, seen], share[:, rows].contiguous())
+            total = total + self._completed(inside, seen)
+        for rows in rare.split(max(1, CACHE // (k * d * d))):
+            total = total + self._expected(x[rows], share[:, rows], there[rows])
+        return total
+
+    def _expected(self, x: Tensor, share: Tensor, there: Tensor) -> Moments:
+        """Row by row: what is missing at its regression on what is there, with its remaining covariance."""
+        _, gap, inverse = self._each(x, there)
+        gain = self.cov @ inverse
+        filled = self.mean + (gain @ gap[..., None])[..., 0]
+        weighted = filled * share.T[..., None]
+        rest = (share.T[..., None, None] * (self.cov - gain @ self.cov)).sum(0)
+        return Moments(share.sum(1), weighted.sum(0), weighted.permute(1, 2, 0) @ filled.transpose(0, 1) + rest)
 
     def marginal(self, seen: Tensor) -> Full:
         """The sub-blocks."""
         return Full(self.mean[:, seen], self.cov[:, seen][:, :, seen])
 
-    def completed(self, part: Moments, seen: Tensor) -> Moments:
+    def _completed(self, part: Moments, seen: Tensor) -> Moments:
         """Regression of the unseen on the seen, in expectation."""
         gain, rest = self._regression(seen)
         base = self.mean[:, ~seen] - (gain @ self.mean[:, seen, None])[..., 0]
@@ -162,34 +200,25 @@ class Full(Gaussians):
 class Diagonal(Gaussians):
     """Diagonal covariances, kept as variances."""
 
-    def log_density(self, x: Tensor) -> Tensor:
-        """One product with [x^2, x, 1]."""
-        d = self.mean.shape[1]
+    def log_density(self, x: Tensor, there: Tensor | None = None) -> Tensor:
+        """Products with x^2, x and what is there."""
+        here = torch.ones_like(x) if there is None else there.double()
         precision = 1 / self.cov
-        rest = -0.5 * ((self.mean.square() * precision).sum(1) + self.cov.log().sum(1) + d * log(2 * pi))
-        whole = torch.cat([-0.5 * precision, self.mean * precision, rest[:, None]], 1)
-        out = torch.empty(len(whole), len(x), dtype=torch.float64)
-        for rows, phi in _features(x, _squares):
-            torch.mm(whole, phi, out=out[:, rows])
-        return out
+        rest = -0.5 * (self.mean.square() * precision + self.cov.log() + log(2 * pi))
+        return -0.5 * precision @ (x * x * here).T + (self.mean * precision) @ (x * here).T + rest @ here.T
 
-    def moments(self, x: Tensor, share: Tensor) -> Moments:
-        """One product with [x^2, x, 1]."""
-        d = self.mean.shape[1]
-        sums = torch.zeros(len(share), 2 * d + 1, dtype=torch.float64)
-        for rows, phi in _features(x, _squares):
-            sums.addmm_(share[:, rows], phi.T)
-        return Moments(sums[:, -1], sums[:, d:-1], sums[:, :d])
+    def moments(self, x: Tensor, share: Tensor, there: Tensor | None = None) -> Moments:
+        """Products with x^2 and x; what is missing has its component's mean and variance."""
+        count = share.sum(1)
+        if there is None:
+            return Moments(count, share @ x, share @ x.square())
+        gone = share @ (~there).double()
+        seen = x * there
+        return Moments(count, share @ seen + gone * self.mean, share @ seen.square() + gone * (self.cov + self.mean.square()))
 
     def marginal(self, seen: Tensor) -> Diagonal:
         """Some columns."""
         return Diagonal(self.mean[:, seen], self.cov[:, seen])
-
-    def completed(self, part: Moments, seen: Tensor) -> Moments:
-        """The unseen have their own mean and variance."""
-        first, second = part.count[:, None] * self.mean, part.count[:, None] * (self.cov + self.mean.square())
-        first[:, seen], second[:, seen] = part.first, part.second
-        return Moments(part.count, first, second)
 
     def given(self, seen: Tensor, value: Tensor) -> Diagonal:
         """Independent within a component: the rest as it was."""
@@ -228,25 +257,23 @@ def _pairs(x: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _squares(x: Tensor, out: Tensor) -> Tensor:
-    """[x^2, x, 1] of x (d, c), feature-major."""
-    d = len(x)
-    torch.mul(x, x, out=out[:d])
-    out[d:2 * d] = x
-    out[2 * d] = 1
-    return out
+def patterns(there: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """The rows of a mask that many share, each with where it stands; and where the rare ones stand."""
+    kinds, which, count = there.unique(dim=0, return_inverse=True, return_counts=True)
+    often = (count >= OFTEN).nonzero()[:, 0]
+    return [(kinds[i], (which == i).nonzero()[:, 0]) for i in often.tolist()], (count[which] < OFTEN).nonzero()[:, 0]
 
 
-def _features(x: Tensor, make: object) -> Iterator[tuple[slice, Tensor]]:
+def _features(x: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """phi of x (n, d), chunk by chunk, in one buffer that is used again."""
     d = x.shape[1]
-    width = d * (d + 1) // 2 + d + 1 if make is _pairs else 2 * d + 1
+    width = d * (d + 1) // 2 + d + 1
     chunk = max(64, min(CACHE // max(1, width), 1 << 16))
     buffer = torch.empty(width, min(chunk, max(1, len(x))), dtype=torch.float64)
     for start in range(0, len(x), chunk):
         part = x[start:start + chunk].T.contiguous()
         into = buffer[:, :part.shape[1]]
-        yield slice(start, start + part.shape[1]), _pairs(part, into) if make is _pairs else _squares(part, into)
+        yield slice(start, start + part.shape[1]), _pairs(part, into)
 
 
 def _unpacked(sums: Tensor, d: int) -> Moments:

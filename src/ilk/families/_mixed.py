@@ -40,6 +40,11 @@ class Items:
     def __len__(self) -> int:
         return len(self.bits)
 
+    @property
+    def mask(self) -> Tensor | None:
+        """Where numbers are there; None if all are."""
+        return None if bool(self.x_there.all()) else self.x_there
+
 
 class Mixed:
     """The layout of a space of atoms, and the way there and back."""

@@ -112,6 +112,8 @@ class Place:
 
     def ended(self, end: int) -> Mask:
         """Which have taken in the end."""
+        if not self.tokens.shape[1]:
+            return np.zeros(len(self.length), dtype=bool)
         last = (self.length + (self.pad - self.gone - 1)).clip(0)
         found: Mask = (self.length > 0) & (self.tokens[np.arange(len(last)), last] == end)
         return found

@@ -38,28 +38,13 @@ class Law:
 
     def joint(self, items: Items) -> Tensor:
         """log p(component, item), (K, n), of the standardised items."""
-        out = self.log_weight[:, None] + self._numbers(items)
+        out = self.log_weight[:, None] + self.gauss.log_density(items.x, items.mask)
         for j, table in enumerate(self.tables):
             out += table[:, items.codes[:, j]].where(items.codes_there[:, j], 0.0)
         if items.bits.shape[1]:
             bits = items.bits.double().T
             out += self.log_there @ bits + self.log_gone @ (1 - bits)
         return out
-
-    def _numbers(self, items: Items) -> Tensor:
-        if bool(items.x_there.all()):
-            return self.gauss.log_density(items.x)
-        out = torch.zeros(len(self.log_weight), len(items), dtype=torch.float64)
-        for seen, rows in patterns(items.x_there):
-            if bool(seen.any()):
-                out[:, rows] = self.gauss.marginal(seen).log_density(items.x[rows][:, seen])
-        return out
-
-
-def patterns(there: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The different rows of a mask, and which rows are like each."""
-    kinds, which = there.unique(dim=0, return_inverse=True)
-    return [(kind, (which == i).nonzero()[:, 0]) for i, kind in enumerate(kinds)]
 
 
 class Mixture(Distribution["GMM"]):
@@ -144,7 +129,7 @@ class Mixture(Distribution["GMM"]):
     def statistics(self, batch: Batch) -> State:
         """The E-step: expected counts and moments under the law of now. They add up over batches."""
         items = self.items(batch)
-        simple = isinstance(self.law.gauss, Full) and not self.layout.sizes and bool(items.x_there.all()) and not self.layout.bits
+        simple = isinstance(self.law.gauss, Full) and not self.layout.sizes and not self.layout.bits
         if simple and batch.weight is None and isinstance(self.law.gauss, Full):
             nats, moments = self.law.gauss.joint(items.x, self.law.log_weight)
             return self._sums(nats, len(items), moments, (), torch.zeros(len(moments.count), 0).double())
@@ -166,13 +151,7 @@ class Mixture(Distribution["GMM"]):
 
     def _moments(self, items: Items, share: Tensor) -> Moments:
         gauss = self.law.gauss if len(self.law.gauss.mean) == len(share) else self._blank(len(share)).gauss
-        if bool(items.x_there.all()):
-            return gauss.moments(items.x, share)
-        parts = []
-        for seen, rows in patterns(items.x_there):
-            inside = gauss.marginal(seen).moments(items.x[rows][:, seen], share[:, rows].contiguous())
-            parts.append(gauss.completed(inside, seen))
-        return sum(parts[1:], parts[0])
+        return gauss.moments(items.x, share, items.mask)
 
     @staticmethod
     def _sums(nats: Tensor, items: int, moments: Moments, tables: tuple[Tensor, ...], bits: Tensor) -> State:

@@ -1,7 +1,6 @@
 """The nearest of some items: by Gower's distance for rows of a table, by Euclid's for arrays."""
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,35 +16,8 @@ CHUNK, HOT = 1 << 20, 128  # distances at a time; values of a category that are 
 _HUGE = 1e100  # whose square is finite
 
 
-P = TypeVar("P", bound="Points")
-
-
-class Points(ABC):
-    """Items between which there are distances."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many."""
-
-    @abstractmethod
-    def rough(self: P, first: int, last: int, others: P) -> Tensor:
-        """Something that grows with the distance from items first..last to all others."""
-
-    @abstractmethod
-    def exact(self: P, others: P, index: Tensor) -> Tensor:
-        """The distance from each item to its one of the others, float64."""
-
-
-def nearest(points: P, others: P) -> tuple[Tensor, Tensor]:
-    """Distance to and number of the nearest of the others, per item."""
-    step = max(1, CHUNK // max(1, len(others)))
-    found = [points.rough(a, min(a + step, len(points)), others).argmin(1) for a in range(0, len(points), step)]
-    index = torch.cat(found)
-    return points.exact(others, index), index
-
-
 @dataclass(frozen=True, eq=False)
-class Rows(Points):
+class Rows:
     """Rows for Gower's distance: `numbers` so that L1 is the distance, `codes` to be compared, `hot` the same as 0 and 1."""
 
     numbers: Tensor
@@ -55,7 +27,7 @@ class Rows(Points):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def rough(self: P, first: int, last: int, others: P) -> Tensor:
+    def rough(self, first: int, last: int, others: Rows) -> Tensor:
         """Gower's distance less the number of hot columns; matches are counted exactly in float32."""
         far = torch.cdist(self.numbers[first:last], others.numbers, p=1)
         far -= self.hot[first:last] @ others.hot.T
@@ -63,7 +35,7 @@ class Rows(Points):
             far += mine[:, None] != theirs
         return far
 
-    def exact(self: P, others: P, index: Tensor) -> Tensor:
+    def exact(self, others: Rows, index: Tensor) -> Tensor:
         """Gower's distance, summed over columns."""
         far = (self.numbers - others.numbers[index]).abs().sum(1)
         unlike = (self.hot != others.hot[index]).sum(1) / 2 + (self.codes != others.codes[index]).sum(1)
@@ -71,7 +43,7 @@ class Rows(Points):
 
 
 @dataclass(frozen=True, eq=False)
-class Vectors(Points):
+class Vectors:
     """Arrays, flat: Euclid's distance."""
 
     x: Tensor
@@ -79,13 +51,24 @@ class Vectors(Points):
     def __len__(self) -> int:
         return len(self.x)
 
-    def rough(self: P, first: int, last: int, others: P) -> Tensor:
+    def rough(self, first: int, last: int, others: Vectors) -> Tensor:
         """The squared distance less the item's own square."""
         return torch.addmm(others.x.square().sum(1), self.x[first:last], others.x.T, alpha=-2)
 
-    def exact(self: P, others: P, index: Tensor) -> Tensor:
+    def exact(self, others: Vectors, index: Tensor) -> Tensor:
         """Euclid's distance."""
         return (self.x - others.x[index]).square().sum(1).sqrt()
+
+
+P = TypeVar("P", Rows, Vectors)
+
+
+def nearest(points: P, others: P) -> tuple[Tensor, Tensor]:
+    """Distance to and number of the nearest of the others, per item."""
+    step = max(1, CHUNK // max(1, len(others)))
+    found = [points.rough(a, min(a + step, len(points)), others).argmin(1) for a in range(0, len(points), step)]
+    index = torch.cat(found)
+    return points.exact(others, index), index
 
 
 def rows(column: Sequence[Column], frames: Sequence[pl.DataFrame], scale: slice) -> list[Rows]:

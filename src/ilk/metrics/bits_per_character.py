@@ -22,9 +22,8 @@ class BitsPerCharacter(Metric):
         """Total bits over total characters; the error is that of a ratio of sums over texts."""
         from ..verbs.score import score
 
-        assert case.model is not None
-        counts = case.model.modality.lengths(case.test).get("character") if len(case.test) else None
-        if counts is None or not int(counts.sum()):
+        counts = case.model.modality.lengths(case.test).get("character") if case.model is not None and len(case.test) else None
+        if case.model is None or counts is None or not int(counts.sum()):
             return NotApplicable("the test items have no characters")
         try:
             found = score(case.model, case.test, rng.key() % 2**63)

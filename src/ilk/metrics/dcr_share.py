@@ -9,7 +9,7 @@ import torch
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._nearest import P, Points, nearest, rows, signatures, vectors
+from ._nearest import P, Rows, Vectors, nearest, rows, signatures, vectors
 from ._tables import columns, some
 
 _TIE = 1e-9
@@ -49,13 +49,13 @@ class DcrShare(Metric):
                                                "exact copies are looked for among all")
 
 
-def _points(case: Case, sides: list[Any]) -> list[Points] | str:
+def _points(case: Case, sides: list[Any]) -> list[Rows] | list[Vectors] | str:
     if isinstance(case.made, pl.DataFrame):
         seen = columns(case.model, sides)
-        return [*rows(seen, sides, slice(1, 3))] if seen else "the tables have no column in common"
+        return rows(seen, sides, slice(1, 3)) if seen else "the tables have no column in common"
     if len({s.shape[1:] for s in sides}) > 1 or not sides[0].size:
         return "the items differ in shape, or are empty"
-    return [*vectors(sides, slice(1, 3))]
+    return vectors(sides, slice(1, 3))
 
 
 def _share(made: P, train: P, holdout: P) -> tuple[float, float]:

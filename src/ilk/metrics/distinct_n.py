@@ -28,7 +28,7 @@ class DistinctN(Metric):
     def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
         """distinct-2, that of the test texts beside it if there are any."""
         texts = [side for side in (case.made, case.test) if side is not None]
-        if not all(_texts(side) for side in texts):
+        if case.made is None or not all(_texts(side) for side in texts):
             return NotApplicable("it is about texts")
         by = "character" if _unspaced(texts[-1]) else "word"
         tokens = [[list("".join(t.split())) if by == "character" else t.split() for t in side] for side in texts]

@@ -21,9 +21,8 @@ class Nats(Metric):
         """The mean; `parts` has the share of items that the model holds impossible, if there are any."""
         from ..verbs.score import score
 
-        assert case.model is not None
-        if not len(case.test):
-            return NotApplicable("there are no test items")
+        if case.model is None or not len(case.test):
+            return NotApplicable("there is no model, or there are no test items")
         try:
             found = score(case.model, case.test, rng.key() % 2**63)
         except UsageError as why:

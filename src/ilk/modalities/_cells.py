@@ -18,7 +18,7 @@ from ilk.errors import UsageError
 from ilk.given import Test
 from ilk.rng import Rng
 
-MOST_VALUES, LEAST_BINS, MOST_BINS = 256, 4, 256
+MOST_VALUES, LEAST_BINS, MOST_BINS, OFTEN = 256, 4, 256, 20  # OFTEN: how often a value comes, on average, to have a cell of its own
 Floats = NDArray[np.float64]
 
 
@@ -227,7 +227,8 @@ def learn(f: Floats, grid: bool, atoms: Sequence[float], low: float | None, high
     if not grid:
         heavy = np.isin(values, np.asarray(atoms, dtype=np.float64))
     else:
-        heavy = np.ones(len(values), dtype=bool) if len(values) <= MOST_VALUES else counts >= max(3, n / (2 * bins))
+        few = len(values) <= bins or (len(values) <= MOST_VALUES and n >= OFTEN * len(values))
+        heavy = np.ones(len(values), dtype=bool) if few else counts >= max(3, n / (2 * bins))
     edges, spikes = _layout(values, counts, heavy, bins, grid)
     edges[0], edges[-1] = _bounded(edges, low, high, grid)
     unseen = min(0.5, (int((counts == 1).sum()) + 1) / (n + 2))

@@ -45,7 +45,7 @@ def read_file(at: Path, separator: str | None, encoding: str | None, limits: Lim
         if suffix in (".parquet", ".pq"):
             return Found(pl.read_parquet(at))
         if suffix in (".arrow", ".feather", ".ipc"):
-            return Found(pl.read_ipc(at, memory_map=True))
+            return Found(pl.read_ipc(at))
         if suffix in (".jsonl", ".ndjson"):
             return Found(pl.read_ndjson(at, infer_schema_length=None))
         if size > STREAM:
@@ -61,7 +61,7 @@ def _streamed(at: Path, separator: str) -> Found:
     """A CSV that would fill memory: written once as Arrow by a streaming reader, then mapped, so that rows load as they are used."""
     into = Path(tempfile.mkdtemp(prefix="ilk-")) / "table.arrow"
     pl.scan_csv(at, separator=separator, infer_schema_length=100_000, null_values=["", "NA", "NaN", "nan", "null", "?"]).sink_ipc(into, compression="uncompressed")
-    return Found(pl.read_ipc(into, memory_map=True), ("streamed to disk: larger than 1 GiB",), 2)
+    return Found(pl.read_ipc(into), ("streamed to disk: larger than 1 GiB",), 2)
 
 
 def _csv(at: Path, separator: str | None, encoding: str | None) -> Found:
@@ -73,9 +73,10 @@ def _csv(at: Path, separator: str | None, encoding: str | None) -> Found:
         raise DataError(f"{at} is empty", code="EMPTY", remedy="a table needs a header and at least two rows")
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     used_separator = separator or _separator(text)
-    _check_shape(at, text, used_separator)
+    names = _names(at, text, used_separator)
     frame = pl.read_csv(io.BytesIO(text.encode()), separator=used_separator, infer_schema=False, has_header=True)
-    return Found(frame.rename({n: n.strip() for n in frame.columns}), notes, 2)
+    frame.columns = names
+    return Found(frame, notes, 2)
 
 
 def _separator(text: str) -> str:
@@ -87,8 +88,8 @@ def _separator(text: str) -> str:
     return best if agree[best][1] > 1 else ","
 
 
-def _check_shape(at: Path, text: str, separator: str) -> None:
-    """A header without doubles, and as many cells in every row; else DataError with the row."""
+def _names(at: Path, text: str, separator: str) -> list[str]:
+    """The names of a header without doubles; DataError with the row unless every row has as many cells."""
     head = next(csv.reader(io.StringIO(text), delimiter=separator))
     names = [n.strip() for n in head]
     for i, name in enumerate(names):
@@ -106,6 +107,7 @@ def _check_shape(at: Path, text: str, separator: str) -> None:
     for row, cells in rows:
         raise DataError(f"{at} row {row} has {cells} cells, the header has {len(names)}", code="RAGGED",
                         remedy="mend the row; text with a separator in it goes in double quotes")
+    return names
 
 
 def _ragged_quoted(at: Path, text: str, separator: str, width: int) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Tables: CSV, TSV, Parquet, Arrow, JSONL, and polars, pandas or pyarrow frames; types inferred, missing cells modelled."""
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -38,7 +39,7 @@ class Table(Modality[pl.DataFrame]):
     types: Mapping[str, str] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     bad: Literal["refuse", "missing"] = "refuse"
-    separator: str | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     encoding: str | None = None
     columns: tuple[AnyColumn, ...] = ()
 
@@ -51,7 +52,7 @@ class Table(Modality[pl.DataFrame]):
 
     def read(self, at: Any, limits: Limits) -> Dataset[pl.DataFrame]:
         """A file, a folder of train and test files, or a frame."""
-        if isinstance(at, str | Path) and Path(at).is_dir():
+        if isinstance(at, str | Path) and os.path.isdir(at):
             return self._folder(Path(at), limits)
         found = read_file(Path(at), self.separator, self.encoding, limits) if isinstance(at, str | Path) else from_memory(at)
         return self.dataset(found, Origin(str(at) if isinstance(at, str | Path) else "memory", notes=found.notes))
@@ -66,7 +67,7 @@ class Table(Modality[pl.DataFrame]):
         typed, columns = infer(frame, self.types, found.first_row)
         if strange := [n for n in self.bounds if n not in typed.columns]:
             raise UsageError(f"no column {strange[0]!r} to bound", code="COLUMN", param="bounds")
-        bounded = tuple(self._bounded(c) for c in columns)
+        bounded = tuple(self._bounded(c, typed[c.name], found.first_row) for c in columns)
         return Dataset(replace(self, columns=bounded), typed, origin=origin)
 
     def splits(self, frames: Mapping[str, pl.DataFrame], origin: Origin = Origin()) -> Dataset[pl.DataFrame]:
@@ -83,11 +84,20 @@ class Table(Modality[pl.DataFrame]):
             raise DataError(f"{at} holds no train.csv", code="FORMAT", remedy="name a file, or a folder with train.csv and test.csv")
         return self.splits({n: read_file(p, self.separator, self.encoding, limits).frame for n, p in files.items()}, Origin(str(at)))
 
-    def _bounded(self, column: Any) -> Any:
-        low, high = self.bounds.get(column.name, (None, None))
-        if column.name in self.bounds and not isinstance(column, Number):
+    def _bounded(self, column: Any, cells: pl.Series, first_row: int) -> Any:
+        if column.name not in self.bounds:
+            return column
+        low, high = self.bounds[column.name]
+        if not isinstance(column, Number):
             raise UsageError(f"`{column.name}` is {column.describe()}: it has no bounds", code="TYPE", param="bounds")
-        return replace(column, low=low, high=high) if column.name in self.bounds else column
+        least, most = (-inf if low is None else low), (inf if high is None else high)
+        if not least < most:
+            raise UsageError(f"the bounds {low} and {high} of `{column.name}` leave no room", code="OPTION", param="bounds")
+        if bool((out := ~cells.is_between(least, most).fill_null(True)).any()):
+            row = int(out.arg_true()[0])
+            raise DataError(f'row {row + first_row} column "{column.name}": {cells[row]} is not within the bounds {low} and {high}', code="DATA_RANGE",
+                            remedy="mend the cell or widen --bounds", param="bounds")
+        return replace(column, low=low, high=high)
 
     def _forgiven(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Cells that are no finite numbers become missing where most are."""

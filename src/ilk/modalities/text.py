@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import statistics
 import zlib
@@ -56,7 +57,7 @@ class Text(Modality[Texts]):
         if not isinstance(raw, str | Path):
             return False
         at = Path(raw)
-        if at.is_dir():
+        if os.path.isdir(at):
             suffixes = [suffix_of(p) for p in islice(at.rglob("*.*"), _LOOK)]
             return 2 * sum(s in SUFFIXES for s in suffixes) > len(suffixes)
         return suffix_of(at) in SUFFIXES and (suffix_of(at) != ".jsonl" or _has_text(at))
@@ -68,7 +69,7 @@ class Text(Modality[Texts]):
         if not isinstance(at, str | Path):
             raise UsageError(f"{type(at).__name__} is not text", remedy="a path or a list of strings")
         at = Path(at)
-        found, notes = walk(at, limits) if at.is_dir() else ([at], [])
+        found, notes = walk(at, limits) if os.path.isdir(at) else ([at], [])
         if at.is_dir() and not found:
             raise DataError(f"{at} has no files", code="EMPTY")
         parts = _parts(at, [p for p in found if suffix_of(p) in SUFFIXES] or found)

@@ -79,7 +79,7 @@ def _of_atom(space: Space) -> Iterator[tuple[str, Evidence]]:
         yield "a kept number", Fix({0: 0.7})
         yield "a range", Within({0: (-1.0, 1.0)})
         yield "a range without end", Within({0: (0.0, inf)})
-        yield "a range in the tail", Within({last: (2.0, inf)})
+        yield "a range in the tail", Within({last: (1.0, inf)})
         if last:
             yield "another kept number", Fix({last: -0.4})
             yield "two ranges", Within({0: (-1.0, 1.0), last: (-inf, 0.0)})

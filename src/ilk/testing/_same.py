@@ -92,10 +92,10 @@ def _apart(a: Tensor, b: Tensor) -> Tensor:
 
 
 def require_alike(one: Batch, other: Batch, what: str) -> None:
-    """At most one item in a thousand (and one at least) may differ: a near-tie."""
+    """At most one item in a thousand may differ, and one of a hundred: a near-tie."""
     require(len(one) == len(other), f"{what}: {len(one)} items against {len(other)}")
     many = int(differ(one, other).sum())
-    require(many <= max(1, len(one) // 1000), f"{what}: {many} of {len(one)} items differ")
+    require(many <= max(int(len(one) >= 100), len(one) // 1000), f"{what}: {many} of {len(one)} items differ")
 
 
 def listed(items: Any) -> list[Any]:

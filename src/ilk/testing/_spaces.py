@@ -70,7 +70,7 @@ def lattice(space: Space, fixed: Fixed | None = None) -> Lattice | None:
     index = torch.cartesian_prod(*[torch.arange(m) for m in many]).reshape(-1, len(many))
     volume = torch.stack([v[i] for (_, v), i in zip(parts, index.T, strict=True)]).sum(0)
     taken = [items.take(i) for (items, _), i in zip(parts, index.T, strict=True)]
-    return Lattice(Batch(dict(zip(space.parts, taken, strict=True))) if isinstance(space, Row) else taken[0], volume, {0: 1e-5, 1: 1e-3, 2: 1e-2}[free])
+    return Lattice(Batch(dict(zip(space.parts, taken, strict=True))) if isinstance(space, Row) else taken[0], volume, {0: 1e-5, 1: 1e-3, 2: 2e-2}[free])
 
 
 def leaves_of(space: Space) -> list[tuple[str, Space]]:
@@ -121,7 +121,7 @@ def bins(space: Space, batch: Batch) -> tuple[Tensor, int]:
     if isinstance(space, Discrete):
         return _mixed([(column, size) for column, size in zip(x.T, space.each, strict=True)], len(batch))
     cuts = torch.tensor(CUTS, dtype=torch.double)
-    return _mixed([(torch.bucketize(column.double(), cuts), len(CUTS) + 1) for column in x.T], len(batch))
+    return _mixed([(torch.bucketize(column.double().contiguous(), cuts), len(CUTS) + 1) for column in x.T], len(batch))
 
 
 def _mixed(columns: list[tuple[Tensor, int]], n: int) -> tuple[Tensor, int]:

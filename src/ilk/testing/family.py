@@ -142,7 +142,7 @@ def _mean_bound(body: HasBound, items: Batch, repeats: int = 16) -> tuple[Tensor
 def _check_draws(f: Fitted) -> None:
     found = []
     for draws in (1, 4, 16):
-        recipe: Family = replace(f.recipe, draws=draws)
+        recipe: Family = replace(f.recipe, **{"draws": draws})
         body = recipe.build(f.lift.space, Rng(0))
         body.restore(f.body.state())
         assert isinstance(body, HasBound)

@@ -1,6 +1,7 @@
 """read: a path, a name of the catalogue, or something in memory becomes a Dataset."""
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def read(data: Any, modality: Modality[Any] | str | None = None, *, limits: Limi
     """
     if isinstance(data, Dataset):
         return data
-    if isinstance(data, str | Path) and not Path(data).exists():
+    if isinstance(data, str | Path) and not os.path.exists(data):
         from ilk import catalogue
 
         if str(data) in catalogue.names():

@@ -1,0 +1,1 @@
+"""Reports: one self-contained page of HTML with its charts inside."""
