@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,8 +26,14 @@ def atomic(to: Path) -> Iterator[BinaryIO]:
     except OSError as why:
         if isinstance(why, ResourceError):
             raise
-        code = "DISK_FULL" if why.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "WRITE"
-        raise ResourceError(f"{to} can't be written: {why.strerror or why}", code=code, remedy="choose another place with --out") from None
+        raise not_written(to, why) from None
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def not_written(to: Path, why: OSError) -> ResourceError:
+    """What kept a file from being written."""
+    number = why.errno or int((re.search(r"os error (\d+)", str(why)) or ("", "0"))[1])  # libraries in Rust say it in words only
+    code = "DISK_FULL" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "WRITE"
+    return ResourceError(f"{to} can't be written: {os.strerror(number) if number else why}", code=code, remedy="free some space or choose another place")

@@ -13,9 +13,10 @@ from .distribution import Distribution, describe
 from .errors import IlkError, ModelError, UsageError
 from .given import Given, Value, given_from_json, given_to_json
 from .lift import Lift, lift_named
+from .memory import Bounded
 from .modality import Codec, Modality
 from .rng import Rng
-from .space import Space, from_json, to_json
+from .space import from_json, to_json
 from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .verbs.evaluate import Evaluation
     from .verbs.score import Score
 
-FORMAT = 1
+FORMAT, ROOM = 1, 256 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,15 +149,29 @@ def _built(facts: Mapping[str, Any], tensors: Mapping[str, Any], net: Any) -> Mo
     if facts["codec"]["name"] not in kinds:
         raise ModelError(f"ilk.json: no codec {facts['codec']['name']!r}", code="MANIFEST_SCHEMA")
     codec = kinds[facts["codec"]["name"]].restored(modality, State(facts=facts["codec"]["facts"]))
-    space: Space = from_json(facts["space"])
-    if to_json(codec.space) != to_json(space):
-        raise ModelError("ilk.json: the codec does not make the space it names", code="MANIFEST_SCHEMA")
-    lift = lift_named(facts["lift"], space)
+    lift = lift_named(facts["lift"], codec.space)
     family = recipe.from_facts("families", facts["family"], net)
-    body = family.build(lift.space, Rng(0), {k: from_json(s) for k, s in facts["about"]})
-    body.restore(State(tensors, facts["state"]))
+    about = {k: from_json(s) for k, s in facts["about"]}
+    with Bounded(ROOM + 16 * sum(t.nbytes for t in tensors.values())):
+        body = family.build(lift.space, Rng(0), about)
+        body.restore(State(tensors, facts["state"]))
     givens = tuple(given_from_json(g) for g in facts["givens"])
-    return Model(modality, codec, lift, body, givens, tuple(facts["labels"]), facts["card"])
+    model = Model(modality, codec, lift, body, givens, tuple(facts["labels"]), facts["card"])
+    again = json.loads(json.dumps({**_facts(model, State(facts=facts["state"])), "version": facts["version"], "ilk": facts["ilk"]}))
+    if stray := _stray(facts, again):
+        raise ModelError(f"ilk.json: {stray} is not what a model says there", code="MANIFEST_SCHEMA")
+    return model
+
+
+def _stray(said: Any, known: Any, at: str = "") -> str:
+    """The first place where a description says more than, or something else than, the model that was built from it; "" for none."""
+    if isinstance(said, dict) and isinstance(known, dict):
+        if "custom" in said:
+            return ""
+        return next((d for k, v in said.items() if (d := _stray(v, known[k], f"{at}.{k}"[:100]) if k in known else f"{at}.{k}"[:100])), "").lstrip(".")
+    if isinstance(said, list) and isinstance(known, list) and len(said) == len(known):
+        return next((d for i, (a, b) in enumerate(zip(said, known, strict=True)) if (d := _stray(a, b, f"{at}.{i}"))), "")
+    return "" if said == known else at
 
 
 def with_card(model: Model, card: Mapping[str, Any]) -> Model:

@@ -9,8 +9,9 @@ import shutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from safetensors import SafetensorError
@@ -21,7 +22,7 @@ from torch import Tensor
 from .errors import ModelError, ResourceError
 
 SUMS = "SHA256SUMS"
-MOST_JSON, MOST_BYTES, MOST_DEPTH = 64 << 20, 64 << 30, 200
+MOST_JSON, MOST_BYTES = 32 << 20, 64 << 30
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,18 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 def tensors_from_bytes(data: bytes, name: str = "model.safetensors") -> dict[str, Tensor]:
     """Tensors of a safetensors file; ModelError if it is malformed, doubles a key or holds a NaN or infinity."""
+    tensors = _tensors(data, name)
+    if bad := [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]:
+        raise ModelError(f"{name} has NaN or infinite values in {bad[0]!r}", code="MODEL_NOT_FINITE")
+    return tensors
+
+
+def _tensors(data: bytes, name: str) -> dict[str, Tensor]:
     _check_header(data, name)
     try:
         tensors: dict[str, Tensor] = from_bytes(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError, OverflowError, TypeError) as why:
         raise ModelError(f"{name} is not a safetensors file: {why}", code="MODEL_DAMAGED") from None
-    if bad := [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]:
-        raise ModelError(f"{name} has NaN or infinite values in {bad[0]!r}", code="MODEL_NOT_FINITE")
     return tensors
 
 
@@ -64,7 +70,7 @@ def parse_json(data: bytes, name: str) -> Any:
     if len(data) > MOST_JSON:
         raise ModelError(f"{name} is {len(data) >> 20} MiB of JSON; the limit is {MOST_JSON >> 20}", code="TOO_LARGE")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
         raise ModelError(f"{name} is nested too deep", code="TOO_LARGE") from None
     except ValueError as why:
@@ -78,8 +84,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(text: str) -> Any:
+def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_constant(text)
 
 
 def write_folder(to: Path, files: Mapping[str, bytes]) -> None:
@@ -137,8 +148,8 @@ def read_folder(at: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     """The named files, each as it was saved; falls back on `.old` when a save was cut short between its two renames."""
     at = Path(at)
     old = at.with_name(at.name + ".old")
-    here = old if not at.exists() and old.exists() else at
-    if not here.exists():
+    here = old if not os.path.exists(at) and os.path.exists(old) else at
+    if not os.path.exists(here):
         raise ModelError(f"there is no model at {at}", code="NOT_FOUND")
     if not here.is_dir():
         raise ModelError(f"{at} is a file, not a model folder", code="UNTRUSTED_FORMAT",
@@ -163,12 +174,22 @@ def _read_checked(here: Path, name: str, listed: Mapping[str, str]) -> bytes:
         raise ModelError(f"{SUMS} does not name {name}", code="MODEL_DAMAGED")
     if not path.is_file():
         raise ModelError(f"{name} is missing from {here}", code="MODEL_DAMAGED", remedy="fetch or save the model again")
-    if path.stat().st_size > MOST_BYTES:
-        raise ModelError(f"{name} is larger than {MOST_BYTES >> 30} GiB", code="TOO_LARGE")
-    data = path.read_bytes()
+    most = MOST_JSON if name.endswith(".json") else MOST_BYTES
+    if path.stat().st_size > most:
+        raise ModelError(f"{name} is larger than {most >> 20} MiB", code="TOO_LARGE")
+    try:
+        data = path.read_bytes()
+    except OSError as why:
+        raise ModelError(f"{path} can't be read: {why.strerror}", code="UNREADABLE") from None
     if hashlib.sha256(data).hexdigest() != listed[name]:
         raise ModelError(f"{name} is not what was saved (its SHA-256 differs)", code="MODEL_DAMAGED", remedy="fetch or save the model again")
     return data
+
+
+def forget_folder(at: Path) -> None:
+    """Removes what `write_folder` wrote, and what an interrupted one may have left."""
+    for folder in (at, at.with_name(at.name + ".new"), at.with_name(at.name + ".old")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def save_state(to: Path, state: State) -> None:
@@ -179,4 +200,7 @@ def save_state(to: Path, state: State) -> None:
 def load_state(at: Path) -> State:
     """The State that `save_state` kept; ModelError if anything differs."""
     files = read_folder(at, ("state.json", "state.safetensors"))
-    return State(from_bytes(files["state.safetensors"]), parse_json(files["state.json"], "state.json"))
+    facts = parse_json(files["state.json"], "state.json")
+    if not isinstance(facts, dict):
+        raise ModelError("state.json is not an object", code="MODEL_DAMAGED")
+    return State(_tensors(files["state.safetensors"], "state.safetensors"), facts)

@@ -155,6 +155,11 @@ def ilk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return Ilk(tmp_path, capsys, warm)
 
 
+@pytest.fixture(name="digest")
+def _digest() -> Any:
+    return digest
+
+
 def rows(n: int = 200) -> str:
     """A small table as CSV: a whole number, a category, a continuous number."""
     from math import sin

@@ -14,16 +14,21 @@ import torch
 
 import ilk
 from ilk import registry
+from ilk.dataset import split_dataset
 from ilk.distribution import Family
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
 from ilk.families.ngram import NGram
 from ilk.families.vae import VAE
+from ilk.lift import Same
+from ilk.modalities._tokens import Characters
 from ilk.model import Model
 from ilk.nets.mlp import MLP
+from ilk.rng import Rng
 from ilk.run import Run, Steps
 from ilk.testing import SPACES
 from ilk.testing._fitted import Fitted
+from ilk.verbs.fit import fitted as fitted_over
 
 torch.set_num_threads(1)
 
@@ -114,7 +119,8 @@ ALL_SMALL = rows({"城市": pl.String, "k k": pl.Int64, "flag": pl.String}, ("�
 ALL_WIDE = rows({"a": pl.String, "w": pl.Int64}, "uv", range(-1500, 2200))
 ALL_GAPS = rows({"n": pl.Int64, "f": pl.String}, (None, *range(-400, 600)), "yn")
 ALL_DAYS = rows({"day": pl.String, "f": pl.String}, [str(np.datetime64("2024-02-10") + d) for d in range(-700, 800)], "yn")
-ALL_TEXTS = ["".join(s) for n in range(5) for s in product("ab月", repeat=n)]
+ALL_TEXTS = ["".join(s) for n in range(6) for s in product("ab月Z", repeat=n)]  # Z stands for every character never seen
+UNSEEN = torch.tensor([float(0x110000 - 0x800 - 3) ** t.count("Z") for t in ALL_TEXTS], dtype=torch.double)
 LINE = pl.DataFrame({"x": np.linspace(-60, 60, 120_001) + 5e-4})
 STEPS = Run(budget=Steps(150), batch=100, rate=1e-2)
 
@@ -142,7 +148,10 @@ KNOWN = {
 @lru_cache(maxsize=None)
 def model_of(name: str) -> Model:
     known = KNOWN[name]
-    return ilk.fit(known.data(), known.family, run=STEPS)
+    if name != "ngram":
+        return ilk.fit(known.data(), known.family, run=STEPS)
+    codec = Characters("ab月", 5)  # texts of 5 characters at most, so that all can be listed
+    return fitted_over(split_dataset(ilk.read(known.data()), Rng(0)), known.family, codec, Same(codec.space), STEPS)
 
 
 @pytest.fixture(scope="session")

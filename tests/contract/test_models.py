@@ -25,12 +25,13 @@ from ilk.testing.model import p_value
 from ilk.verbs.condition import given
 from ilk.verbs.score import evidence, score
 
-from .conftest import KNOWN, LINE, STEPS, atoms, pictures, reals, small
+from .conftest import KNOWN, LINE, STEPS, UNSEEN, atoms, pictures, reals, small
 
 Models = Callable[[str], Model]
 NAMES = list(KNOWN)
 EXACT = [n for n in NAMES if n.startswith(("made", "ngram")) or n == "gmm"]
-VOLUME = {"made line": 1e-3}
+VOLUME: dict[str, Any] = {"made line": 1e-3, "ngram": UNSEEN}
+OUTSIDE = {"ngram": 0.2}  # samples with characters never seen are not listed
 RULE = "`k k` < 2 and 城市 == '北京'"
 ASKED: list[tuple[str, Any]] = [
     *((name, asked) for name in ("made", "made orders", "gmm") for asked in (
@@ -49,17 +50,17 @@ def test_raw_items_sum_to_one(models: Models, name: str) -> None:
     assert found.sort == ("exact" if name in EXACT else "bound")
 
 
-@pytest.mark.parametrize("name", [n for n in EXACT if n not in VOLUME])
+@pytest.mark.parametrize("name", [n for n in EXACT if n != "made line"])
 def test_samples_follow_the_score(models: Models, name: str) -> None:
-    check_law(models(name), KNOWN[name].items)
+    check_law(models(name), KNOWN[name].items, outside=OUTSIDE.get(name, 1e-3))
 
 
 @pytest.mark.parametrize(("name", "asked"), ASKED)
 def test_conditionals_are_exact(models: Models, name: str, asked: Any) -> None:
     model, items = models(name), KNOWN[name].items
     assert model.given(asked).met.met.sort == "exact"
-    check_chain(model, items, asked, within=2e-3)
-    check_law(model, items, asked)
+    check_chain(model, items, asked, VOLUME.get(name, 1.0), within=2e-3)
+    check_law(model, items, asked, outside=OUTSIDE.get(name, 1e-3))
 
 
 @pytest.mark.parametrize(("name", "asked"), [("gmm wide", "w < 333 and w > 200 and a == 'u'"), ("gmm gaps", {"n": None}), ("gmm gaps", "n > 10 and f == 'y'"),
@@ -219,7 +220,13 @@ def test_givens_are_saved(models: Models, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["made", "gmm array", "ngram", "vae"])
 def test_a_flipped_bit_is_refused(models: Models, name: str, tmp_path: Path) -> None:
-    check_flips(models(name), tmp_path)
+    check_flips(models(name), tmp_path, 40, ("ilk.json", "model.safetensors"))
+
+
+@pytest.mark.xfail(strict=True, reason="load reads only ilk.json and model.safetensors: card.md and its line in SHA256SUMS are never compared")
+@pytest.mark.parametrize("name", ["card.md", "SHA256SUMS"])
+def test_a_flipped_bit_beside_the_model_is_refused(models: Models, name: str, tmp_path: Path) -> None:
+    check_flips(models("made"), tmp_path, 40, (name,))
 
 
 @pytest.mark.parametrize(("name", "asked", "message"), [

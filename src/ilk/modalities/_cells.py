@@ -19,6 +19,7 @@ from ilk.given import Test
 from ilk.rng import Rng
 
 MOST_VALUES, LEAST_BINS, MOST_BINS, OFTEN = 256, 4, 256, 20  # OFTEN: how often a value comes, on average, to have a cell of its own
+EDGE, REPEATS = 1e-9, 5
 Floats = NDArray[np.float64]
 
 
@@ -34,7 +35,7 @@ class Cells:
     spiked: tuple[float, ...]
     below: float
     above: float
-    tail: float
+    tails: tuple[float, float]
     grid: bool
 
     def __len__(self) -> int:
@@ -70,10 +71,8 @@ class Cells:
         low, high = self.edges[0] - f, f - self.edges[-1]
         if self.grid:
             low, high = low - 0.5, high - 0.5
-            unit = float(-np.expm1(-1 / self.tail))
-            tails = [torch.tensor(m, dtype=torch.float64).log() - b / self.tail + np.log(unit) for m, b in ((self.below, low), (self.above, high))]
-        else:
-            tails = [torch.tensor(m, dtype=torch.float64).log() - b / self.tail - np.log(self.tail) for m, b in ((self.below, low), (self.above, high))]
+        norms = [float(np.log(-np.expm1(-1 / t))) if self.grid else -float(np.log(t)) for t in self.tails]
+        tails = [torch.tensor(m, dtype=torch.float64).log() - b / t + norm for m, b, t, norm in zip((self.below, self.above), (low, high), self.tails, norms, strict=True)]
         out = uniform[code]
         out = tails[0].where(f < self.edges[0], out)
         out = tails[1].where(f >= self.edges[-1], out)
@@ -89,13 +88,10 @@ class Cells:
         if self.grid:
             inside = inside - ((spike > span.low) & (spike < span.high)).double()
         out[:, 1] = w[:, 1] * (inside.clamp_min(0) / self.room().clamp_min(1e-300)).clamp_max(1)
-        out[0, 2], out[-1, 3] = self.below * self._tail(-span.high, -span.low, -self.edges[0]), self.above * self._tail(span.low, span.high, self.edges[-1])
+        out[0, 2], out[-1, 3] = self.below * _beyond(-span.high, -span.low, -self.edges[0], self.tails[0]), self.above * _beyond(span.low, span.high, self.edges[-1], self.tails[1])
         for point in span.without if self.grid else ():
             out = self._less(out, point, span)
         return out
-
-    def _tail(self, a: float, b: float, edge: float) -> float:
-        return float(np.exp(-max(a - edge, 0.0) / self.tail) - np.exp(-max(b - edge, 0.0) / self.tail))
 
     def _less(self, out: Tensor, point: float, span: Span) -> Tensor:
         if not span.low < point < span.high:
@@ -128,8 +124,8 @@ class Cells:
         e = _tensor(self.edges)
         lo, hi = e[code].clamp(span.low, span.high), e[code + 1].clamp(span.low, span.high)
         f = lo + u[:, 1] * (hi - lo)
-        f = self._tailed(u[:, 1], span.low, span.high, self.edges[-1]).where(which == 3, f)
-        f = (-self._tailed(u[:, 1], -span.high, -span.low, -self.edges[0])).where(which == 2, f)
+        f = _tailed(u[:, 1], span.low, span.high, self.edges[-1], self.tails[1]).where(which == 3, f)
+        f = (-_tailed(u[:, 1], -span.high, -span.low, -self.edges[0], self.tails[0])).where(which == 2, f)
         if self.grid:
             f = self._skipped(f.round().clamp(ceil(span.low) if isfinite(span.low) else -1e300, floor(span.high) if isfinite(span.high) else 1e300),
                               code, which, u[:, 1], span)
@@ -145,11 +141,6 @@ class Cells:
         point = first + (u * count).floor().clamp_max(count - 1)
         point = point + (has & (point >= spike)).double()
         return point.where(which == 1, f)
-
-    def _tailed(self, u: Tensor, a: float, b: float, edge: float) -> Tensor:
-        """Beyond the edge by an exponential law, between a and b."""
-        p, q = np.exp(-max(a - edge, 0.0) / self.tail), np.exp(-max(b - edge, 0.0) / self.tail)
-        return edge - self.tail * (p + u * (q - p)).clamp_min(1e-300).log()
 
     def _draw_only(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
         points = _tensor(sorted(p for p in span.only or () if bool(span.holds(_tensor([p])))))
@@ -167,6 +158,17 @@ class Cells:
         if not self.grid:
             points = points[torch.isin(points, self.spike)]
         return out.index_add_(0, self.code(points), self.log_density(points).exp())
+
+
+def _beyond(a: float, b: float, edge: float, scale: float) -> float:
+    """Mass of an exponential tail that starts at the edge, between a and b."""
+    return float(np.exp(-max(a - edge, 0.0) / scale) - np.exp(-max(b - edge, 0.0) / scale))
+
+
+def _tailed(u: Tensor, a: float, b: float, edge: float, scale: float) -> Tensor:
+    """Beyond the edge by an exponential law, between a and b."""
+    p, q = np.exp(-max(a - edge, 0.0) / scale), np.exp(-max(b - edge, 0.0) / scale)
+    return edge - scale * (p + u * (q - p)).clamp_min(1e-300).log()
 
 
 def _tensor(values: Sequence[float]) -> Tensor:
@@ -215,11 +217,11 @@ def _closed(sign: str, at: float, grid: bool) -> float:
     return {"<": nextafter(at, -inf), ">": nextafter(at, inf)}.get(sign, at)
 
 
-def learn(f: Floats, grid: bool, atoms: Sequence[float], low: float | None, high: float | None) -> Cells:
+def learn(f: Floats, grid: bool, atoms: Sequence[float], bounds: tuple[float | None, float | None], zero: float | None) -> Cells:
     """Cells for these numbers: frequent values get one each, the rest share quantile bins no narrower than the smallest gap.
 
-    Unseen values between seen ones share the mass of values seen once (Good 1953); a tail gets 1/(n + 2), and none where
-    a bound is declared.
+    Unseen values between seen ones share the mass of values seen once (Good 1953). A tail gets 1/(n + 2); one beyond an
+    extreme that repeats, or below `zero` where nothing is, is taken for an edge and gets 1e-9; a declared bound has none.
     """
     n = max(1, len(f))
     values, counts = np.unique(f, return_counts=True) if len(f) else (np.zeros(1), np.ones(1, dtype=np.int64))
@@ -230,15 +232,17 @@ def learn(f: Floats, grid: bool, atoms: Sequence[float], low: float | None, high
         few = len(values) <= bins or (len(values) <= MOST_VALUES and n >= OFTEN * len(values))
         heavy = np.ones(len(values), dtype=bool) if few else counts >= max(3, n / (2 * bins))
     edges, spikes = _layout(values, counts, heavy, bins, grid)
-    edges[0], edges[-1] = _bounded(edges, low, high, grid)
+    edges[0], edges[-1] = _bounded(edges, *bounds, grid)
     unseen = min(0.5, (int((counts == 1).sum()) + 1) / (n + 2))
     width = np.diff(edges) - 1 if grid else np.diff(edges)
     spiked = tuple(0.0 if s is None else 1.0 if w <= 1e-12 else 1.0 - unseen for s, w in zip(spikes, width, strict=True))
     share = np.histogram(f, bins=np.asarray(edges))[0] / n if len(f) else np.ones(len(spikes))
-    pin = 1 / (n + 2)
-    below, above = (0.0 if bound is not None else min(0.5, pin / max(float(s), pin)) for bound, s in ((low, share[0]), (high, share[-1])))
-    spread = float(f.std()) if len(f) else 1.0
-    return Cells(tuple(map(float, edges)), tuple(spikes), spiked, below, above, max(spread / 2, 1.0 if grid else abs(float(values[0])) * 1e-6 + 1e-12), grid)
+    from_zero = float("inf") if zero is None or values[0] < zero else float(values[0] - zero)
+    pins = [EDGE if counts[i] >= REPEATS or hard else 1 / (n + 2) for i, hard in ((0, from_zero == 0), (-1, False))]
+    below, above = (0.0 if bound is not None else min(0.5, pin / max(float(s), pin)) for bound, pin, s in zip(bounds, pins, (share[0], share[-1]), strict=True))
+    least = 0.05 if grid else abs(float(values[0])) * 1e-6 + 1e-12
+    spread = max((float(f.std()) if len(f) else 1.0) / 2, 1.0 if grid else least)
+    return Cells(tuple(map(float, edges)), tuple(spikes), spiked, below, above, (max(least, min(spread, from_zero / 20)), spread), grid)
 
 
 def _layout(values: Floats, counts: NDArray[np.int64], heavy: NDArray[np.bool_], bins: int, grid: bool) -> tuple[list[float], list[float | None]]:

@@ -103,7 +103,8 @@ class CellCoding(Coding):
         """Cells from the cells that are there."""
         f = column.fine(series.drop_nulls())
         low, high = (None if b is None else column.to_fine(b) for b in (column.low, column.high))
-        return cls(column, learn_cells(f.numpy(), column.grid, column.atoms, low, high))
+        zero = column.to_fine(0.0) if isinstance(column, Number) else None
+        return cls(column, learn_cells(f.numpy(), column.grid, column.atoms, (low, high), zero))
 
     def encode(self, series: pl.Series, rng: Rng) -> Tensor:
         """The cell of each number."""

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, prod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from ilk.batch import Batch
@@ -26,7 +28,7 @@ from ilk.space import Discrete, Reals, Space
 from ilk.store import State
 
 Items = NDArray[Any]
-MOST_LEVELS = 65_536
+MOST_LEVELS, MOST_NUMBERS = 65_536, 1 << 24
 ITEMS, LABELS = ("x", "X", "data", "images", "items", "arr_0"), ("y", "Y", "labels", "label", "target")
 S = TypeVar("S", bound="ArrayCodec")
 
@@ -158,10 +160,14 @@ def _checked(items: Items, modality: Array) -> Items:
 class Array(Modality[Items]):
     """Arrays of shape (items, ...). `shape`, `dtype`, `low` and `levels` (0: real) are filled by `read`."""
 
-    shape: tuple[int, ...] = ()
-    dtype: str = "float64"
-    low: int = 0
-    levels: int = 0
+    shape: tuple[Annotated[int, Interval(ge=1)], ...] = ()
+    dtype: Annotated[str, Field(pattern=r"^(bool|u?int(8|16|32|64)|float(16|32|64|96|128))$")] = "float64"
+    low: Annotated[int, Interval(ge=-(2**63), le=2**63)] = 0
+    levels: Annotated[int, Interval(ge=0, le=2**64)] = 0
+
+    def __post_init__(self) -> None:
+        if prod(self.shape) > MOST_NUMBERS:
+            raise UsageError(f"items of shape {self.shape} have more than {MOST_NUMBERS} numbers each", code="TOO_LARGE")
 
     @classmethod
     def claims(cls, raw: Any) -> bool:
@@ -215,10 +221,10 @@ class Array(Modality[Items]):
                 raise DataError(f"the number at {list(where)} is {items[where]}", code="DATA_TYPE", remedy="remove it; tables may have missing cells")
             if float(np.abs(items).max()) > 1e150:
                 raise DataError("numbers beyond 1e150 can't be modelled", code="DATA_TYPE")
-            made = replace(self, shape=items.shape[1:], dtype=str(items.dtype), low=0, levels=0)
+            made = replace(self, shape=items.shape[1:], dtype=items.dtype.name, low=0, levels=0)
         else:
             low = int(items.min()) if items.dtype.kind == "i" else 0
-            made = replace(self, shape=items.shape[1:], dtype=str(items.dtype), low=low, levels=max(1, int(items.max()) - low + 1))
+            made = replace(self, shape=items.shape[1:], dtype=items.dtype.name, low=low, levels=max(1, int(items.max()) - low + 1))
         return Dataset(made, items, labels=None if labels is None else labelled(labels, len(items)), origin=origin)
 
     def codecs(self) -> Sequence[type[Codec[Items]]]:

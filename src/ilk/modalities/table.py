@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import polars as pl
 import torch
@@ -117,14 +117,10 @@ class Table(Modality[pl.DataFrame]):
         if kind not in SUFFIXES:
             raise UsageError(f"a table can't be written as {to.name}", remedy=f"use one of {', '.join(SUFFIXES)}", code="FORMAT", param="out")
         with atomic(to) as file:
-            if kind in (".parquet", ".pq"):
-                items.write_parquet(file)
-            elif kind in (".arrow", ".feather", ".ipc"):
-                items.write_ipc(file)
-            elif kind in (".jsonl", ".ndjson"):
-                items.write_ndjson(file)
-            else:
-                items.write_csv(file, separator="\t" if kind in (".tsv", ".tab") else ",")
+            try:
+                _write(items, file, kind)
+            except pl.exceptions.PolarsError as why:
+                raise OSError(str(why)) from None
 
     def codecs(self) -> Sequence[type[Codec[pl.DataFrame]]]:
         """Numbers as numbers first, then everything as whole numbers."""
@@ -170,6 +166,17 @@ class Table(Modality[pl.DataFrame]):
         left = [c.name for c in self.columns if isinstance(c, Identifier)]
         text = "counting measure" + (f", Lebesgue in the units of {', '.join(smooth)}" if smooth else "")
         return text + (f"; {', '.join(left)} left out" if left else "")
+
+
+def _write(items: pl.DataFrame, file: BinaryIO, kind: str) -> None:
+    if kind in (".parquet", ".pq"):
+        items.write_parquet(file)
+    elif kind in (".arrow", ".feather", ".ipc"):
+        items.write_ipc(file)
+    elif kind in (".jsonl", ".ndjson"):
+        items.write_ndjson(file)
+    else:
+        items.write_csv(file, separator="\t" if kind in (".tsv", ".tab") else ",")
 
 
 def _obeys(column: Any, series: pl.Series, test: Test) -> Tensor:

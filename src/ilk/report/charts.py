@@ -50,7 +50,7 @@ def marginals(real: pl.DataFrame, made: pl.DataFrame, most: int = 12) -> str:
         for axis, name in zip(axes.flat, names, strict=False):
             _marginal(axis, real[name], made[name])
             axis.set_title(name)
-        axes.flat[0].legend(["real", "made"], fontsize=7)
+        axes.flat[0].legend(fontsize=7)
         figure.tight_layout()
         return _png(figure)
 
@@ -60,15 +60,15 @@ def _marginal(axis: Any, real: pl.Series, made: pl.Series) -> None:
         a, b = (s.drop_nulls().to_numpy().astype(float) for s in (real, made))
         low, high = np.quantile(np.concatenate([a, b]), [0.002, 0.998]) if len(a) and len(b) else (0.0, 1.0)
         bins = np.linspace(low, high if high > low else low + 1, 25)
-        axis.hist(a, bins=bins, density=True, color=REAL, alpha=0.55)
-        axis.hist(b, bins=bins, density=True, histtype="step", color=MADE, linewidth=1.6)
+        axis.hist(a, bins=bins, density=True, color=REAL, alpha=0.55, label="real")
+        axis.hist(b, bins=bins, density=True, histtype="step", color=MADE, linewidth=1.6, label="made")
     else:
         a, b = (s.cast(pl.String).fill_null("missing").value_counts(normalize=True) for s in (real, made))
         values = a.sort("proportion", descending=True)[real.name].to_list()[:8]
         shares = [dict(zip(f[real.name].to_list(), f["proportion"].to_list(), strict=True)) for f in (a, b)]
         place = np.arange(len(values))
-        axis.bar(place - 0.2, [shares[0].get(v, 0) for v in values], 0.4, color=REAL, alpha=0.7)
-        axis.bar(place + 0.2, [shares[1].get(v, 0) for v in values], 0.4, color=MADE)
+        axis.bar(place - 0.2, [shares[0].get(v, 0) for v in values], 0.4, color=REAL, alpha=0.7, label="real")
+        axis.bar(place + 0.2, [shares[1].get(v, 0) for v in values], 0.4, color=MADE, label="made")
         axis.set_xticks(place, [str(v)[:10] for v in values], rotation=40, ha="right")
     axis.set_yticks([])
 

@@ -15,7 +15,8 @@ CHANCE = 0.1
 def check_metric(metric: Metric, cases: Sequence[Case]) -> list[Reading]:
     """All that holds for every metric. `cases` go from the best (identity: made items are real ones) to the worst.
 
-    Each figure lies inside [low, high] and is the same twice; the first is the best of all, or near the middle where that is best.
+    Each figure lies inside [low, high] and is the same twice; the first is the best of all within
+    its error, or near the middle where that is best.
     """
     name = type(metric).__name__
     require(metric.better in ("higher", "lower", "middle") and metric.low < metric.high, f"{name}: better, low and high make no sense")
@@ -28,7 +29,8 @@ def check_metric(metric: Metric, cases: Sequence[Case]) -> list[Reading]:
     best = read[0]
     for other in read[1:]:
         good, bad = ((abs(r.value - 0.5) if metric.better == "middle" else r.value) for r in (best, other))
-        ahead = good >= bad - 1e-9 if metric.better == "higher" else good <= bad + 1e-9
+        slack = 2 * ((best.error or 0.0) + (other.error or 0.0)) + 1e-9
+        ahead = good >= bad - slack if metric.better == "higher" else good <= bad + slack
         require(ahead, f"{name} ({metric.better} is better) gives identity {best.value} and something else {other.value}")
     if metric.better == "middle":
         require(abs(best.value - 0.5) <= max(CHANCE, 4 * (best.error or 0.0)), f"{name} gives identity {best.value}, not 0.5")

@@ -1,0 +1,1 @@
+"""Stories: what the pages say is run."""
