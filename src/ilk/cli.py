@@ -19,7 +19,8 @@ Axis = Literal["families", "modalities", "metrics", "decoding", "nets", "data"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
-Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help='A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.')]
+SAID = 'A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.'
+Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help=SAID)]
 
 
 @dataclass

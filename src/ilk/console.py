@@ -47,9 +47,8 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     said = options.get("modalities", {})
     kind = recipe.made(registry.get("modalities", modality or _kind(data)), said) if modality or said else None
     found = split_dataset(read(data, kind), Rng(asked["seed"]).child("data"))
-    made = recipe.made(registry.get("families", family), options.get("families", {})) if family or options.get("families") else None
-    if family is None and made is None and options.get("families"):
-        made = recipe.made(type(default_family(found)), options["families"])
+    chosen = registry.get("families", family) if family else type(default_family(found))
+    made = recipe.made(chosen, options.get("families", {}))
     count = Count()
     start = time.monotonic()
     with Progressing() as bar, _log(asked["log"]) as log:

@@ -66,7 +66,8 @@ def _table(say: Say) -> tuple[dict[str, Any], Section]:
         "A table: 569 tumours", [f"{model}: {score(model, data)}", f"{filled['cells']} hidden cells of {HIDDEN} filled from the rest of their rows: mean absolute error "
                                   f"{filled['error']:.2f}, against {filled['median_error']:.2f} when filled by the median."],
         [_figures(judged), grid("Five new tumours", made.head(5)), grid(f"Five given {RULE} ({', '.join(sorted({g.met for g in asked.given}))})", asked.items.head(5))],
-        [Chart("The first twelve columns, real beside made", charts.marginals(data.train, made)), Chart("mean_radius against mean_texture", charts.pair(data.train, made.head(len(data.train)), "mean_radius", "mean_texture"))])
+        [Chart("The first twelve columns, real beside made", charts.marginals(data.train, made)),
+         Chart("mean_radius against mean_texture", charts.pair(data.train, made.head(len(data.train)), "mean_radius", "mean_texture"))])
     return {"nats": score(model, data).mean, "given": {"rule": RULE, "obey": obey}, "filled": filled, "metrics": {f.name: f.value for f in judged.metrics}}, section
 
 

@@ -80,7 +80,7 @@ def given_to_json(given: Given) -> dict[str, Any]:
 
 def given_from_json(facts: Mapping[str, Any]) -> Given:
     """The Given that `given_to_json` wrote down; UsageError for anything else."""
-    sort = facts.get("sort")
+    sort = str(facts.get("sort"))
     if sort not in _GIVENS:
         raise UsageError(f"no given of sort {sort!r}", remedy=nearest(str(sort), _GIVENS), code="GIVEN")
     try:

@@ -46,11 +46,14 @@ class NotApplicable:
 
 
 class Metric(ABC):
-    """One figure. `needs` names the fields of a Case it can't do without, `modalities` those it understands (empty: all)."""
+    """One figure. `needs` names the fields of a Case it can't do without, `modalities` those it understands (empty: all).
+
+    `better` says where good is: "higher", "lower", in the "middle" of low and high, or "real": where real items are.
+    """
 
     needs: ClassVar[tuple[str, ...]]
     modalities: ClassVar[tuple[str, ...]] = ()
-    better: ClassVar[Literal["higher", "lower", "middle"]]
+    better: ClassVar[Literal["higher", "lower", "middle", "real"]]
     low: ClassVar[float]
     high: ClassVar[float]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__, recipe, registry
 from .distribution import Distribution, describe
 from .errors import IlkError, ModelError, UsageError
-from .given import Given, Value, given_from_json, given_to_json
+from .given import Given, Value, given_from_json, given_to_json, tests_of
 from .lift import Lift, lift_named
 from .memory import Bounded
 from .modality import Codec, Modality
@@ -126,7 +126,7 @@ def load(at: str | Path, net: Any = None) -> Model:
     """
     files = read_folder(Path(at), ("ilk.json", "model.safetensors"))
     facts = parse_json(files["ilk.json"], "ilk.json")
-    if not isinstance(facts, dict) or not isinstance(facts.get("ilk"), int):
+    if not isinstance(facts, dict) or type(facts.get("ilk")) is not int or facts["ilk"] < 1:
         raise ModelError("ilk.json does not describe a model", code="MANIFEST_SCHEMA")
     if facts["ilk"] > FORMAT:
         raise ModelError(f"format {facts['ilk']} is newer than this ilk reads ({FORMAT})", code="NEWER_VERSION", remedy="install a newer ilk")
@@ -136,9 +136,7 @@ def load(at: str | Path, net: Any = None) -> Model:
     except ModelError:
         raise
     except IlkError as why:
-        if why.code == "NET":
-            raise
-        raise ModelError(f"ilk.json: {why}", code="MANIFEST_SCHEMA") from None
+        raise ModelError(f"ilk.json: {why.message}", code="NET" if why.code == "NET" else "MANIFEST_SCHEMA", remedy=why.remedy) from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, MemoryError, RuntimeError, OverflowError) as why:
         raise ModelError(f"ilk.json does not describe a model: {type(why).__name__} {str(why)[:120]}", code="MANIFEST_SCHEMA") from None
 
@@ -156,10 +154,13 @@ def _built(facts: Mapping[str, Any], tensors: Mapping[str, Any], net: Any) -> Mo
         body = family.build(lift.space, Rng(0), about)
         body.restore(State(tensors, facts["state"]))
     givens = tuple(given_from_json(g) for g in facts["givens"])
+    modality.checked([t for g in givens for t in tests_of(g)])
+    if not all(isinstance(label, int | str) for label in facts["labels"]):
+        raise ModelError("ilk.json: labels are whole numbers or texts", code="MANIFEST_SCHEMA")
     model = Model(modality, codec, lift, body, givens, tuple(facts["labels"]), facts["card"])
-    again = json.loads(json.dumps({**_facts(model, State(facts=facts["state"])), "version": facts["version"], "ilk": facts["ilk"]}))
-    if stray := _stray(facts, again):
-        raise ModelError(f"ilk.json: {stray} is not what a model says there", code="MANIFEST_SCHEMA")
+    again = json.loads(json.dumps({**_facts(model, body.state()), "version": str(facts["version"]), "ilk": facts["ilk"]}))
+    if stray := _stray(facts, again) or ", ".join(again.keys() - facts.keys()):
+        raise ModelError(f"ilk.json: {stray} is not as in a model that was saved", code="MANIFEST_SCHEMA")
     return model
 
 

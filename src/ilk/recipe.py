@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,14 +14,15 @@ from .errors import UsageError, nearest
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=None)
-def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
     return TypeAdapter(cls)
 
 
 def checked(recipe: T) -> T:
     """The recipe itself, its options converted and in range; UsageError naming the option that is not."""
-    return made(type(recipe), {f.name: _inside(getattr(recipe, f.name)) for f in fields(recipe)})  # type: ignore[arg-type]
+    cls: type[T] = type(recipe)
+    return made(cls, {f.name: _inside(getattr(recipe, f.name)) for f in fields(recipe)})  # type: ignore[arg-type]
 
 
 def _inside(value: Any) -> Any:
@@ -34,7 +35,7 @@ def made(cls: type[T], options: Mapping[str, Any]) -> T:
     if extra := [k for k in options if k not in names]:
         raise UsageError(f"{cls.__name__} has no option {extra[0]!r}", remedy=nearest(extra[0], names), code="OPTION", param=extra[0])
     try:
-        found: T = _adapter(cls).validate_python(dict(options))
+        found: T = _adapter(cast(Any, cls)).validate_python(dict(options))
     except ValidationError as why:
         first = why.errors()[0]
         name = ".".join(str(p) for p in first["loc"]) or cls.__name__

@@ -9,7 +9,7 @@ import ast
 import importlib
 import importlib.util
 import re
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric",
 _HOME = Path(__file__).parent
 
 
-@lru_cache(maxsize=None)
+@cache
 def _built_in(axis: str) -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in (_HOME / axis).glob("*.py") if not p.stem.startswith("_")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _installed(axis: str) -> dict[str, EntryPoint]:
     return {e.name: e for e in entry_points(group=f"ilk.{axis}") if e.name not in _built_in(axis)}
 
@@ -59,7 +59,7 @@ def summary(axis: str, name: str) -> str:
     return (doc or "").split("\n")[0]
 
 
-@lru_cache(maxsize=None)
+@cache
 def class_name(axis: str, name: str) -> str:
     """The name of the class, read as text: nothing is imported."""
     if name not in _built_in(axis):

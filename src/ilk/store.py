@@ -42,7 +42,7 @@ def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 def tensors_from_bytes(data: bytes, name: str = "model.safetensors") -> dict[str, Tensor]:
     """Tensors of a safetensors file; ModelError if it is malformed, doubles a key or holds a NaN or infinity."""
     tensors = _tensors(data, name)
-    if bad := [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())]:
+    if bad := [k for k, t in tensors.items() if t.is_floating_point() and not bool(torch.isfinite(t.reshape(-1)).all())]:
         raise ModelError(f"{name} has NaN or infinite values in {bad[0]!r}", code="MODEL_NOT_FINITE")
     return tensors
 
@@ -103,6 +103,8 @@ def write_folder(to: Path, files: Mapping[str, bytes]) -> None:
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items()))
     try:
         shutil.rmtree(new, ignore_errors=True)
+        if not to.exists() and old.exists():  # a save was cut short between its two renames: `old` is all there is
+            old.rename(to)
         new.mkdir(parents=True)
         for name, data in {**files, SUMS: sums.encode()}.items():
             _write(new / name, data)

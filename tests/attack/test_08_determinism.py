@@ -66,7 +66,7 @@ def test_global_generators_are_untouched(fitted: Path, monkeypatch: pytest.Monke
         model = ilk.fit(data, family, budget=ilk.Steps(5))
         model.sample(5)
         model.given("a > 2").sample(5)
-        model.score(data)
-        model.evaluate(data, n=20)
+        model.score(data.items)
+        model.evaluate(ilk.read(data.items), n=20)
         ilk.load(model.save(tmp_path / "m.ilk"))
     assert states() == before

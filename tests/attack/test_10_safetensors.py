@@ -33,7 +33,7 @@ BAD = {"empty": b"", "two bytes": b"ab", "seven bytes": b"\0" * 7, "no header": 
        "shape of 2^64": made({"a": one(shape=(2**64,))}), "negative shape": made({"a": one(shape=(-4,))}), "negative place": made({"a": one(at=(-32, 0))}),
        "upside down": made({"a": one(at=(32, 0))}), "shape too small": made({"a": one(shape=(3,))}), "shape is a text": made({"a": one(shape="4")}),
        "float shape": made({"a": one(shape=(4.0,))}), "unknown type": made({"a": one(dtype="O")}), "type is a list": made({"a": one(dtype=["F64"])}),
-       "no type": made({"a": {"shape": (4,), "data_offsets": (0, 32)}}), "more keys": made({"a": {**one(), "class": "os.system"}}) if False else made({"a": "x"}),
+       "no type": made({"a": {"shape": (4,), "data_offsets": (0, 32)}}), "tensor is a text": made({"a": "x"}),
        "bad metadata": made({"__metadata__": {"a": 1}, "a": one()}), "metadata list": made({"__metadata__": [], "a": one()}),
        "double key": made(b'{"a":' + json.dumps(one()).encode() + b',"a":' + json.dumps(one()).encode() + b"}"),
        "double key inside": made(b'{"a":{"dtype":"F64","dtype":"F64","shape":[4],"data_offsets":[0,32]}}'),
@@ -60,7 +60,7 @@ def test_not_finite(ilk: Any, model: Path, value: float) -> None:
     assert "'mean'" in ilk.refuses(4, "MODEL_NOT_FINITE", "show", model).err
 
 
-WRONG = {"missing": lambda t: t.pop("mean"), "more": lambda t: t.update(evil=t["mean"].clone()), "shape": lambda t: t.update(mean=t["mean"][:, :1].contiguous()),
+WRONG = {"missing": lambda t: t.pop("mean"), "more": lambda t: t.update(evil=t["mean"].clone()), "shape": lambda t: t.update(mean=t["mean"][:, :0].contiguous()),
          "type": lambda t: t.update(mean=t["mean"].float()), "whole numbers": lambda t: t.update(mean=t["mean"].long()), "one more component": lambda t: t.update(log_weight=t["log_weight"].repeat(2))}
 
 
@@ -81,6 +81,8 @@ def test_weights_of_another_family(ilk: Any, model: Path) -> None:
 def test_flipped_bits(ilk: Any, model: Path, name: str) -> None:
     """The library loads 200 of 200 flipped payload bits silently; the sums catch every one."""
     whole = (model / name).read_bytes()
+    if name == "SHA256SUMS":   # the line of the card comes first; the card is not read
+        (model / name).write_bytes(whole := whole[whole.index(b"\n") + 1:])
     for bit in (Rng(10).child(name).uniform(12) * 8 * len(whole)).long().tolist():
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8

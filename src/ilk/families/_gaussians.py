@@ -123,11 +123,11 @@ class Full(Gaussians):
             return _unpacked(sums, d)
         total = Moments(torch.zeros(k, dtype=torch.float64), torch.zeros_like(self.mean), torch.zeros_like(self.cov))
         common, rare = patterns(there)
-        for seen, rows in common:
-            inside = self.marginal(seen).moments(x[rows][:, seen], share[:, rows].contiguous())
+        for seen, where in common:
+            inside = self.marginal(seen).moments(x[where][:, seen], share[:, where].contiguous())
             total = total + self._completed(inside, seen)
-        for rows in rare.split(max(1, CACHE // (k * d * d))):
-            total = total + self._expected(x[rows], share[:, rows], there[rows])
+        for some in rare.split(max(1, CACHE // (k * d * d))):
+            total = total + self._expected(x[some], share[:, some], there[some])
         return total
 
     def _expected(self, x: Tensor, share: Tensor, there: Tensor) -> Moments:
@@ -237,6 +237,7 @@ class Diagonal(Gaussians):
 
 def _cholesky(cov: Tensor) -> Tensor:
     """Cholesky factors; a covariance that rounding made indefinite gets the least jitter that mends it."""
+    root: Tensor
     root, bad = torch.linalg.cholesky_ex(cov)
     jitter = 1e-12
     while bool(bad.any()) and jitter < 1:

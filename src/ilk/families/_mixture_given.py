@@ -170,7 +170,8 @@ def log_between(a: Tensor, b: Tensor) -> Tensor:
     """log(Phi(b) - Phi(a)) without cancellation in the tails."""
     flip = a > 0
     a, b = torch.where(flip, -b, a), torch.where(flip, -a, b)
-    top, low = torch.special.log_ndtr(b), torch.special.log_ndtr(a)
+    top: Tensor = torch.special.log_ndtr(b)
+    low: Tensor = torch.special.log_ndtr(a)
     return top + torch.log1p(-(low - top).exp().clamp_max(1.0))
 
 

@@ -24,6 +24,9 @@ CHUNK, LOOK = 512, 20_000
 class Vae(Neural["VAE"]):
     """p(x | z) from a network, z standard normal, q(z | x) from another (Kingma & Welling 2014; Rezende et al. 2014)."""
 
+    center: Tensor
+    scale: Tensor
+
     def build_net(self) -> None:
         """Encoder and decoder over the flat or shaped items; scales and the law of labels are buffers."""
         f, space = self.family, self.space
@@ -44,10 +47,10 @@ class Vae(Neural["VAE"]):
         """Centre and scale of every number, and how common every label is, from at most 20,000 items."""
         few = data.take(torch.arange(min(len(data), LOOK)))
         if not self.binary:
-            x = few.tensor.double().reshape(len(few), *self.center.shape)  # type: ignore[operator]
+            x = few.tensor.double().reshape(len(few), *self.center.shape)
             spread = x.std(0, correction=0)
-            self.center.copy_(x.mean(0))  # type: ignore[operator]
-            self.scale.copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))  # type: ignore[operator]
+            self.center.copy_(x.mean(0))
+            self.scale.copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))
         for name, s in self.about.items():
             count = torch.bincount(few.context[name].tensor, minlength=_width(s)).double() + 0.5
             getattr(self, f"share_{name}").copy_((count / count.sum()).log())
@@ -71,7 +74,7 @@ class Vae(Neural["VAE"]):
 
     def reconstruction(self, x: Tensor, z: Tensor, about: Tensor | None) -> Tensor:
         """log p(x | z) of standardised or binary x, (B,)."""
-        y = self.decoder(z, about) if about is not None else self.decoder(z)
+        y: Tensor = self.decoder(z, about) if about is not None else self.decoder(z)
         if self.binary:
             return -(softplus(y) - x * y).flatten(1).double().sum(1)
         log_var = self.log_var.clamp(-14, 4)
@@ -86,10 +89,10 @@ class Vae(Neural["VAE"]):
 
     def _standard(self, batch: Batch) -> Tensor:
         x = batch.tensor.reshape(len(batch), *self.log_var.shape)
-        return x.float() if self.binary else ((x - self.center) / self.scale).float()  # type: ignore[operator]
+        return x.float() if self.binary else ((x - self.center) / self.scale).float()
 
     def _volume(self) -> float:
-        return 0.0 if self.binary else float(self.scale.double().log().sum())  # type: ignore[operator]
+        return 0.0 if self.binary else float(self.scale.double().log().sum())
 
     def _context(self, batch: Batch) -> Tensor | None:
         if not self.about:
@@ -145,7 +148,7 @@ class Vae(Neural["VAE"]):
             return Batch((rng.child("x").uniform(n, *y.shape[1:]).to(y.device) < y.double().sigmoid()).long().reshape(n, *self.shape))
         noise = rng.child("x").normal(n, *y.shape[1:]).to(y.device)
         x = y.double() + (0.5 * self.log_var.clamp(-14, 4)).exp().double() * noise
-        return Batch((x * self.scale + self.center).reshape(n, *self.shape))  # type: ignore[operator]
+        return Batch((x * self.scale + self.center).reshape(n, *self.shape))
 
     def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
         """p(x | label); nothing else can be met exactly."""
@@ -163,7 +166,7 @@ class Vae(Neural["VAE"]):
         y = self.decoder(codes.tensor.float(), about) if about is not None else self.decoder(codes.tensor.float())
         if self.binary:
             return Batch((y > 0).long().reshape(len(codes), *self.shape))
-        return Batch((y.double() * self.scale + self.center).reshape(len(codes), *self.shape))  # type: ignore[operator]
+        return Batch((y.double() * self.scale + self.center).reshape(len(codes), *self.shape))
 
     def code_space(self) -> Space:
         """Vectors of `codes` numbers."""

@@ -21,7 +21,7 @@ class DistinctN(Metric):
 
     needs: ClassVar[tuple[str, ...]] = ("made",)
     modalities: ClassVar[tuple[str, ...]] = ("text",)
-    better: ClassVar[Literal["higher", "lower", "middle"]] = "higher"
+    better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "real"
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = 1.0
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil, floor, inf, isfinite, nextafter
 from typing import Any
 
@@ -37,6 +38,13 @@ class Cells:
     above: float
     tails: tuple[float, float]
     grid: bool
+
+    def __post_init__(self) -> None:
+        shares = (*self.spiked, self.below, self.above)
+        if len(self.edges) != len(self.spikes) + 1 or len(self.spiked) != len(self.spikes) or any(a > b for a, b in pairwise(self.edges)):
+            raise ValueError("cells have rising edges, one more than there are cells")
+        if not all(0 <= s <= 1 for s in shares) or not min(self.tails) > 0:
+            raise ValueError("the masses of cells are from 0 to 1, and their tails are above 0")
 
     def __len__(self) -> int:
         return len(self.spikes)
@@ -168,7 +176,8 @@ def _beyond(a: float, b: float, edge: float, scale: float) -> float:
 def _tailed(u: Tensor, a: float, b: float, edge: float, scale: float) -> Tensor:
     """Beyond the edge by an exponential law, between a and b."""
     p, q = np.exp(-max(a - edge, 0.0) / scale), np.exp(-max(b - edge, 0.0) / scale)
-    return edge - scale * (p + u * (q - p)).clamp_min(1e-300).log()
+    made: Tensor = edge - scale * (p + u * (q - p)).clamp_min(1e-300).log()
+    return made
 
 
 def _tensor(values: Sequence[float]) -> Tensor:

@@ -266,4 +266,5 @@ def restored(column: AnyColumn, facts: Mapping[str, Any]) -> Coding:
         return WordsCoding(column, WordLaw.restored(facts))
     if not facts:
         return RealCoding(column)
-    return CellCoding(column, Cells(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}))
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
+    return CellCoding(column, Cells(**known))

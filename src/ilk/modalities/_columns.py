@@ -5,11 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from ilk.errors import DataError, UsageError, nearest
@@ -124,7 +125,7 @@ class Number(Column):
     """
 
     kind: Literal["number"] = "number"
-    step: float = 0.0
+    step: Annotated[float, Interval(ge=0)] = 0.0
     anchor: float = 0.0
     integer: bool = False
     atoms: tuple[float, ...] = ()
@@ -186,7 +187,7 @@ class When(Column):
     """Dates or times on a grid of `unit` microseconds: counting measure. `form` is the text form it was read in."""
 
     kind: Literal["when"] = "when"
-    unit: int = DAY
+    unit: Annotated[int, Interval(ge=1)] = DAY
     form: str = "%Y-%m-%d"
     anchor: int = 0
     distinct: int = 0

@@ -9,7 +9,8 @@ import polars as pl
 import torch
 
 from ilk.errors import DataError, UsageError, nearest
-from ilk.modalities._columns import DAY, SECOND, AnyColumn, Boolean, Category, Floats, Identifier, Number, When, Words, floats_of, prefix_of
+from ilk.modalities._cells import Floats
+from ilk.modalities._columns import DAY, SECOND, AnyColumn, Boolean, Category, Identifier, Number, When, Words, floats_of, prefix_of
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "#N/A", "<NA>", "?")
 FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y年%m月%d日", "%d.%m.%Y")

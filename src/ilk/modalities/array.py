@@ -182,7 +182,7 @@ class Array(Modality[Items]):
         try:
             if path.stat().st_size == 0:
                 raise DataError(f"{path} is empty", code="EMPTY")
-            arrays = _unzipped(path, limits) if path.suffix.lower() == ".npz" else {"x": np.load(path, allow_pickle=False)}
+            arrays = _unzipped(path, limits) if zipfile.is_zipfile(path) else {"x": np.load(path, allow_pickle=False)}
         except FileNotFoundError:
             raise DataError(f"there is no file {path}", code="NOT_FOUND") from None
         except PermissionError:
@@ -255,7 +255,7 @@ class Array(Modality[Items]):
         for t in tests:
             x = flat[:, self.place(t.part)]
             values = list(t.value) if isinstance(t.value, tuple) else [t.value]
-            inside = np.isin(x, values)
+            inside = np.isin(x, np.asarray(values, dtype=np.float64))
             v: Any = values[0]
             out &= {"==": inside, "in": inside, "!=": ~inside, "not in": ~inside, "<": x < v, "<=": x <= v, ">": x > v, ">=": x >= v}[t.sign]
         return torch.from_numpy(out)
@@ -307,6 +307,7 @@ def _unzipped(path: Path, limits: Limits) -> dict[str, Items]:
             raise DataError(f"{path} unpacks to {size >> 20} MiB from {packed >> 10} KiB in {len(entries)} parts", code="decompression_bomb",
                             remedy=f"at most {limits.unpacked >> 20} MiB, {limits.ratio} times its size and {limits.entries} parts")
     with np.load(path, allow_pickle=False) as found:
-        if not found.files:
-            raise DataError(f"{path} holds no arrays", code="EMPTY")
-        return {name: found[name] for name in found.files}
+        arrays = {name: found[name] for name in found.files if f"{name}.npy" in found.zip.namelist()}
+    if not arrays:
+        raise DataError(f"{path} holds no arrays", code="EMPTY")
+    return arrays

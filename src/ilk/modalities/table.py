@@ -187,8 +187,8 @@ def _obeys(column: Any, series: pl.Series, test: Test) -> Tensor:
         f = column.fine(series)
         values = [column.to_fine(v) for v in (test.value if isinstance(test.value, tuple) else (test.value,))]  # type: ignore[arg-type]
         return _compared(f, test.sign, values) & there
-    values = list(test.value) if isinstance(test.value, tuple) else [test.value]
-    mask = torch.tensor([any(v == w for w in values) for v in column.raw] or [False])
+    wanted = test.value if isinstance(test.value, tuple) else (test.value,)
+    mask = torch.tensor([any(v == w for w in wanted) for v in column.raw] or [False])
     inside = mask[column.codes(series)]
     return (inside if test.sign in ("==", "in") else ~inside) & there
 

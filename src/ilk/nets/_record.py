@@ -16,6 +16,9 @@ from torch.nn.functional import dropout, linear, relu
 class Record(nn.Module):
     """Conditionals of the positions of a record, in one order (Germain et al. 2015, with embeddings and skips)."""
 
+    starts: Tensor
+    cell: Tensor
+
     def __init__(self, sizes: Sequence[int], width: int, depth: int, embed: int, drop: float) -> None:
         super().__init__()
         self.sizes, self.drop = tuple(sizes), drop
@@ -27,7 +30,7 @@ class Record(nn.Module):
         self.first = Masked(degree[:, None] >= rank[None])
         self.hidden = nn.ModuleList([Masked(degree[:, None] >= degree[None]) for _ in range(depth - 1)])
         self.last = Masked(out[:, None] > degree[None])
-        self.skip = Masked(out[:, None] > rank[None], bias=False)
+        self.skip = Masked(out[:, None] > rank[None])
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.skip.weight)
         starts = torch.tensor([0, *sizes]).cumsum(0)
@@ -47,11 +50,11 @@ class Record(nn.Module):
             return law.gather(-1, x[..., None])[..., 0]
         pad = torch.cat([table, table.new_full((len(x), 1), -torch.inf)], 1)
         norm = pad[:, self.cell].logsumexp(-1)
-        return table.gather(1, x + self.starts) - norm  # type: ignore[operator]
+        return table.gather(1, x + self.starts) - norm
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits of all values of all positions, end to end, (B, sum of sizes)."""
-        v = self.embed[x + self.starts].flatten(1)  # type: ignore[operator]
+        v = self.embed[x + self.starts].flatten(1)
         h = relu(self.first(v))
         for layer in self.hidden:
             h = dropout(h, self.drop, self.training)
@@ -92,15 +95,17 @@ class Record(nn.Module):
 class Masked(nn.Module):
     """A linear layer of which only some weights exist."""
 
-    def __init__(self, mask: Tensor, bias: bool = True) -> None:
+    mask: Tensor
+
+    def __init__(self, mask: Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(mask.shape) * (mask.sum(1, keepdim=True).clamp_min(1) ** -0.5))
-        self.bias = nn.Parameter(torch.zeros(len(mask))) if bias else None
+        self.bias = nn.Parameter(torch.zeros(len(mask)))
         self.register_buffer("mask", mask.float(), persistent=False)
 
     def effective(self) -> Tensor:
         """The weights that exist."""
-        return self.weight * self.mask  # type: ignore[operator]
+        return self.weight * self.mask
 
     def forward(self, x: Tensor) -> Tensor:
         """Affine map through the mask."""

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 matplotlib.use("Agg")
-from matplotlib import font_manager, pyplot  # noqa: E402  the backend comes first
+from matplotlib import font_manager, pyplot
 
 CJK = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC", "Hiragino Sans GB",
        "Microsoft YaHei", "SimHei", "Droid Sans Fallback")
@@ -63,9 +63,9 @@ def _marginal(axis: Any, real: pl.Series, made: pl.Series) -> None:
         axis.hist(a, bins=bins, density=True, color=REAL, alpha=0.55, label="real")
         axis.hist(b, bins=bins, density=True, histtype="step", color=MADE, linewidth=1.6, label="made")
     else:
-        a, b = (s.cast(pl.String).fill_null("missing").value_counts(normalize=True) for s in (real, made))
-        values = a.sort("proportion", descending=True)[real.name].to_list()[:8]
-        shares = [dict(zip(f[real.name].to_list(), f["proportion"].to_list(), strict=True)) for f in (a, b)]
+        counts = [s.cast(pl.String).fill_null("missing").value_counts(normalize=True) for s in (real, made)]
+        values = counts[0].sort("proportion", descending=True)[real.name].to_list()[:8]
+        shares = [dict(zip(f[real.name].to_list(), f["proportion"].to_list(), strict=True)) for f in counts]
         place = np.arange(len(values))
         axis.bar(place - 0.2, [shares[0].get(v, 0) for v in values], 0.4, color=REAL, alpha=0.7, label="real")
         axis.bar(place + 0.2, [shares[1].get(v, 0) for v in values], 0.4, color=MADE, label="made")

@@ -28,7 +28,7 @@ class AdamW:
         """One update of every parameter that has a gradient."""
         place = {id(p): i for i, p in enumerate(self.params)}
         for group, decay in self.groups:
-            live = [p for p in group if p.grad is not None]
+            live: list[Tensor] = [p for p in group if p.grad is not None]
             if not live:
                 continue
             at = [place[id(p)] for p in live]

@@ -124,7 +124,7 @@ class Loop:
         self.body.eval()
         loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
         optimiser.forget_gradients()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(optimiser.params, CLIP)
         optimiser.step(self.plan.rate * phase.rate * rate_at(fraction))
         if phase.after is not None:

@@ -27,9 +27,8 @@ def read(data: Any, modality: Modality[Any] | str | None = None, *, limits: Limi
             return from_catalogue(str(data))
         if modality is None:
             raise DataError(f"there is no file or data set {data}", code="NOT_FOUND", remedy=f"{nearest(str(data), catalogue.names())} (ilk list data)")
-    if isinstance(modality, str):
-        modality = registry.get("modalities", modality)()
-    return (modality or _guess(data)).read(data, limits or Limits())
+    kind: Modality[Any] = registry.get("modalities", modality)() if isinstance(modality, str) else modality or _guess(data)
+    return kind.read(data, limits or Limits())
 
 
 def _guess(data: Any) -> Modality[Any]:
@@ -53,7 +52,7 @@ def from_catalogue(name: str) -> Dataset[Any]:
     if entry.modality == "table":
         table = registry.get("modalities", "table")()
         frames = load.frames(name)
-        return _single(frames, lambda one: replace(table.read(one, Limits()), origin=origin)) if len(frames) == 1 else table.splits(frames, origin)  # type: ignore[no-any-return]
+        return _single(frames, lambda one: replace(table.read(one, Limits()), origin=origin)) if len(frames) == 1 else table.splits(frames, origin)
     if entry.modality == "text":
         text = registry.get("modalities", "text")()
         texts = load.texts(name)
