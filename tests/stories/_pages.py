@@ -18,18 +18,20 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import ilk
+
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
-# Runs command lines one after the other in one process, since torch is slow to import; stderr comes with stdout.
+# Runs command lines one after the other in one process, since torch is slow to import; stderr comes with stdout, but for --json.
 _DRIVER = """
 import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout
 from ilk.cli import main
 for line in sys.stdin:
-    out = io.StringIO()
-    with redirect_stdout(out), redirect_stderr(out):
-        code = main(json.loads(line))
+    words, out = json.loads(line), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(io.StringIO() if "--json" in words else out):
+        code = main(words)
     print(json.dumps([code, out.getvalue()]), flush=True)
 """
 
@@ -76,12 +78,16 @@ def agree(said: str, printed: str) -> bool:
     return doctest.OutputChecker().check_output(masked(said) + "\n", masked(printed) + "\n", doctest.ELLIPSIS)
 
 
+def environment(**more: str) -> dict[str, str]:
+    """That of a process which imports the same ilk as this one."""
+    return {**os.environ, "PYTHONPATH": str(Path(ilk.__file__).parents[1]), "COLUMNS": "100", "NO_COLOR": "1", **more}
+
+
 def run_console(page: Path, at: Path) -> list[str]:
     """Runs the commands of a page in a folder; what went otherwise than the page says."""
     asked = list(commands(page))
     lines = "\n".join(json.dumps(list(c.words)) for c in asked)
-    env = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    ran = subprocess.run([sys.executable, "-c", _DRIVER], input=lines, capture_output=True, text=True, cwd=at, env=env, timeout=300, check=False)
+    ran = subprocess.run([sys.executable, "-c", _DRIVER], input=lines, capture_output=True, text=True, cwd=at, env=environment(), timeout=300, check=False)
     results = [json.loads(line) for line in ran.stdout.splitlines()]
     wrong = [] if len(results) == len(asked) else [f"{page.name}: {ran.stderr[-500:]}"]
     for command, (code, printed) in zip(asked, results, strict=False):

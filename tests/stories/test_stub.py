@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 import ilk
 
-from ._pages import ROOT
+from ._pages import ROOT, environment
 
 STUB = ROOT / "src" / "ilk" / "__init__.pyi"
 PROGRAM = '''
@@ -27,7 +26,7 @@ WRONG = '\nimport ilk\n\nilk.fit([1.0], "gmm")\nilk.GMM(component=2)\nilk.nothin
 
 
 def test_stub_is_as_committed() -> None:
-    ran = subprocess.run([sys.executable, "scripts/make_stub.py", "--check"], cwd=ROOT, check=False)
+    ran = subprocess.run([sys.executable, "scripts/make_stub.py", "--check"], cwd=ROOT, env=environment(), check=False)
     assert ran.returncode == 0, "run python scripts/make_stub.py"
 
 
@@ -57,6 +56,6 @@ def test_mypy_knows_the_names(tmp_path: Path) -> None:
         (tmp_path / "program.py").write_text(text, encoding="utf-8")
         found.append(subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache"), "program.py"],
-            cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT / "src")}, capture_output=True, text=True, check=False))
+            cwd=tmp_path, env=environment(MYPYPATH=str(ROOT / "src")), capture_output=True, text=True, check=False))
     assert found[0].returncode == 0, found[0].stdout
     assert found[1].stdout.count("error:") == 3, found[1].stdout

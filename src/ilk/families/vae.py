@@ -77,8 +77,12 @@ class Vae(Neural["VAE"]):
         y: Tensor = self.decoder(z, about) if about is not None else self.decoder(z)
         if self.binary:
             return -(softplus(y) - x * y).flatten(1).double().sum(1)
-        log_var = self.log_var.clamp(-14, 4)
+        log_var = self.noise()
         return (-0.5 * ((x - y).square() * (-log_var).exp() + log_var + log(2 * pi))).flatten(1).double().sum(1)
+
+    def noise(self) -> Tensor:
+        """Log variance of every number around its mean. It is learned in eighths, so that it keeps up with the networks."""
+        return (8 * self.log_var).clamp(-14, 4)
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         x, about = self._standard(batch), self._context(batch)
@@ -147,7 +151,7 @@ class Vae(Neural["VAE"]):
         if self.binary:
             return Batch((rng.child("x").uniform(n, *y.shape[1:]).to(y.device) < y.double().sigmoid()).long().reshape(n, *self.shape))
         noise = rng.child("x").normal(n, *y.shape[1:]).to(y.device)
-        x = y.double() + (0.5 * self.log_var.clamp(-14, 4)).exp().double() * noise
+        x = y.double() + (0.5 * self.noise()).exp().double() * noise
         return Batch((x * self.scale + self.center).reshape(n, *self.shape))
 
     def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:

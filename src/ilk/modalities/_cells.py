@@ -96,7 +96,8 @@ class Cells:
         if self.grid:
             inside = inside - ((spike > span.low) & (spike < span.high)).double()
         out[:, 1] = w[:, 1] * (inside.clamp_min(0) / self.room().clamp_min(1e-300)).clamp_max(1)
-        out[0, 2], out[-1, 3] = self.below * _beyond(-span.high, -span.low, -self.edges[0], self.tails[0]), self.above * _beyond(span.low, span.high, self.edges[-1], self.tails[1])
+        out[0, 2] = self.below * _beyond(-span.high, -span.low, -self.edges[0], self.tails[0])
+        out[-1, 3] = self.above * _beyond(span.low, span.high, self.edges[-1], self.tails[1])
         for point in span.without if self.grid else ():
             out = self._less(out, point, span)
         return out
