@@ -206,7 +206,8 @@ class _Reader:
         got = _TOKEN.match(self.rule, self.at)
         self.start = len(self.rule) - len(self.rule[self.at:].lstrip())
         if got is None or got.lastgroup is None:
-            raise rule_error(self.rule, self.start, "more of a rule")
+            one = self.rule[self.start:self.start + 1] == "="
+            raise rule_error(self.rule, self.start, "'==' (a single '=' compares nothing)" if one else "more of a rule")
         self.at = got.end()
         return got.lastgroup, got[got.lastgroup]
 

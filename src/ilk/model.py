@@ -107,8 +107,13 @@ def save(model: Model, to: str | Path) -> Path:
         raise UsageError(f"{to} is there already and is not a model", remedy="choose another name", code="OUT", param="out")
     state = model.body.state()
     text = json.dumps(_facts(model, state), indent=1, ensure_ascii=False, allow_nan=False)
-    write_folder(to, {"ilk.json": text.encode(), "model.safetensors": tensors_to_bytes(state.tensors), "card.md": card_text(model).encode()})
+    write_folder(to, {"ilk.json": _bytes(text), "model.safetensors": tensors_to_bytes(state.tensors), "card.md": _bytes(card_text(model))})
     return to
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; bytes of a file's name that are none come as JSON escapes."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def card_text(model: Model) -> str:
@@ -136,7 +141,7 @@ def load(at: str | Path, net: Any = None) -> Model:
     except ModelError:
         raise
     except IlkError as why:
-        raise ModelError(f"ilk.json: {why.message}", code="NET" if why.code == "NET" else "MANIFEST_SCHEMA", remedy=why.remedy) from None
+        raise ModelError(f"ilk.json: {why.message.partition(chr(10))[0]}", code="NET" if why.code == "NET" else "MANIFEST_SCHEMA", remedy=why.remedy) from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, MemoryError, RuntimeError, OverflowError) as why:
         raise ModelError(f"ilk.json does not describe a model: {type(why).__name__} {str(why)[:120]}", code="MANIFEST_SCHEMA") from None
 

@@ -147,7 +147,7 @@ def _sync(folder: Path) -> None:
 
 
 def read_folder(at: Path, names: tuple[str, ...]) -> dict[str, bytes]:
-    """The named files, each as it was saved; falls back on `.old` when a save was cut short between its two renames."""
+    """The named files; every file that was saved must be as it was. Falls back on `.old` when a save was cut short between its two renames."""
     at = Path(at)
     old = at.with_name(at.name + ".old")
     here = old if not os.path.exists(at) and os.path.exists(old) else at
@@ -159,7 +159,8 @@ def read_folder(at: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     if not (here / SUMS).is_file():
         raise ModelError(f"{at} is not a model folder: it has no {SUMS}", code="MODEL_DAMAGED")
     listed = _listed(here)
-    return {name: _read_checked(here, name, listed) for name in names}
+    found = {name: _read_checked(here, name, listed) for name in dict.fromkeys((*names, *listed))}
+    return {name: found[name] for name in names}
 
 
 def _listed(here: Path) -> dict[str, str]:
@@ -172,6 +173,8 @@ def _listed(here: Path) -> dict[str, str]:
 
 def _read_checked(here: Path, name: str, listed: Mapping[str, str]) -> bytes:
     path = here / name
+    if Path(name).name != name:
+        raise ModelError(f"{SUMS} names a strange file {name[:60]!r}", code="MODEL_DAMAGED")
     if name not in listed:
         raise ModelError(f"{SUMS} does not name {name}", code="MODEL_DAMAGED")
     if not path.is_file():

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,8 @@ class Started:
 
     def send(self, number: int) -> None:
         """A signal; nothing if it has ended (the warm process has not told yet, so the number is still its own or nobody's)."""
-        try:
+        with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-        except ProcessLookupError:
-            pass
 
     def wait(self) -> Ran:
         """What it answered; a negative code is the signal that ended it."""

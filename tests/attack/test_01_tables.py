@@ -7,7 +7,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ilk import GMM as GMM_
+from ilk import MADE, Steps, fit
+from ilk.errors import IlkError
+from ilk.modality import Limits
 
 HAN = "城市,人口,名\n" + "".join(f"{'北京上海南京'[2 * (i % 3):2 * (i % 3) + 2]},{i % 9},{'李王张劉陳'[i % 5]}\n" for i in range(60))
 GOOD = "a,b\n" + "".join(f"{i % 5},{i % 3}\n" for i in range(40))
@@ -115,7 +123,8 @@ RULES: dict[str, tuple[str, str, int | None]] = {   # rule, code, place of the c
     "empty range": ("a < 1 and a > 5", "IMPOSSIBLE|CONTRADICTION", None), "empty list": ("b in []", "RULE", 6), "too long": ("a == 1 and " * 9000, "RULE", None),
     "missing": ("a == None", "CONTRADICTION", None), "json cut": ('{"a": ', "RULE", None), "json nan": ('{"a": NaN}', "RULE", None),
     "json list": ('{"a": [1]}', "RULE|RULE_TYPE", None), "json deep": ("{" + '"a":{' * 3000, "RULE", None), "far": ("c > 1e290", "IMPOSSIBLE|TOO_RARE|CONTRADICTION", None),
-    "escape": ("a == \x1b[31m", "RULE", 5), "long whole number": ("a == " + "9" * 5000, "RULE", 5), "newline": ("a ==\n\n 1 x", "RULE", 9), "forged line": ("a ==\n  ilk: error[OK]: fine", "RULE", 7),
+    "escape": ("a == \x1b[31m", "RULE", 5), "long whole number": ("a == " + "9" * 5000, "RULE", 5), "newline": ("a ==\n\n 1 x", "RULE", 9),
+            "forged line": ("a ==\n  ilk: error[OK]: fine", "RULE", 7),
 }
 
 
@@ -221,3 +230,40 @@ def test_scoring_what_does_not_fit(ilk: Any, model: Path) -> None:
     for text, code in (("a,b\n1,x\n", "COLUMN"), ("a,b,c\n1,q,0.5\n", "DATA_TYPE"), ("a,b,c\n1,x,inf\n", "DATA_TYPE"), ("a,b,c\n,x,1\n", "MISSING")):
         Path("new.csv").write_text(text)
         ilk.refuses(3, code, "score", model, "new.csv")
+
+
+CELLS = st.one_of(st.none(), st.integers(-3, 3), st.integers(-(2**70), 2**70), st.floats(), st.floats(-2, 2).map(lambda x: round(x, 2)), st.text(max_size=6),
+    st.sampled_from(["x", "y", "", "NaN", "inf", "1e400", "1,5"]),
+                  st.booleans())
+
+
+@st.composite
+def tables(draw: Any) -> pl.DataFrame:
+    """Small tables of any sort: columns of one kind, columns of any mixture, missing cells, few rows or more."""
+    height = draw(st.integers(0, 30))
+    made: dict[str, Any] = {}
+    for name in draw(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=4, unique=True)):
+        kind = draw(st.sampled_from([CELLS, st.floats(), st.integers(-5, 5) | st.none(), st.sampled_from("xyz"), st.floats(allow_nan=False, allow_infinity=False) | st.none(),
+                                     st.floats(-1, 1, width=32), st.just(draw(CELLS)), st.none(), st.datetimes(), st.dates() | st.none(), st.binary(max_size=3)]))
+        made[name] = pl.Series(name, draw(st.lists(kind, min_size=height, max_size=height)), strict=False)
+    return pl.DataFrame(list(made.values()))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(frame=tables(), family=st.sampled_from([GMM_(components=1), GMM_(components=2, covariance="diag"), MADE(width=8, depth=1, embed=2)]),
+    suffix=st.sampled_from(["parquet", "csv", "jsonl"]))
+def test_any_table(frame: pl.DataFrame, family: Any, suffix: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A table is refused with an IlkError, or its model makes finite rows that can be written, read and scored again."""
+    try:
+        model = fit(frame, family, budget=Steps(3))
+    except IlkError:
+        return
+    made = model.sample(50)
+    assert made.columns == frame.columns and len(made) == 50
+    for series in made.get_columns():
+        assert not series.dtype.is_float() or bool(series.drop_nulls().is_finite().all())
+    assert not bool(model.score(made).nats.isnan().any())
+    file = tmp_path_factory.mktemp("any") / f"new.{suffix}"
+    model.modality.write(made, file)
+    if suffix == "parquet":
+        assert not bool(model.score(model.modality.read(file, Limits()).items).nats.isnan().any())

@@ -179,7 +179,8 @@ def test_ctrl_c_before_anything(ilk: Any) -> None:
     assert ran.code == 130 and "Traceback" not in ran.err and not Path("d.ilk").exists()
 
 
-OTHERS = {"option": ("--width", "40"), "seed": ("--seed", "1"), "batch": ("--batch", "32"), "steps": ("--steps", "99"), "rate": ("--rate", ".1"), "family": ("--family", "vae")}
+OTHERS = {"option": ("--width", "40"), "seed": ("--seed", "1"), "batch": ("--batch", "32"), "steps": ("--steps", "99"), "rate": ("--rate", ".1"),
+    "family": ("--family", "vae")}
 
 
 def test_resume_of_another_fit(ilk: Any) -> None:

@@ -28,7 +28,8 @@ def one(dtype: Any = "F64", shape: Any = (4,), at: Any = (0, 32)) -> dict[str, A
 BAD = {"empty": b"", "two bytes": b"ab", "seven bytes": b"\0" * 7, "no header": struct.pack("<Q", 0), "header of 2^63 - 1": made({}, size=2**63 - 1),
        "header of 2^64 - 1": made({}, size=2**64 - 1), "longer than the file": made({"a": one()}, size=10**6), "not JSON": made(b"{what}"),
        "bad UTF-8": made(b'{"\xff\xfe": 1}'), "a list": made(b"[]"), "a number": made(b"12"), "null": made(b"null"), "deep": made(b"[" * 100_000),
-       "deep objects": made(b'{"a":' * 100_000), "overlap": made({"a": one(), "b": one()}), "hole": made({"a": one(shape=(2,), at=(0, 16)), "b": one(shape=(1,), at=(24, 32))}),
+       "deep objects": made(b'{"a":' * 100_000), "overlap": made({"a": one(), "b": one()}), "hole": made({"a": one(shape=(2,), at=(0, 16)), "b": one(shape=(1,
+               ), at=(24, 32))}),
        "beyond the end": made({"a": one(shape=(8,), at=(0, 64))}), "trailing bytes": made({"a": one()}, b"\0" * 40), "shape overflow": made({"a": one(shape=(2**40, 2**40))}),
        "shape of 2^64": made({"a": one(shape=(2**64,))}), "negative shape": made({"a": one(shape=(-4,))}), "negative place": made({"a": one(at=(-32, 0))}),
        "upside down": made({"a": one(at=(32, 0))}), "shape too small": made({"a": one(shape=(3,))}), "shape is a text": made({"a": one(shape="4")}),
@@ -49,7 +50,10 @@ def _put(model: Path, data: bytes) -> None:
 @pytest.mark.parametrize("name", BAD)
 def test_malformed(ilk: Any, model: Path, name: str) -> None:
     _put(model, BAD[name])
-    ilk.refuses(4, "MODEL_DAMAGED|TOO_LARGE|WEIGHTS_SHAPE", "show", model)
+    if name == "overlap":  # the library names one of the two, now this, now that
+        ilk("show", model).refused(4, "MODEL_DAMAGED")
+    else:
+        ilk.refuses(4, "MODEL_DAMAGED|TOO_LARGE|WEIGHTS_SHAPE", "show", model)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -61,7 +65,8 @@ def test_not_finite(ilk: Any, model: Path, value: float) -> None:
 
 
 WRONG = {"missing": lambda t: t.pop("mean"), "more": lambda t: t.update(evil=t["mean"].clone()), "shape": lambda t: t.update(mean=t["mean"][:, :0].contiguous()),
-         "type": lambda t: t.update(mean=t["mean"].float()), "whole numbers": lambda t: t.update(mean=t["mean"].long()), "one more component": lambda t: t.update(log_weight=t["log_weight"].repeat(2))}
+         "type": lambda t: t.update(mean=t["mean"].float()), "whole numbers": lambda t: t.update(mean=t["mean"].long()),
+                 "one more component": lambda t: t.update(log_weight=t["log_weight"].repeat(2))}
 
 
 @pytest.mark.parametrize("name", WRONG)

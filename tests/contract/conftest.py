@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -41,7 +41,7 @@ def recipe(name: str) -> Family:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def fitted(family: str, space: str) -> Fitted:
     return Fitted.of(recipe(family), SPACES[space])
 
@@ -145,7 +145,7 @@ KNOWN = {
     "vae": Known(small, VAE(codes=2, net=MLP(width=32)), ALL_SMALL), "vae array": Known(lambda: pictures(levels=2), VAE(codes=2, net=MLP(width=32)), every_picture(2))}
 
 
-@lru_cache(maxsize=None)
+@cache
 def model_of(name: str) -> Model:
     known = KNOWN[name]
     if name != "ngram":

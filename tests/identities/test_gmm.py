@@ -49,7 +49,7 @@ def of(weights: Any, means: Any, covs: Any, center: Any = 0.0, scale: Any = 1.0)
 
 
 def random_mixture(seed: int, d: int = 3, k: int = 3) -> tuple[Mixture, np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    g = np.random.default_rng(seed)
+    g = np.random.Generator(np.random.Philox(key=seed))
     roots = g.normal(size=(k, d, d))
     w, m, c = g.dirichlet(np.ones(k)), g.normal(size=(k, d)) * 2, roots @ roots.transpose(0, 2, 1) + 0.3 * np.eye(d)
     return of(w, m, c, g.normal(size=d), g.uniform(0.5, 3, d)), w, m, c
@@ -67,13 +67,14 @@ def test_one_component_is_the_gaussian_of_the_data() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_parameters_equal_sklearn(kind: str) -> None:
+def test_equal_parameters_equal_sklearn(kind: Any) -> None:
     sk = GaussianMixture(3, covariance_type=kind, random_state=0, reg_covar=1e-6).fit(IRIS.numpy())
     model = GMM(components=3, covariance=kind).build(Reals((4,)), Rng(0))
     assert isinstance(model, Mixture)
     covs = {"full": sk.covariances_, "tied": np.repeat(sk.covariances_[None], 3, 0) if kind == "tied" else 0,
             "diag": sk.covariances_, "spherical": np.repeat(np.reshape(sk.covariances_, (-1, 1))[:3], 4, 1) if kind == "spherical" else 0}[kind]
-    t = {"log_weight": np.log(sk.weights_), "mean": sk.means_, "cov": covs, "center": np.zeros(4), "scale": np.ones(4), "log_there": np.zeros((3, 0)), "log_gone": np.zeros((3, 0))}
+    t = {"log_weight": np.log(sk.weights_), "mean": sk.means_, "cov": covs, "center": np.zeros(4), "scale": np.ones(4), "log_there": np.zeros((3, 0)),
+        "log_gone": np.zeros((3, 0))}
     model.restore(State({k: torch.from_numpy(np.array(v)) for k, v in t.items()}))
     assert np.abs(model.log_prob(Batch(IRIS)).numpy() - sk.score_samples(IRIS.numpy())).max() <= 1e-8
     assert model.bic(Memory(Batch(IRIS))) == pytest.approx(sk.bic(IRIS.numpy()), abs=1e-6)
@@ -95,7 +96,7 @@ def test_bic_of_iris(k: int, bic: float) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_round_lifts_the_likelihood(kind: str) -> None:
+def test_every_round_lifts_the_likelihood(kind: Any) -> None:
     told: list[float] = []
 
     def listen(event: Any) -> None:
@@ -109,7 +110,7 @@ def test_every_round_lifts_the_likelihood(kind: str) -> None:
 
 def holes(seed: int, n: int = 300) -> tuple[Batch, Row, np.ndarray[Any, Any]]:
     """Three correlated numbers, each missing in a fifth of the rows, as three parts of a Row."""
-    g = np.random.default_rng(seed)
+    g = np.random.Generator(np.random.Philox(key=seed))
     x = g.multivariate_normal([1, -2, 0.5], [[2, 1, 0.3], [1, 1.5, -0.2], [0.3, -0.2, 0.7]], n)
     x[g.random((n, 3)) < 0.2] = np.nan
     seen = ~np.isnan(x)
@@ -122,7 +123,6 @@ def raw(model: Mixture) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.
     return model.law.log_weight.exp().numpy(), model.law.gauss.mean.numpy() * s + model.center.numpy(), model.law.gauss.cov.numpy() * np.outer(s, s)
 
 
-@pytest.mark.xfail(strict=True, reason="patterns of fewer than 16 rows: there.sum() * log(2 pi) is float32, off by 1.6e-8 a row (_gaussians.py, Full._each)")
 @pytest.mark.parametrize("k", [1, 2])
 def test_missing_cells_are_marginalised_to_the_last_digit(k: int) -> None:
     _check_marginal(k, 1e-10)
@@ -150,7 +150,7 @@ def _check_marginal(k: int, near: float) -> None:
 
 def test_em_with_missing_cells_maximises_the_marginal_likelihood() -> None:
     """Against a general optimiser on the likelihood of what was observed; and it is not that of complete rows alone."""
-    batch, space, x = holes(1, 120)
+    batch, space, x = holes(1, 60)
     model = fitted(batch, space, components=1, ridge=0.0, tolerance=0.0, rounds=400)
     _, m, c = raw(model)
 
@@ -158,7 +158,7 @@ def test_em_with_missing_cells_maximises_the_marginal_likelihood() -> None:
         root = np.zeros((3, 3))
         root[np.tril_indices(3)] = theta[3:]
         cov = root @ root.T + 1e-12 * np.eye(3)
-        return -sum(multivariate_normal.logpdf(row[s], theta[:3][s], cov[np.ix_(s, s)]) for row in x if (s := ~np.isnan(row)).any())
+        return -float(sum(multivariate_normal.logpdf(row[s], theta[:3][s], cov[np.ix_(s, s)]) for row in x if (s := ~np.isnan(row)).any()))
 
     start = np.concatenate([m[0], np.linalg.cholesky(c[0])[np.tril_indices(3)]])
     found = minimize(loss, start, method="BFGS", options={"maxiter": 8})
@@ -188,7 +188,6 @@ def test_weights_are_repeats() -> None:
         assert torch.allclose(a.tensors[name], b.tensors[name], rtol=1e-9), name
 
 
-@pytest.mark.xfail(strict=True, reason="the statistics of weighted items count items, not weights: nats / items is then no mean")
 def test_weighted_items_are_counted_by_weight() -> None:
     model = fitted(Batch(IRIS), Reals((4,)), components=2)
     a = model.statistics(Batch(IRIS[:10], weight=torch.full((10,), 3.0).double()))
@@ -201,7 +200,7 @@ def test_a_kept_number_gives_the_conditional_gaussian(seed: int, kept: set[int])
     """Mean m_u + C_uo C_oo^-1 (v - m_o), covariance C_uu - C_uo C_oo^-1 C_ou, weights by N(v; m_o, C_oo)."""
     model, w, m, c = random_mixture(seed, 4, 3)
     o, u = sorted(kept), [i for i in range(4) if i not in kept]
-    v = np.random.default_rng(seed + 1).normal(size=len(o))
+    v = np.random.Generator(np.random.Philox(key=seed + 1)).normal(size=len(o))
     found = model.given(Fix(dict(zip(o, v.tolist(), strict=True))), Rng(0))
     assert found is not None and found.met.sort == "exact"
     logs = np.log(w) + [multivariate_normal.logpdf(v, m[j][o], c[j][np.ix_(o, o)]) for j in range(3)]

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log, pi
+from math import log
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Straight:
 
 def ppca(d: int = 4, q: int = 2, draws: int = 1, seed: int = 0, off: float = 0.0) -> tuple[Vae, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """x = W z + mean + noise as a VAE whose encoder is the exact posterior; `off` moves it away. Covariances of q must be diagonal: W has orthogonal columns."""
-    g = np.random.default_rng(seed)
+    g = np.random.Generator(np.random.Philox(key=seed))
     basis, _ = np.linalg.qr(g.normal(size=(d, q)))
     w, mean, noise = basis * g.uniform(0.5, 1.5, q), g.normal(size=d), 0.3
     body = VAE(codes=q, draws=draws, net=Straight()).build(Reals((d,)), Rng(0))
@@ -57,7 +57,8 @@ def ppca(d: int = 4, q: int = 2, draws: int = 1, seed: int = 0, off: float = 0.0
     with torch.no_grad():
         parts.decoder.map.weight.copy_(torch.from_numpy(w))
         parts.decoder.map.bias.copy_(torch.from_numpy(mean))
-        parts.log_var.fill_(log(noise))
+        parts.log_var.fill_(0.125)
+        parts.log_var.fill_(log(noise) / (float(parts.noise().mean()) / 0.125))  # however it is kept, this is the log variance that is used
         parts.encoder.map.weight.copy_(torch.cat([torch.from_numpy(gain), torch.zeros(q, d)]))
         variance = np.diag(noise * np.linalg.inv(inner))
         parts.encoder.map.bias.copy_(torch.cat([torch.from_numpy(-gain @ mean) + off, torch.from_numpy(np.log(variance)) + off]))
@@ -107,9 +108,9 @@ def test_the_training_loss_is_the_bound_on_average() -> None:
     body, cov, mean = ppca(off=0.4)
     body = doubled(body)
     x = points(3)
-    losses = torch.stack([-body._loss(Batch(x), Rng(k)) for k in range(3000)])
-    bounds = torch.stack([body.log_prob_bound(Batch(x), Rng(k)) for k in range(3000)])
-    error = (losses.std(0).square() + bounds.std(0).square()).sqrt() / 3000**0.5
+    losses = torch.stack([-body._loss(Batch(x), Rng(k)) for k in range(1200)])
+    bounds = torch.stack([body.log_prob_bound(Batch(x), Rng(k)) for k in range(1200)])
+    error = (losses.std(0).square() + bounds.std(0).square()).sqrt() / 1200**0.5
     assert bool(((losses.mean(0) - bounds.mean(0)).abs() < 4 * error).all())
     assert bool((losses.mean(0) < torch.from_numpy(multivariate_normal.logpdf(x.numpy(), mean, cov))).all())
 
@@ -153,7 +154,7 @@ def test_the_kl_in_the_loss_is_that_one(mean: float) -> None:
         parts.encoder.map.weight.zero_()
         parts.encoder.map.bias.copy_(torch.tensor([mean, 0.5, -0.7, 0.4]))
     x = points(4, 3)
-    base = torch.distributions.Normal(parts.decoder.map.bias, (0.5 * parts.log_var).exp()).log_prob(x).sum(1)
+    base = torch.distributions.Normal(parts.decoder.map.bias, (0.5 * parts.noise()).exp()).log_prob(x).sum(1)
     want = 0.5 * (mean**2 + 0.5**2 + np.exp(-0.7) + np.exp(0.4) - 2 + 0.7 - 0.4)
     assert torch.allclose(body._loss(Batch(x), Rng(0)) + base, torch.full((4,), want).double(), atol=1e-6)
 
@@ -188,4 +189,4 @@ def test_samples_are_decoder_plus_noise() -> None:
     body.float()
     x = body.sample(40_000, Rng(3)).tensor.numpy()
     assert np.abs(x.mean(0) - mean).max() < 5 * (cov.diagonal().max() / 40_000) ** 0.5 and np.abs(np.cov(x.T) - cov).max() < 0.05
-    assert log(2 * pi) > 0 and body.decode(body.encode(Batch(points(3)))).tensor.shape == (3, 4)
+    assert body.decode(body.encode(Batch(points(3)))).tensor.shape == (3, 4)

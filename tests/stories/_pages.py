@@ -105,7 +105,7 @@ def run_python(page: Path, names: dict[str, Any]) -> list[str]:
             continue
         out = StringIO()
         with redirect_stdout(out):
-            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)  # noqa: S102
+            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)
         if after.language == "text" and not agree(after.text, out.getvalue()):
             wrong.append(f"{page.name}:{block.line} prints\n{out.getvalue()}")
     return wrong

@@ -88,7 +88,7 @@ def test_small_texts(name: str, made: list[str], test: list[str]) -> None:
 def test_every_metric_says_what_it_needs_and_is(name: str) -> None:
     one = metric(name)
     assert isinstance(measured(one, Case(), Rng(0)), NotApplicable)
-    assert registry.summary("metrics", name) and one.needs and one.low < one.high and one.better in ("higher", "lower", "middle")
+    assert registry.summary("metrics", name) and one.needs and one.low < one.high and one.better in ("higher", "lower", "middle", "real")
     assert registry.name_of("metrics", one) == name
 
 

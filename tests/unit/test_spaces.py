@@ -25,7 +25,8 @@ ATOMS: Any = st.builds(Reals, st.lists(st.integers(1, 3), max_size=2).map(tuple)
 TREES: Any = st.recursive(ATOMS, lambda inside: st.dictionaries(st.sampled_from(["a", "城市", "z", "b c"]), inside, min_size=1, max_size=3).map(Row)
                           | st.builds(Many, inside, st.integers(0, 4), st.booleans()), max_leaves=5)
 SPACES: Any = TREES | ATOMS.map(Maybe) | st.dictionaries(st.sampled_from("abc"), ATOMS | ATOMS.map(Maybe), min_size=1, max_size=3).map(Row)
-ROWS: Any = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 4).map(Discrete) | st.integers(1, 4).map(Discrete).map(Maybe) | st.just(Reals()) | st.just(Maybe(Reals((2,)))),
+ROWS: Any = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 4).map(Discrete) | st.integers(1,
+    4).map(Discrete).map(Maybe) | st.just(Reals()) | st.just(Maybe(Reals((2,)))),
                             min_size=1, max_size=4).map(Row)
 
 
@@ -61,7 +62,8 @@ def _wrong() -> list[tuple[Space, Batch]]:
     numbers = Batch(torch.tensor([1.0, 2.0]))
     return [
         (Reals(), Batch(torch.tensor([1, 2]))), (Reals(), Batch(torch.tensor([float("nan"), 1.0]))), (Reals(), Batch(torch.tensor([float("inf")]))), (Reals((2,)), numbers),
-        (Discrete(2), numbers), (Discrete(2), Batch(torch.tensor([0, 2]))), (Discrete(2), Batch(torch.tensor([-1, 0]))), (Discrete(2), Batch(torch.tensor([0, 1], dtype=torch.int32))),
+        (Discrete(2), numbers), (Discrete(2), Batch(torch.tensor([0, 2]))), (Discrete(2), Batch(torch.tensor([-1, 0]))), (Discrete(2), Batch(torch.tensor([0, 1],
+        dtype=torch.int32))),
         (Discrete((2, 3), (2,)), Batch(torch.tensor([[2, 0]]))), (Discrete((2, 3), (2,)), Batch(torch.tensor([0, 1]))),
         (Row({"a": Reals()}), numbers), (Row({"a": Reals()}), Batch({"b": numbers})), (Row({"a": Reals(), "b": Reals()}), Batch({"a": numbers})),
         (Row({"a": Reals(), "b": Reals()}), Batch({"a": numbers, "b": Batch(torch.zeros(3))})),
@@ -85,7 +87,8 @@ def test_spaces_that_cannot_be(make: Any) -> None:
         make()
 
 
-@pytest.mark.parametrize("facts", [{}, {"space": "Eval"}, {"space": "Reals", "shape": [1], "more": 1}, {"space": "Row", "parts": [["a"]]}, {"space": "Maybe"}, {"space": "Row", "parts": []}])
+@pytest.mark.parametrize("facts", [{}, {"space": "Eval"}, {"space": "Reals", "shape": [1], "more": 1}, {"space": "Row", "parts": [["a"]]}, {"space": "Maybe"},
+    {"space": "Row", "parts": []}])
 def test_json_that_is_no_space(facts: Any) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         from_json(facts)
@@ -123,7 +126,8 @@ def test_lifts_bring_rows_back(space: Row, kind: Any) -> None:
     assert lift.space.holds(replace(inner, context={}, weight=None)) and torch.equal(inner.context["label"].tensor, torch.arange(20)) and inner.weight is not None
     back = lift.decode(inner)
     assert space.holds(back) and not bool(differ(batch, back).any())
-    assert lift.log_volume(inner).shape == (20,) and lift.keeps == ("bijection" if kind is not ToReals or all(isinstance(s, Reals) for s in space.parts.values()) else "refines")
+    assert lift.log_volume(inner).shape == (20,) and lift.keeps == ("bijection" if kind is not ToReals or all(isinstance(s,
+        Reals) for s in space.parts.values()) else "refines")
     some = torch.tensor([4, 5, 6])
     assert not bool(differ(lift.encode(batch.take(some), Rng(2).at(4)), inner.take(some)).any())
     assert type(lift_named(type(lift).__name__, space)) is kind

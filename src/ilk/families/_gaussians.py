@@ -96,7 +96,7 @@ class Full(Gaussians):
         gap = (x[:, None] - self.mean) * there[:, None]
         square = (gap * (inverse @ gap[..., None])[..., 0]).sum(2)
         logdet = root.diagonal(dim1=2, dim2=3).log().sum(2)
-        return (-0.5 * (square + there.sum(1, keepdim=True) * log(2 * pi)) - logdet).T, gap, inverse
+        return (-0.5 * (square + there.sum(1, keepdim=True).double() * log(2 * pi)) - logdet).T, gap, inverse
 
     def joint(self, x: Tensor, log_weight: Tensor) -> tuple[Tensor, Moments]:
         """A whole E-step without other parts: log p(x) summed, and the moments weighted by responsibility."""

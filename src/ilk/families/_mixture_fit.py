@@ -18,14 +18,15 @@ from ilk.store import State
 if TYPE_CHECKING:
     from ilk.families.gmm import Mixture
 
-LLOYD, MOST = 10, 50_000
+LLOYD, MOST, STARTS = 10, 50_000, 3
 
 
 def seeded(mixture: Mixture, data: Source, k: int, rng: Rng) -> State:
     """Statistics of k clusters found by k-means++ and a few rounds of k-means on at most 50,000 items."""
     few = data.take(_some(len(data), MOST, rng.child("start")))
     items = mixture.items(few)
-    near = clusters(_points(items, mixture.layout), k, rng.child("kmeans"))
+    points = _points(items, mixture.layout)
+    near = min((clusters(points, k, rng.child("kmeans", start)) for start in range(STARTS if k > 1 else 1)), key=lambda found: found[1])[0]
     share = one_hot(near, k).double().T * 0.99 + 0.01 / k
     return mixture.copy(k).summed(items, share.contiguous(), torch.zeros((), dtype=torch.float64))
 
@@ -40,8 +41,8 @@ def _points(items: Items, layout: Mixed) -> Tensor:
     return torch.cat([items.x, *hot, items.bits.double()], 1)
 
 
-def clusters(x: Tensor, k: int, rng: Rng) -> Tensor:
-    """The nearest of k centres of each point (n, d): k-means++ (Arthur & Vassilvitskii 2007), then Lloyd."""
+def clusters(x: Tensor, k: int, rng: Rng) -> tuple[Tensor, float]:
+    """The nearest of k centres of each point (n, d), and the squared distances in all: k-means++ (Arthur & Vassilvitskii 2007), then Lloyd."""
     u = rng.uniform(k)
     centre = x[int(u[0] * len(x))][None]
     gap = (x - centre).square().sum(1)
@@ -57,7 +58,7 @@ def clusters(x: Tensor, k: int, rng: Rng) -> Tensor:
         mean = torch.zeros_like(centre).index_add_(0, near, x) / count.clamp_min(1)[:, None]
         centre = mean.where(count[:, None] > 0, centre)
         near = torch.cdist(x, centre).argmin(1)
-    return near
+    return near, float((x - centre[near]).square().sum())
 
 
 def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[int], most: int) -> int:

@@ -132,7 +132,7 @@ class Mixture(Distribution["GMM"]):
         simple = isinstance(self.law.gauss, Full) and not self.layout.sizes and not self.layout.bits
         if simple and batch.weight is None and isinstance(self.law.gauss, Full):
             nats, moments = self.law.gauss.joint(items.x, self.law.log_weight)
-            return self._sums(nats, len(items), moments, (), torch.zeros(len(moments.count), 0).double())
+            return self._sums(nats, torch.tensor(float(len(items))).double(), moments, (), torch.zeros(len(moments.count), 0).double())
         joint = self.law.joint(items)
         each = joint.logsumexp(0)
         share = (joint - each).exp_()
@@ -147,16 +147,16 @@ class Mixture(Distribution["GMM"]):
         for j, size in enumerate(self.layout.sizes):
             here = share * items.codes_there[:, j]
             tables.append(torch.zeros(len(share), size, dtype=torch.float64).index_add_(1, items.codes[:, j], here))
-        return self._sums(nats, len(items), moments, tuple(tables), share @ items.bits.double())
+        return self._sums(nats, share.sum(), moments, tuple(tables), share @ items.bits.double())
 
     def _moments(self, items: Items, share: Tensor) -> Moments:
         gauss = self.law.gauss if len(self.law.gauss.mean) == len(share) else self._blank(len(share)).gauss
         return gauss.moments(items.x, share, items.mask)
 
     @staticmethod
-    def _sums(nats: Tensor, items: int, moments: Moments, tables: tuple[Tensor, ...], bits: Tensor) -> State:
+    def _sums(nats: Tensor, items: Tensor, moments: Moments, tables: tuple[Tensor, ...], bits: Tensor) -> State:
         named = {f"table.{j}": t for j, t in enumerate(tables)}
-        return State({"nats": nats, "items": torch.tensor(float(items)).double(), "count": moments.count, "first": moments.first,
+        return State({"nats": nats, "items": items, "count": moments.count, "first": moments.first,
                       "second": moments.second, "bits": bits, **named})
 
     def add(self, one: State, other: State) -> State:

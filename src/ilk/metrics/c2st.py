@@ -22,7 +22,7 @@ class C2ST(Metric):
 
     needs: ClassVar[tuple[str, ...]] = ("made", "test")
     better: ClassVar[Literal["higher", "lower", "middle"]] = "lower"
-    low: ClassVar[float] = 0.5
+    low: ClassVar[float] = 0.0
     high: ClassVar[float] = 1.0
     most_cells: ClassVar[int] = 2_000_000
 

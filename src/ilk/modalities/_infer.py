@@ -16,6 +16,7 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "#N/A", 
 FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y年%m月%d日", "%d.%m.%Y")
 KINDS = ("number", "integer", "continuous", "category", "boolean", "date", "text", "identifier")
 MOST_VALUES, HEAVY = 10_000, 0.01
+MOST_STEPS = 2**51  # of a grid: half of one more must still be a number of its own
 
 
 def columns(frame: pl.DataFrame, types: Mapping[str, str], first_row: int) -> tuple[pl.DataFrame, tuple[AnyColumn, ...]]:
@@ -121,7 +122,7 @@ def _number(series: pl.Series, first_row: int) -> tuple[pl.Series, AnyColumn]:
     if len(x) and float(np.abs(x).max()) > 1e150:
         row = int((raw.abs() > 1e150).fill_null(False).arg_true()[0])
         raise DataError(f'row {row + first_row} column "{name}": {series[row]} is too large to model', code="DATA_TYPE", remedy="numbers stay below 1e150", param=name)
-    whole = len(x) > 0 and bool((x == np.round(x)).all()) and float(np.abs(x).max()) < 2**53
+    whole = len(x) > 0 and bool((x == np.round(x)).all()) and float(np.abs(x).max()) < 2**53 and float(x.max() - x.min()) <= MOST_STEPS
     if whole and (series.dtype.is_integer() or series.dtype == pl.String and not bool(series.drop_nulls().str.contains(r"[.eE]").any())):
         if _names_rows(name, x):
             return raw.cast(pl.Int64), Identifier(name=name, maybe=maybe, number=True, first=int(x.max()) + 1)
@@ -164,7 +165,10 @@ def _when(series: pl.Series, text: bool, form: str) -> When:
     stamps = series.str.strptime(pl.Datetime("us"), form, strict=False) if text else series.cast(pl.Datetime("us"))
     there = stamps.dt.replace_time_zone(None).cast(pl.Int64).drop_nulls()
     unit = next((u for u in (DAY, 3600 * SECOND, 60 * SECOND, SECOND) if bool((there % u == 0).all())), 1)
-    return When(name=series.name, maybe=series.null_count() > 0, unit=unit, form=form, anchor=int(there.min() or 0), distinct=there.n_unique(), text=text)  # type: ignore[arg-type]
+    low, high = int(there.min() or 0), int(there.max() or 0)  # type: ignore[arg-type]
+    if (high - low) // unit > MOST_STEPS:
+        raise DataError(f'column "{series.name}" spans too many years for times to the microsecond', code="DATA_TYPE", remedy="round them to seconds")
+    return When(name=series.name, maybe=series.null_count() > 0, unit=unit, form=form, anchor=low, distinct=there.n_unique(), text=text)
 
 
 def _as_asked(series: pl.Series, asked: str, first_row: int) -> tuple[pl.Series, AnyColumn]:

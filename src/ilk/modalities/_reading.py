@@ -53,7 +53,7 @@ def read_file(at: Path, separator: str | None, encoding: str | None, limits: Lim
         return _csv(at, separator or ("\t" if suffix in (".tsv", ".tab") else None), encoding)
     except PermissionError:
         raise DataError(f"{at} can't be read: permission denied", code="UNREADABLE") from None
-    except (pl.exceptions.PolarsError, OSError) as why:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as why:
         raise DataError(f"{at} is not a {suffix[1:] or 'table'} file that can be read: {str(why).splitlines()[0][:200]}", code="FORMAT") from None
 
 

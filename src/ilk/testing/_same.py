@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from numpy.random import get_state
-from scipy.stats import chisquare  # type: ignore[import-untyped]
+from scipy.stats import chisquare
 from torch import Tensor
 
 from ..batch import Batch

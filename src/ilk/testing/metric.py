@@ -19,21 +19,23 @@ def check_metric(metric: Metric, cases: Sequence[Case]) -> list[Reading]:
     its error, or near the middle where that is best.
     """
     name = type(metric).__name__
-    require(metric.better in ("higher", "lower", "middle") and metric.low < metric.high, f"{name}: better, low and high make no sense")
+    require(metric.better in ("higher", "lower", "middle", "real") and metric.low < metric.high, f"{name}: better, low and high make no sense")
     fields = {"model", "made", "train", "test", "holdout"}
     require(set(metric.needs) <= fields and bool(metric.needs), f"{name}.needs {metric.needs}; a Case has {sorted(fields)}")
     for absent in metric.needs:
         found = measured(metric, replace(cases[0], **{absent: None}), Rng(0))
         require(isinstance(found, NotApplicable) and absent in found.reason, f"{name} without {absent} gave {found}")
     read = [_read(metric, case) for case in cases]
-    best = read[0]
+    best, middle = read[0], (metric.low + metric.high) / 2
     for other in read[1:]:
-        good, bad = ((abs(r.value - 0.5) if metric.better == "middle" else r.value) for r in (best, other))
+        if metric.better == "real":
+            continue  # real items are the best whatever they give
+        good, bad = ((abs(r.value - middle) if metric.better == "middle" else r.value) for r in (best, other))
         slack = 2 * ((best.error or 0.0) + (other.error or 0.0)) + 1e-9
         ahead = good >= bad - slack if metric.better == "higher" else good <= bad + slack
         require(ahead, f"{name} ({metric.better} is better) gives identity {best.value} and something else {other.value}")
     if metric.better == "middle":
-        require(abs(best.value - 0.5) <= max(CHANCE, 4 * (best.error or 0.0)), f"{name} gives identity {best.value}, not 0.5")
+        require(abs(best.value - middle) <= max(CHANCE, 4 * (best.error or 0.0)), f"{name} gives identity {best.value}, not {middle}")
     return read
 
 

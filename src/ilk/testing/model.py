@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, inf
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..verbs.sample import sample
 from ..verbs.score import Score, evidence, score
 from ._same import alike, chi_square, listed, require, untouched
 
-Asked = str | dict[str, Value] | Given
+Asked = str | Mapping[str, Value] | Given
 
 
 def check_total(model: Model, items: Any, volume: float | Tensor = 1.0, within: float = 1e-3, seeds: int = 8) -> Score:

@@ -178,6 +178,9 @@ class Loop:
         self.run.emit(Ended(self.phases[0].name, self.step, time.monotonic() - self.start))
 
     def _state(self) -> State:
+        """What a checkpoint keeps; refused once a weight is no number, so that the last one kept is good."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.body.parameters()):
+            self._check([torch.tensor(float("nan"))])
         tensors: dict[str, Tensor] = {f"now/{k}": v for k, v in self.body.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
         tensors |= {f"best/{k}": v for k, v in (self.best.weights or {}).items()}
