@@ -18,10 +18,10 @@ demo: $(STAMP)
 	$(PY) -m ilk demo --out demo
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal -m "not slow and not net and not gpu"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not net and not gpu"
 
 test-all: $(STAMP)
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal -m "not net and not gpu"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile -m "not net and not gpu"
 
 lint: $(STAMP)
 	$(PY) -m ruff check .
@@ -35,6 +35,7 @@ figure: $(STAMP)
 
 stub: $(STAMP)
 	$(PY) scripts/make_stub.py
+	$(PY) scripts/make_help.py
 
 clean:
 	rm -rf .venv demo

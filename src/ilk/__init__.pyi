@@ -34,7 +34,6 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
-from ilk.verbs.condition import given as given
 from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.read import read as read

@@ -17,7 +17,6 @@ from .errors import DataError, Stopped, UsageError
 from .given import Label
 from .model import Model, load
 from .progress import Log, Progressing
-from .rng import Rng
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .verbs.evaluate import Evaluation, evaluate
 from .verbs.fit import default_family, fingerprint, fit
@@ -46,7 +45,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     out = _out(data, asked["out"])
     said = options.get("modalities", {})
     kind = recipe.made(registry.get("modalities", modality or _kind(data)), said) if modality or said else None
-    found = split_dataset(read(data, kind), Rng(asked["seed"]).child("data"))
+    found = split_dataset(read(data, kind))
     chosen = registry.get("families", family) if family else type(default_family(found))
     made = recipe.made(chosen, options.get("families", {}))
     count = Count()
@@ -254,7 +253,7 @@ def _judges(model: Model, against: str | None) -> Dataset[Any]:
 
 def _own(model: Model, home: str) -> Dataset[Any] | None:
     try:
-        data = split_dataset(_like(model, home), Rng(int(model.card["seed"])).child("data"))
+        data = split_dataset(_like(model, home))
     except (UsageError, DataError, KeyError, OSError):
         return None
     return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None

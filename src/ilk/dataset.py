@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
@@ -68,9 +69,15 @@ class Dataset(Generic[C]):
 
     def index(self, name: str) -> Tensor:
         """Which items belong to a split."""
+        if name not in self.splits and name in SPLITS and "test" not in self.splits and "train" not in self.splits:
+            return self._divided.splits[name]
         if name not in self.splits:
             raise UsageError(f"the data have no split {name!r}; there are: {', '.join(self.splits)}", code="SPLIT")
         return self.splits[name]
+
+    @cached_property
+    def _divided(self) -> Dataset[C]:
+        return split_dataset(self)
 
     @property
     def train(self) -> C:
@@ -109,14 +116,16 @@ class Dataset(Generic[C]):
             yield self.modality.take(self.items, part)
 
 
-def split_dataset(data: Dataset[C], rng: Rng, shares: Sequence[float] = SHARES) -> Dataset[C]:
+def split_dataset(data: Dataset[C], rng: Rng | None = None, shares: Sequence[float] = SHARES) -> Dataset[C]:
     """The data with train, valid and test set at random, equal items on one side. Splits that were given are kept.
 
     A value that makes more than a hundredth of the data (a row of a few categories, say) is no leak but the law itself:
     its items go where they fall.
 
-    Given train and test but no valid, a tenth of train (at most 5,000 items) becomes valid.
+    The division belongs to the data, not to a fit: without `rng` it is always the same, so that what one model learned
+    from never judges another. Given train and test but no valid, a tenth of train (at most 5,000 items) becomes valid.
     """
+    rng = rng or Rng(0).child("data")
     if "train" in data.splits:
         if "valid" in data.splits:
             return data

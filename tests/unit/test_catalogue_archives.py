@@ -7,6 +7,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_names_that_leave_the_folder_are_refused(make: Callable[[Sequence[tuple[
 
 
 @pytest.mark.parametrize("data", [tgz([("x", b"")], tarfile.SYMTYPE, "/etc/passwd"), tgz([("x", b"")], tarfile.LNKTYPE, "y"),
-                                  tgz([("x", b"")], tarfile.FIFOTYPE), zipped([("x", b"/etc/passwd")], stat.S_IFLNK | 0o777)])
+                                  tgz([("x", b"")], tarfile.FIFOTYPE), zipped([("x", b"/etc/passwd")], stat.S_IFLNK | 0o777)],
+                         ids=["symlink", "hard link", "pipe", "zipped symlink"])
 def test_links_and_devices_are_refused(data: bytes) -> None:
     with pytest.raises(DataError, match="not a regular file") as caught:
         picked(data)
@@ -111,10 +113,8 @@ def test_damaged_archives_are_data_errors(data: bytes) -> None:
 def test_every_cut_of_an_archive_is_refused_or_whole() -> None:
     for whole in (tgz(WAVES), zipped(WAVES)):
         for cut in range(len(whole)):
-            try:
+            with suppress(DataError):
                 assert picked(whole[:cut]) in ({}, dict(WAVES))
-            except DataError:
-                pass
 
 
 def test_packing_gives_the_same_bytes_and_the_same_digest() -> None:

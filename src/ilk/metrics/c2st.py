@@ -11,7 +11,7 @@ from ..rng import Rng
 from ._judge import Curve, classifier, matrix
 from ._tables import Cells, columns, some
 
-FOLDS, FEWEST = 5, 10
+FOLDS, FEWEST = 5, 30
 
 
 class C2ST(Metric):

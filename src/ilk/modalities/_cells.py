@@ -5,10 +5,9 @@ Numbers are in fine units: whole numbers on a grid (counting measure), else the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, inf, isfinite, nextafter
-from typing import Any
+from math import ceil, floor, inf, isfinite
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ilk.errors import UsageError
-from ilk.given import Test
-from ilk.rng import Rng
+from ilk.modalities._spans import Span, numbers
+from ilk.rng import Rng, choose
 
 MOST_VALUES, LEAST_BINS, MOST_BINS, OFTEN = 256, 4, 256, 20  # OFTEN: how often a value comes, on average, to have a cell of its own
 EDGE, REPEATS = 1e-9, 5
@@ -51,25 +50,25 @@ class Cells:
 
     def code(self, f: Tensor) -> Tensor:
         """The cell of each number."""
-        return torch.searchsorted(_tensor(self.edges[1:-1]), f.contiguous(), right=True)
+        return torch.searchsorted(numbers(self.edges[1:-1]), f.contiguous(), right=True)
 
     @property
     def spike(self) -> Tensor:
         """The spikes, NaN where there is none."""
-        return _tensor([float("nan") if s is None else s for s in self.spikes])
+        return numbers([float("nan") if s is None else s for s in self.spikes])
 
     def weights(self) -> Tensor:
         """Mass of spike, uniform stretch, lower tail and upper tail in every cell, (cells, 4)."""
         out = torch.zeros(len(self), 4, dtype=torch.float64)
         out[0, 2], out[-1, 3] = self.below, self.above
         inside = 1 - out.sum(1)
-        out[:, 0] = inside * _tensor(self.spiked)
+        out[:, 0] = inside * numbers(self.spiked)
         out[:, 1] = inside - out[:, 0]
         return out
 
     def room(self) -> Tensor:
         """Size of every uniform stretch: its points on a grid (the spike is not one of them), else its width."""
-        e = _tensor(self.edges).diff()
+        e = numbers(self.edges).diff()
         return (e - (~self.spike.isnan()).double()).clamp_min(0) if self.grid else e
 
     def log_density(self, f: Tensor) -> Tensor:
@@ -88,7 +87,7 @@ class Cells:
 
     def parts(self, span: Span) -> Tensor:
         """P(obeys, by spike, stretch or tail | cell), (cells, 4)."""
-        w, e, spike = self.weights(), _tensor(self.edges), self.spike
+        w, e, spike = self.weights(), numbers(self.edges), self.spike
         out = torch.zeros_like(w)
         out[:, 0] = w[:, 0] * span.holds(spike.nan_to_num(inf))
         lo, hi = e[:-1].clamp(span.low, span.high), e[1:].clamp(span.low, span.high)
@@ -105,7 +104,7 @@ class Cells:
     def _less(self, out: Tensor, point: float, span: Span) -> Tensor:
         if not span.low < point < span.high:
             return out
-        f = _tensor([point])
+        f = numbers([point])
         code = int(self.code(f))
         which = 2 if point < self.edges[0] else 3 if point >= self.edges[-1] else 1
         if which != 1 or self.spikes[code] != point:
@@ -130,7 +129,7 @@ class Cells:
         parts = self.parts(span)
         mass = parts[code].cumsum(1)
         which = (u[:, :1] * mass[:, -1:] >= mass).sum(1).clamp_max(3)
-        e = _tensor(self.edges)
+        e = numbers(self.edges)
         lo, hi = e[code].clamp(span.low, span.high), e[code + 1].clamp(span.low, span.high)
         f = lo + u[:, 1] * (hi - lo)
         f = _tailed(u[:, 1], span.low, span.high, self.edges[-1], self.tails[1]).where(which == 3, f)
@@ -142,7 +141,7 @@ class Cells:
 
     def _skipped(self, f: Tensor, code: Tensor, which: Tensor, u: Tensor, span: Span) -> Tensor:
         """Uniform over the grid points of the stretch but for the spike."""
-        e, spike = _tensor(self.edges), self.spike[code]
+        e, spike = numbers(self.edges), self.spike[code]
         lo, hi = e[code].clamp(span.low, span.high), e[code + 1].clamp(span.low, span.high)
         first = lo.ceil()
         has = (spike >= lo) & (spike <= hi)
@@ -152,10 +151,8 @@ class Cells:
         return point.where(which == 1, f)
 
     def _draw_only(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
-        points = _tensor(sorted(p for p in span.only or () if bool(span.holds(_tensor([p])))))
+        points = numbers(sorted(p for p in span.only or () if bool(span.holds(numbers([p])))))
         mass = self.log_density(points)[None].where(self.code(points)[None] == code[:, None], -inf)
-        from ilk.rng import choose
-
         return points[choose(mass, rng.child("only").uniform(len(code)))]
 
     def mass(self, span: Span) -> Tensor:
@@ -163,7 +160,7 @@ class Cells:
         if span.only is None:
             return self.parts(span).sum(1)
         out = torch.zeros(len(self), dtype=torch.float64)
-        points = _tensor([p for p in dict.fromkeys(span.only) if bool(span.holds(_tensor([p])))])
+        points = numbers([p for p in dict.fromkeys(span.only) if bool(span.holds(numbers([p])))])
         if not self.grid:
             points = points[torch.isin(points, self.spike)]
         return out.index_add_(0, self.code(points), self.log_density(points).exp())
@@ -179,52 +176,6 @@ def _tailed(u: Tensor, a: float, b: float, edge: float, scale: float) -> Tensor:
     p, q = np.exp(-max(a - edge, 0.0) / scale), np.exp(-max(b - edge, 0.0) / scale)
     made: Tensor = edge - scale * (p + u * (q - p)).clamp_min(1e-300).log()
     return made
-
-
-def _tensor(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
-@dataclass(frozen=True)
-class Span:
-    """The numbers that obey some comparisons, in fine units; on a grid the ends lie between points."""
-
-    low: float = -inf
-    high: float = inf
-    without: tuple[float, ...] = ()
-    only: tuple[float, ...] | None = None
-
-    def holds(self, f: Tensor) -> Tensor:
-        """Which numbers obey."""
-        inside = (f >= self.low) & (f <= self.high)
-        if self.without:
-            inside &= ~torch.isin(f, _tensor(self.without))
-        return inside if self.only is None else inside & torch.isin(f, _tensor(self.only))
-
-
-def span(tests: Sequence[Test], fine: Any, grid: bool) -> Span:
-    """Comparisons with numbers as a Span; `fine` makes a raw constant fine."""
-    found = Span()
-    for test in tests:
-        values = test.value if isinstance(test.value, tuple) else (test.value,)
-        found = _narrow(found, test.sign, [fine(v) for v in values if v is not None], grid)
-    return found
-
-
-def _narrow(s: Span, sign: str, at: list[float], grid: bool) -> Span:
-    if sign in ("==", "in"):
-        return replace(s, only=tuple(at) if s.only is None else tuple(p for p in s.only if p in at))
-    if sign in ("!=", "not in"):
-        return replace(s, without=(*s.without, *at))
-    edge = _closed(sign, at[0], grid)
-    return replace(s, high=min(s.high, edge)) if sign[0] == "<" else replace(s, low=max(s.low, edge))
-
-
-def _closed(sign: str, at: float, grid: bool) -> float:
-    """The end of a closed range that means the same: between grid points, or the next number over."""
-    if grid:
-        return ceil(at) - 0.5 if sign in ("<", ">=") else floor(at) + 0.5
-    return {"<": nextafter(at, -inf), ">": nextafter(at, inf)}.get(sign, at)
 
 
 def learn(f: Floats, grid: bool, atoms: Sequence[float], bounds: tuple[float | None, float | None], zero: float | None) -> Cells:

@@ -14,9 +14,11 @@ from torch import Tensor
 from ilk.distribution import Keeps
 from ilk.errors import UsageError
 from ilk.given import Evidence, Fix, Test, Weigh, Within
-from ilk.modalities._cells import Cells, Span, span
+from ilk.modalities._cells import Cells
 from ilk.modalities._cells import learn as learn_cells
-from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, When, Words
+from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, Words
+from ilk.modalities._spans import Span, span
+from ilk.modalities._times import When
 from ilk.modalities._words import WordLaw
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals

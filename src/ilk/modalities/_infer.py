@@ -10,7 +10,8 @@ import torch
 
 from ilk.errors import DataError, UsageError, nearest
 from ilk.modalities._cells import Floats
-from ilk.modalities._columns import DAY, SECOND, AnyColumn, Boolean, Category, Identifier, Number, When, Words, floats_of, prefix_of
+from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, Words, floats_of, prefix_of
+from ilk.modalities._times import DAY, SECOND, When
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "#N/A", "<NA>", "?")
 FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d", "%Y/%m/%d %H:%M:%S", "%Y年%m月%d日", "%d.%m.%Y")
@@ -103,7 +104,7 @@ def _texts(series: pl.Series, there: pl.Series) -> AnyColumn:
     name, maybe, n = series.name, series.null_count() > 0, len(there)
     distinct = there.n_unique()
     longest = int(there.str.len_chars().max() or 0)  # type: ignore[arg-type]
-    if distinct == n and n >= 20 and longest <= 40 and not bool(there.str.contains(r"\s").any()) and bool(there.str.contains(r"\d").mean() or 0 > 0.5):
+    if distinct == n and n >= 20 and longest <= 40 and not bool(there.str.contains(r"\s").any()) and int(there.str.contains(r"\d").sum()) > 0.5 * n:
         return Identifier(name=name, maybe=maybe, prefix=prefix_of(there.head(1000).to_list()), first=n + 1)
     if distinct > MOST_VALUES or (distinct > 50 and distinct > 0.5 * n):
         return Words(name=name, maybe=maybe)

@@ -17,11 +17,12 @@ from ilk.dataset import Dataset, Origin, given_splits
 from ilk.errors import DataError, UsageError
 from ilk.files import atomic
 from ilk.given import Test
-from ilk.modalities._columns import Boolean, Category, Identifier, Number, When, Words
+from ilk.modalities._columns import Boolean, Category, Identifier, Number, Words
 from ilk.modalities._infer import columns as infer
 from ilk.modalities._infer import conform
 from ilk.modalities._reading import SUFFIXES, Found, from_memory, read_file
 from ilk.modalities._table_codecs import CellColumns, NativeColumns, constants, unknown
+from ilk.modalities._times import When
 from ilk.modality import Codec, Limits, Modality, Shown
 
 AnyColumn = Annotated[Category | Boolean | Number | When | Identifier | Words, Field(discriminator="kind")]

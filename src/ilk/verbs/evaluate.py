@@ -78,8 +78,7 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
     for name in only:
         registry.check("metrics", name)
     data = against if isinstance(against, Dataset) else Dataset(model.modality, against, {"test": torch.arange(len(against))})
-    if "test" not in data.splits:
-        data = split_dataset(data, Rng(int(model.card.get("seed", 0))).child("data"))
+    data = data if "test" in data.splits else split_dataset(data)
     if not len(data.index("test")):
         raise DataError("there are no test items", code="EMPTY", remedy="name some with --against")
     rng = Rng(seed).child("evaluate")

@@ -31,7 +31,7 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     <ilk gmm of table>
     """
     run = run or Run(seed=seed, budget=_budget(budget))
-    data = split_dataset(data if isinstance(data, Dataset) else read(data), Rng(run.seed).child("data"))
+    data = split_dataset(data if isinstance(data, Dataset) else read(data))
     if len(data.index("train")) < 2:
         raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
     family = recipe.checked(family or default_family(data))

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from ilk.distribution import How
+from ilk import registry
+from ilk.distribution import How, NextToken
 from ilk.errors import UsageError
 from ilk.model import Model
 from ilk.rng import Rng
@@ -46,6 +47,8 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
     """
     if not 0 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
+    if how is not None and not isinstance(model.body, NextToken):
+        raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
     met, found, have = model.met, [], 0
     block = BLOCK if met.rest else min(BLOCK, max(1, n))
     for items in met.draws(Rng(seed).child("sample"), block, how):
@@ -55,4 +58,11 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
             break
     made = model.modality.take(model.modality.join(found), torch.arange(n))
     said = tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
-    return Sampled(made, n, seed, type(how).__name__.lower() if how else "default", said)
+    return Sampled(made, n, seed, _named(how), said)
+
+
+def _named(how: How | None) -> str:
+    """The registered name of a way to draw."""
+    if how is None:
+        return "default"
+    return registry.name_of("decoding" if type(how).__module__.startswith("ilk.decoding") else "samplers", how)
