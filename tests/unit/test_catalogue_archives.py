@@ -103,7 +103,8 @@ def test_zip_of_a_million_names_is_refused_before_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1f\x8bnonsense", b"no archive at all" * 100,
-                                  zipped([("x", b"abc" * 99)])[:-30], tgz([("x", b"abc" * 99)])[:-30]])
+                                  zipped([("x", b"abc" * 99)])[:-30], tgz([("x", b"abc" * 99)])[:-30]],
+                         ids=lambda data: f"{len(data)} bytes {data[:4].hex()}")
 def test_damaged_archives_are_data_errors(data: bytes) -> None:
     with pytest.raises(DataError) as caught:
         picked(data)
