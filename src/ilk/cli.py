@@ -1,11 +1,15 @@
 """The command `ilk`: the verbs, with a family's options as flags. Results go to stdout, progress and errors to stderr."""
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,7 +17,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from . import __version__, registry
-from .errors import IlkError, UsageError
+from .errors import IlkError, ResourceError, UsageError, printable
+from .files import not_written
 
 Axis = Literal["families", "modalities", "metrics", "decoding", "nets", "data"]
 COMMON = Group("Common options", sort_key=9)
@@ -36,10 +41,28 @@ OPTIONS: dict[str, Any] = {}   # flags of the family, modality and way of drawin
 
 
 def _say(answer: Mapping[str, Any], text: str) -> None:
-    """The result: JSON or text."""
-    out = json.dumps(_plain(answer), ensure_ascii=False, allow_nan=False) if SHELL.as_json else text
-    sys.stdout.write(out if out.endswith("\n") else out + "\n")
-    sys.stdout.flush()
+    """The result: JSON, or text (without control characters where a terminal would obey them)."""
+    out = _json(_plain(answer)) if SHELL.as_json else printable(text) if sys.stdout and sys.stdout.isatty() else text
+    _out(out if out.endswith("\n") else out + "\n")
+
+
+def _out(text: str) -> None:
+    """To standard output; ResourceError if that is closed or full."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "closed")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as why:
+        sys.stdout = None
+        raise not_written(Path("standard output"), why) from None
+
+
+def _json(value: Any) -> str:
+    """JSON in plain letters of any script, but with all control characters escaped."""
+    return re.sub(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda c: f"\\u{ord(c[0]):04x}", json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -181,6 +204,9 @@ def build() -> App:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code. Never a traceback, unless asked for with --debug."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     SHELL.debug = "--debug" in words
     words = [w for w in words if w != "--debug"]
     SHELL.as_json = "--json" in words
@@ -196,11 +222,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError:
-        from .errors import ResourceError
-
-        return _fail(ResourceError("memory ran out", code="MEMORY", remedy="fewer items (-n), a smaller --batch or a smaller model"))
     except Exception as why:  # the last resort: one line for people, the whole for --debug
+        if isinstance(why, MemoryError) or "can't allocate memory" in str(why) or "Cannot allocate memory" in str(why):
+            return _fail(ResourceError("memory ran out", code="MEMORY", remedy="fewer items (-n), a smaller --batch or a smaller model"))
         if SHELL.debug:
             raise
         return _fail(IlkError(f"{type(why).__name__}: {_one_line(str(why))[:300]}", code="INTERNAL", remedy="this is a fault of ilk: run it with --debug and report it"))
@@ -228,8 +252,10 @@ def _fail(why: IlkError) -> int:
 
         traceback.print_exception(why)
     if SHELL.as_json:
-        print(json.dumps(why.as_json(), ensure_ascii=False), flush=True)
-    sys.stderr.write(f"ilk: error[{why.code}]: {why}\n")
+        with suppress(OSError, IlkError):
+            _out(_json(why.as_json()) + "\n")
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(f"ilk: error[{why.code}]: {why}\n")
     return int(getattr(why, "exit_code", why.exit))
 
 

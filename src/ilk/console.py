@@ -1,7 +1,7 @@
 """What the commands do: verbs called with what the command line says, and their results as JSON and as text."""
 from __future__ import annotations
 
-import json
+import os
 import signal
 import sys
 import time
@@ -13,11 +13,12 @@ from typing import Any
 
 from . import recipe, registry
 from .dataset import Dataset, split_dataset
-from .errors import DataError, Stopped, UsageError
+from .errors import DataError, ModelError, Stopped, UsageError, printable
 from .given import Label
 from .model import Model, load
 from .progress import Log, Progressing
 from .run import Ended, Event, Run, Steps, Switch, budget
+from .store import forget_folder, parse_json
 from .verbs.evaluate import Evaluation, evaluate
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.read import read
@@ -53,7 +54,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     with Progressing() as bar, _log(asked["log"]) as log:
         run = Run(seed=asked["seed"], budget=Steps(asked["steps"]) if asked["steps"] is not None else budget(asked["budget"]), batch=asked["batch"], rate=asked["rate"],
                   device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log))
-        _check(run)
+        _check(run, asked)
         with stopping(run.switch, run):
             model = fit(found, made, run=run)
     model.save(out)
@@ -62,7 +63,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     scored = _held_out(model, held)
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
               "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort}
-    return answer, _fit_text(model, found, answer, scored)
+    return answer, printable(_fit_text(model, found, answer, scored))
 
 
 def _kind(data: str) -> str:
@@ -71,7 +72,9 @@ def _kind(data: str) -> str:
     return _guess(data)
 
 
-def _check(run: Run) -> None:
+def _check(run: Run, asked: Mapping[str, Any]) -> None:
+    if asked["steps"] is not None and asked["budget"] is not None:
+        raise UsageError("--steps and --budget are two ways to say the same", remedy="give one of them", param="steps")
     if run.batch is not None and not 1 <= run.batch <= 10**7:
         raise UsageError(f"--batch is {run.batch}", remedy="1 to 10000000", param="batch")
     if run.rate is not None and not 0 < run.rate <= 10:
@@ -86,7 +89,7 @@ def _check(run: Run) -> None:
 
 def _out(data: str, asked: Path | None) -> Path:
     out: Path = asked or Path(Path(data.rstrip("/")).name.split(".")[0] + ".ilk")
-    if out.exists() and not (out / "ilk.json").exists():
+    if os.path.exists(out) and not os.path.exists(out / "ilk.json"):
         raise UsageError(f"{out} is there already and is not a model", remedy="choose another name with --out", code="OUT", param="out")
     if not (parent := out.absolute().parent).exists():
         raise UsageError(f"there is no folder {parent}", remedy="make it, or choose another name with --out", code="OUT", param="out")
@@ -94,10 +97,8 @@ def _out(data: str, asked: Path | None) -> Path:
 
 
 def _forget(run: Run) -> None:
-    import shutil
-
     if run.checkpoint is not None:
-        shutil.rmtree(run.checkpoint, ignore_errors=True)
+        forget_folder(run.checkpoint)
 
 
 def _held_out(model: Model, data: Dataset[Any] | None) -> Score | None:
@@ -160,9 +161,9 @@ def opened(at: str, given: Sequence[str], label: str | None = None) -> Model:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(text)
-    except ValueError as why:
-        raise UsageError(f"--given {text[:60]!r} is not JSON: {why}", code="RULE", param="given", remedy='such as {"age": 42}') from None
+        found: dict[str, Any] = parse_json(text.encode("utf-8", "replace"), f"--given {text[:60]!r}")
+    except ModelError as why:
+        raise UsageError(why.message, code="RULE", param="given", remedy='such as {"age": 42}') from None
     return found
 
 
@@ -180,8 +181,8 @@ def sample_command(at: str, n: int, given: Sequence[str], label: str | None, how
                    f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
     if out is not None:
         model.modality.write(found.items, out)
-        return answer, f"{said}{n} items in {out}"
-    sys.stderr.write(said)
+        return answer, printable(f"{said}{n} items in {out}")
+    sys.stderr.write(printable(said))
     return {**answer, "items": _listed(found.items)}, _printed(model, found.items)
 
 
@@ -201,7 +202,7 @@ def _like(model: Model, data: str) -> Dataset[Any]:
     """Data as the model's own modality reads them."""
     from . import catalogue
 
-    if not Path(data).exists() and data in catalogue.names():
+    if not os.path.exists(data) and data in catalogue.names():
         return read(data)
     return read(data, model.modality)
 
@@ -254,7 +255,7 @@ def _judges(model: Model, against: str | None) -> Dataset[Any]:
 def _own(model: Model, home: str) -> Dataset[Any] | None:
     try:
         data = split_dataset(_like(model, home))
-    except (UsageError, DataError, KeyError, OSError):
+    except (ValueError, KeyError, TypeError, OSError):
         return None
     return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None
 
@@ -266,4 +267,4 @@ def show_command(at: str) -> Answer:
     options = ", ".join(f"{k} {v}" for k, v in said.options.items() if v is not None)
     lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]
     lines += [f"{k}: {v}" for k, v in said.card.items() if v]
-    return asdict(said), "\n".join([*lines, "", _printed(model, sample(model, 3).items)])
+    return asdict(said), printable("\n".join([*lines, "", _printed(model, sample(model, 3).items)]))

@@ -4,6 +4,7 @@ They are taken from the command line before the fixed flags are read, since only
 """
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
@@ -57,13 +58,13 @@ def _no(how: str) -> str:
 def _guess(data: str) -> str:
     """The kind of data by its name alone."""
     path = Path(data)
-    if not path.exists() and data:
+    if data and not os.path.exists(path):
         from . import catalogue
 
         if data in catalogue.names():
             kind: str = catalogue.entry(data).modality
             return kind if kind in registry.names("modalities") else "table"
-    return SUFFIXES.get(path.suffix.lower(), "text" if path.is_dir() else "table")
+    return SUFFIXES.get(path.suffix.lower(), "text" if os.path.isdir(path) else "table")
 
 
 def _value(words: Sequence[str], flag: str) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 from .errors import UsageError, nearest
 
@@ -131,8 +132,10 @@ _MOST = 65_536
 
 
 def rule_error(rule: str, at: int, wanted: str) -> UsageError:
-    """A rule that can't be read, with a caret at the place."""
-    return UsageError(f"the rule can't be read: wanted {wanted}\n  {rule}\n  {' ' * at}^", code="RULE", param="given")
+    """A rule that can't be read, with a caret at the place: under it where letters are wide, too."""
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in rule)
+    left = sum(2 if east_asian_width(c) in "WF" else 1 for c in shown[:at])
+    return UsageError(f"the rule can't be read: wanted {wanted}\n  {shown}\n  {' ' * left}^", code="RULE", param="given")
 
 
 def parse(rule: str) -> tuple[Test, ...]:
@@ -188,7 +191,7 @@ class _Reader:
             return {"None": None, "True": True, "False": False}[text]
         if kind != "number":
             raise rule_error(self.rule, self.start, "a number, a 'text' in quotes, True, False or None")
-        number = float(text) if re.search(r"[.eE]", text) else int(text)
+        number = float(text) if len(text) > 300 or re.search(r"[.eE]", text) else int(text)
         if abs(number) > 1e300:
             raise rule_error(self.rule, self.start, "a number below 1e300")
         return number

@@ -4,12 +4,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from .errors import ResourceError
+from .files import not_written
 from .run import Began, Ended, Event, Noted, Progress, Validated
 
 
@@ -75,15 +76,19 @@ class Log:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.file.close()
+        with suppress(OSError):  # what could not be written has been told
+            self.file.close()
 
     def __call__(self, event: Event) -> None:
-        self.file.write(json.dumps({"event": type(event).__name__.lower(), "at": round(time.time(), 3), **asdict(event)}) + "\n")
-        self.file.flush()
+        try:
+            self.file.write(json.dumps({"event": type(event).__name__.lower(), "at": round(time.time(), 3), **asdict(event)}) + "\n")
+            self.file.flush()
+        except OSError as why:
+            raise not_written(self.to, why) from None
 
 
 def _opened(to: Path) -> IO[str]:
     try:
         return open(to, "a", encoding="utf-8")
     except OSError as why:
-        raise ResourceError(f"{to} can't be written: {why.strerror}", code="WRITE") from None
+        raise not_written(to, why) from None

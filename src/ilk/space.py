@@ -43,7 +43,7 @@ class Discrete:
     def __post_init__(self) -> None:
         if isinstance(self.sizes, tuple) and len(self.sizes) != prod(self.shape):
             raise ValueError(f"{len(self.sizes)} sizes for {prod(self.shape)} positions of shape {self.shape}")
-        if min(self.each, default=1) < 1:
+        if min(self.sizes if isinstance(self.sizes, tuple) else (self.sizes,), default=1) < 1:
             raise ValueError("a Discrete position has at least one value")
 
     @property

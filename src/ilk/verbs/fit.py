@@ -76,7 +76,7 @@ def route(data: Dataset[Any], family: Family, rng: Rng) -> tuple[Codec[Any], Lif
             if why is None:
                 return codec, lift
             reasons.append(f"{kind.__name__} + {type(lift).__name__}: {type(family).__name__} {why}")
-    raise UsageError("no way from these data to this family:\n  " + "\n  ".join(reasons), code="SPACE",
+    raise UsageError(f"no way from these data to this family: {'; '.join(reasons)}", code="SPACE",
                      remedy=f"families that fit: {', '.join(_fitting(data, rng)) or 'none'}")
 
 

@@ -9,6 +9,7 @@ import torch
 from ilk import registry
 from ilk.distribution import How, NextToken
 from ilk.errors import UsageError
+from ilk.memory import enough, held
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.verbs.condition import BLOCK
@@ -49,9 +50,12 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
         raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
     if how is not None and not isinstance(model.body, NextToken):
         raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
-    met, found, have = model.met, [], 0
+    met, have = model.met, 0
+    found: list[Any] = []
     block = BLOCK if met.rest else min(BLOCK, max(1, n))
     for items in met.draws(Rng(seed).child("sample"), block, how):
+        if not found and len(items):
+            enough(3 * held(items) // len(items) * n, f"{n} items")
         found.append(items)
         have += len(items)
         if have >= n:
