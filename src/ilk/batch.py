@@ -1,9 +1,11 @@
 """The one batch type, shaped like its space, and data that need not fit in memory."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from math import prod
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -141,6 +143,33 @@ def stack(batches: Sequence[Batch]) -> Batch:
     marks = {k: None if getattr(first, k) is None else torch.cat([getattr(b, k) for b in batches]) for k in ("seen", "length", "weight")}
     context = {k: stack([b.context[k] for b in batches]) for k in first.context}
     return Batch(x, context=context, **marks)
+
+
+def mapped(pieces: Iterable[Batch], folder: Path) -> Batch:
+    """All items of batches of one space as one batch whose tensors are files in the folder, mapped."""
+    first: Batch | None = None
+    sizes: list[int] = []
+    files: list[BinaryIO] = []
+    for piece in pieces:
+        leaves: list[Tensor] = []
+        piece._each(lambda t, into=leaves: into.append(t) or t)
+        if first is None:
+            first, sizes, files = piece, [0] * len(leaves), [(folder / f"{i}.raw").open("wb") for i in range(len(leaves))]
+        for i, leaf in enumerate(leaves):
+            files[i].write(leaf.contiguous().numpy().tobytes())
+            sizes[i] += len(leaf)
+    for file in files:
+        file.close()
+    if first is None:
+        raise ValueError("there is nothing to map")
+    order = iter(range(len(sizes)))
+
+    def opened(leaf: Tensor) -> Tensor:
+        i = next(order)
+        shape = (sizes[i], *leaf.shape[1:])
+        return torch.from_file(str(folder / f"{i}.raw"), shared=True, size=prod(shape), dtype=leaf.dtype).reshape(shape)
+
+    return first._each(opened)
 
 
 @runtime_checkable

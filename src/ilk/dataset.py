@@ -4,12 +4,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .batch import Batch
+from .batch import Batch, mapped
 from .errors import DataError, UsageError
 from .rng import Rng
 from .space import Discrete, Space
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 SPLITS = ("train", "valid", "test")
 SHARES = (0.8, 0.1, 0.1)
-RESIDENT = 2 << 30
+RESIDENT, PIECE = 2 << 30, 1 << 16
 COMMON = 5  # equal items that are kept on one side of a split, at least
 
 
@@ -140,7 +143,11 @@ def split_dataset(data: Dataset[C], rng: Rng | None = None, shares: Sequence[flo
 def _groups(data: Dataset[C], index: Tensor) -> Tensor:
     from .modality import groups
 
-    return groups(data.modality, data.modality.take(data.items, index))
+    whole = groups(data.modality, data.items)
+    if len(index) == len(data):
+        return whole
+    _, first, which = np.unique(whole[index].numpy(), return_index=True, return_inverse=True)
+    return torch.from_numpy(first[which].astype(np.int64))
 
 
 def _shared(group: Tensor, shares: Sequence[float], rng: Rng) -> list[Tensor]:
@@ -149,7 +156,7 @@ def _shared(group: Tensor, shares: Sequence[float], rng: Rng) -> list[Tensor]:
     size = torch.bincount(group, minlength=n)[group]
     group = group.where(size <= max(COMMON, n // 100), torch.arange(n))
     place = rng.child("split").uniform(n)[group]
-    order = (place + group * 1e-18).argsort(stable=True)
+    order = place.argsort(stable=True)
     ends = (torch.tensor([0.0, *shares]).double().cumsum(0) * n).round().long()
     starts_group = torch.ones(n, dtype=torch.bool)
     starts_group[1:] = group[order][1:] != group[order][:-1]
@@ -167,9 +174,10 @@ def given_splits(modality: Modality[C], parts: Mapping[str, C], origin: Origin =
 
 
 class Coded:
-    """A Source: the items of a split as a family sees them, encoded when they are asked for.
+    """A Source: the items of a split as a family sees them, encoded once.
 
-    `resident` holds them all when they fit in memory; else every `take` encodes its own items.
+    When they would take more than RESIDENT bytes, they are encoded a piece at a time into files, and `resident` is a batch
+    of tensors mapped from there: the system brings in what is used and drops what is not.
     """
 
     def __init__(self, data: Dataset[Any], split: str, codec: Codec[Any], lift: Lift, rng: Rng, use_context: bool = False) -> None:
@@ -182,25 +190,29 @@ class Coded:
 
     def take(self, index: Tensor) -> Batch:
         """The items at an index into the split."""
-        whole = self.resident()
-        return self._encode(index, self.rng.child("take", *index[:2].tolist(), len(index))) if whole is None else whole.take(index)
+        return self.resident().take(index)
 
     def chunks(self, size: int) -> Iterator[Batch]:
         """All items in order, `size` at a time."""
-        whole = self.resident()
         for start in range(0, len(self), size):
-            rows = torch.arange(start, min(start + size, len(self)))
-            yield self._encode(rows, self.rng.at(start)) if whole is None else whole.take(rows)
+            yield self.resident().cut(start, start + size)
 
-    def resident(self) -> Batch | None:
-        """The whole, if it takes at most 2 GiB."""
-        if self._whole is None and self._fits():
-            self._whole = self._encode(torch.arange(len(self)), self.rng)
+    def resident(self) -> Batch:
+        """The whole: in memory, or mapped from disk."""
+        if self._whole is None:
+            few = min(256, len(self))
+            much = few and self._encode(torch.arange(few), self.rng).bytes() / few * len(self) > RESIDENT
+            self._whole = mapped(self._pieces(), Path(self.folder.name)) if much else self._encode(torch.arange(len(self)), self.rng)
         return self._whole
 
-    def _fits(self) -> bool:
-        few = min(256, len(self))
-        return few == 0 or self._encode(torch.arange(few), self.rng).bytes() / few * len(self) <= RESIDENT
+    def _pieces(self) -> Iterator[Batch]:
+        for start in range(0, len(self), PIECE):
+            yield self._encode(torch.arange(start, min(start + PIECE, len(self))), self.rng.at(start))
+
+    @cached_property
+    def folder(self) -> TemporaryDirectory[str]:
+        """Where the files of the codes are while this lives."""
+        return TemporaryDirectory(prefix="ilk-")
 
     def _encode(self, rows: Tensor, rng: Rng) -> Batch:
         where = self.index[rows]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .batch import Batch
@@ -130,8 +132,8 @@ class Modality(ABC, Generic[C]):
         """Some items for eyes: text, HTML or a picture."""
 
     @abstractmethod
-    def keys(self, items: C) -> Sequence[Any]:
-        """Something hashable per item, equal for equal items: duplicates are found by it."""
+    def keys(self, items: C) -> Sequence[Any] | NDArray[Any]:
+        """Something hashable per item, equal for equal items: duplicates are found by it. An array where there are many."""
 
     @property
     def measure(self) -> str:
@@ -153,5 +155,9 @@ class Modality(ABC, Generic[C]):
 
 def groups(modality: Modality[C], items: C) -> Tensor:
     """The number of the first item equal to each item, (B,)."""
-    first: dict[Any, int] = {}
-    return torch.tensor([first.setdefault(k, i) for i, k in enumerate(modality.keys(items))], dtype=torch.long)
+    keys = modality.keys(items)
+    if isinstance(keys, np.ndarray):
+        _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+        return torch.from_numpy(first[which].astype(np.int64))
+    seen: dict[Any, int] = {}
+    return torch.tensor([seen.setdefault(k, i) for i, k in enumerate(keys)], dtype=torch.long)

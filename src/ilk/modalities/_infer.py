@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -22,12 +23,30 @@ MOST_STEPS = 2**51  # of a grid: half of one more must still be a number of its 
 
 def columns(frame: pl.DataFrame, types: Mapping[str, str], first_row: int) -> tuple[pl.DataFrame, tuple[AnyColumn, ...]]:
     """The frame with cells in their own types, and the type of every column. Row numbers in errors count from `first_row`."""
-    if strange := [n for n in types if n not in frame.columns]:
-        raise UsageError(f"no column {strange[0]!r}", remedy=nearest(strange[0], frame.columns), code="COLUMN", param="types")
-    if wrong := [t for t in types.values() if t not in KINDS]:
-        raise UsageError(f"no column type {wrong[0]!r}", remedy=nearest(wrong[0], KINDS), code="TYPE", param="types")
+    _check(types, frame.columns)
     made = [_column(frame[name], types.get(name), first_row) for name in frame.columns]
     return pl.DataFrame([series for series, _ in made]), tuple(column for _, column in made)
+
+
+class Wide(Protocol):
+    """Rows that are looked at a column at a time."""
+
+    @property
+    def names(self) -> list[str]: ...
+    def column(self, name: str) -> pl.Series: ...
+
+
+def inferred(rows: Wide, types: Mapping[str, str], first_row: int) -> tuple[AnyColumn, ...]:
+    """The type of every column, one column in memory at a time."""
+    _check(types, rows.names)
+    return tuple(_column(rows.column(name), types.get(name), first_row)[1] for name in rows.names)
+
+
+def _check(types: Mapping[str, str], names: Sequence[str]) -> None:
+    if strange := [n for n in types if n not in names]:
+        raise UsageError(f"no column {strange[0]!r}", remedy=nearest(strange[0], names), code="COLUMN", param="types")
+    if wrong := [t for t in types.values() if t not in KINDS]:
+        raise UsageError(f"no column type {wrong[0]!r}", remedy=nearest(wrong[0], KINDS), code="TYPE", param="types")
 
 
 def conform(frame: pl.DataFrame, columns: Sequence[AnyColumn]) -> pl.DataFrame:

@@ -12,18 +12,19 @@ from typing import Any
 import polars as pl
 
 from ilk.errors import DataError, ResourceError
+from ilk.modalities._rows import Rows
 from ilk.modality import Limits
 
 SEPARATORS = (",", "\t", ";", "|")
 SUFFIXES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".arrow", ".feather", ".ipc", ".jsonl", ".ndjson")
-STREAM = 1 << 30  # a CSV larger than this goes to disk as Arrow first and is mapped from there
+STREAM = 1 << 30  # a file larger than this stays on disk, a CSV rewritten as Arrow
 
 
 @dataclass(frozen=True)
 class Found:
-    """A frame, what was noticed, and the number that row 0 has in the file."""
+    """A frame, or rows that stay on disk; what was noticed, and the number that row 0 has in the file."""
 
-    frame: pl.DataFrame
+    frame: pl.DataFrame | Rows
     notes: tuple[str, ...] = ()
     first_row: int = 1
 
@@ -43,9 +44,9 @@ def read_file(at: Path, separator: str | None, encoding: str | None, limits: Lim
     suffix = at.suffix.lower()
     try:
         if suffix in (".parquet", ".pq"):
-            return Found(pl.read_parquet(at))
+            return Found(Rows.of(at) if size > STREAM else pl.read_parquet(at))
         if suffix in (".arrow", ".feather", ".ipc"):
-            return Found(pl.read_ipc(at))
+            return Found(Rows.of(at) if size > STREAM else pl.read_ipc(at))
         if suffix in (".jsonl", ".ndjson"):
             return Found(pl.read_ndjson(at, infer_schema_length=None))
         if size > STREAM:
@@ -58,10 +59,10 @@ def read_file(at: Path, separator: str | None, encoding: str | None, limits: Lim
 
 
 def _streamed(at: Path, separator: str) -> Found:
-    """A CSV that would fill memory: written once as Arrow by a streaming reader, then mapped, so that rows load as they are used."""
+    """A CSV that would fill memory: written once as Arrow by a streaming reader, its rows then read as they are used."""
     into = Path(tempfile.mkdtemp(prefix="ilk-")) / "table.arrow"
-    pl.scan_csv(at, separator=separator, infer_schema_length=100_000, null_values=["", "NA", "NaN", "nan", "null", "?"]).sink_ipc(into, compression="uncompressed")
-    return Found(pl.read_ipc(into), ("streamed to disk: larger than 1 GiB",), 2)
+    pl.scan_csv(at, separator=separator, infer_schema=False).sink_ipc(into, compression="uncompressed")
+    return Found(Rows.of(into), ("streamed to disk: larger than 1 GiB",), 2)
 
 
 def _csv(at: Path, separator: str | None, encoding: str | None) -> Found:

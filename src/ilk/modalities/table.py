@@ -8,8 +8,10 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
+import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -19,8 +21,9 @@ from ilk.files import atomic
 from ilk.given import Test
 from ilk.modalities._columns import Boolean, Category, Identifier, Number, Words
 from ilk.modalities._infer import columns as infer
-from ilk.modalities._infer import conform
+from ilk.modalities._infer import conform, inferred
 from ilk.modalities._reading import SUFFIXES, Found, from_memory, read_file
+from ilk.modalities._rows import Rows
 from ilk.modalities._table_codecs import CellColumns, NativeColumns, constants, unknown
 from ilk.modalities._times import When
 from ilk.modality import Codec, Limits, Modality, Shown
@@ -60,6 +63,8 @@ class Table(Modality[pl.DataFrame]):
 
     def dataset(self, found: Found, origin: Origin = Origin()) -> Dataset[pl.DataFrame]:
         """A frame with its types; DataError if it has no rows or columns."""
+        if isinstance(found.frame, Rows):
+            return self._on_disk(found.frame, found.first_row, origin)
         if not found.frame.width or not len(found.frame):
             raise DataError(f"{origin.name or 'the table'} has no rows", code="EMPTY", remedy="a table needs a header and at least two rows")
         frame = self._forgiven(found.frame) if self.bad == "missing" else found.frame
@@ -70,6 +75,15 @@ class Table(Modality[pl.DataFrame]):
             raise UsageError(f"no column {strange[0]!r} to bound", code="COLUMN", param="bounds")
         bounded = tuple(self._bounded(c, typed[c.name], found.first_row) for c in columns)
         return Dataset(replace(self, columns=bounded), typed, origin=origin)
+
+    def _on_disk(self, rows: Rows, first_row: int, origin: Origin) -> Dataset[pl.DataFrame]:
+        """Rows that stay where they are: the types are found a column at a time."""
+        if self.bad == "missing":
+            raise UsageError("cells that don't fit can't be forgiven in a file of this size", remedy="--bad refuse", code="OPTION", param="bad")
+        columns = self.columns or tuple(
+            self._bounded(c, rows.column(c.name), first_row) if c.name in self.bounds else c for c in inferred(rows, self.types, first_row))
+        items: Any = rows.typed(columns)
+        return Dataset(replace(self, columns=columns), items, origin=origin)
 
     def splits(self, frames: Mapping[str, pl.DataFrame], origin: Origin = Origin()) -> Dataset[pl.DataFrame]:
         """Frames of one table that somebody else divided: types come from all, statistics from train alone."""
@@ -83,7 +97,8 @@ class Table(Modality[pl.DataFrame]):
         files = {p.stem: p for p in sorted(at.iterdir()) if p.stem in ("train", "valid", "test") and p.suffix.lower() in SUFFIXES}
         if "train" not in files:
             raise DataError(f"{at} holds no train.csv", code="FORMAT", remedy="name a file, or a folder with train.csv and test.csv")
-        return self.splits({n: read_file(p, self.separator, self.encoding, limits).frame for n, p in files.items()}, Origin(str(at)))
+        read = {n: read_file(p, self.separator, self.encoding, limits).frame for n, p in files.items()}
+        return self.splits({n: f.take(torch.arange(len(f))) if isinstance(f, Rows) else f for n, f in read.items()}, Origin(str(at)))
 
     def _bounded(self, column: Any, cells: pl.Series, first_row: int) -> Any:
         if column.name not in self.bounds:
@@ -129,6 +144,8 @@ class Table(Modality[pl.DataFrame]):
 
     def take(self, items: pl.DataFrame, index: Tensor) -> pl.DataFrame:
         """Rows by index; a run of rows is a view."""
+        if isinstance(items, Rows):
+            return items.take(index)
         if len(index) and int(index[-1]) - int(index[0]) + 1 == len(index) and bool((index.diff() == 1).all()):
             return items.slice(int(index[0]), len(index))
         return items[index.numpy()]
@@ -155,10 +172,11 @@ class Table(Modality[pl.DataFrame]):
         html: str = items.head(20)._repr_html_()
         return Shown("text/html", html.encode())
 
-    def keys(self, items: pl.DataFrame) -> Sequence[Any]:
+    def keys(self, items: pl.DataFrame) -> NDArray[np.uint64]:
         """A hash per row."""
-        found: list[int] = items.hash_rows(seed=0).to_list()
-        return found
+        if isinstance(items, Rows):
+            return np.concatenate([self.keys(piece) for piece in items.stretches()])
+        return items.hash_rows(seed=0).to_numpy()
 
     @property
     def measure(self) -> str:
