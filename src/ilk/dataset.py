@@ -202,17 +202,17 @@ class Coded:
         if self._whole is None:
             few = min(256, len(self))
             much = few and self._encode(torch.arange(few), self.rng).bytes() / few * len(self) > RESIDENT
-            self._whole = mapped(self._pieces(), Path(self.folder.name)) if much else self._encode(torch.arange(len(self)), self.rng)
+            self._whole = self._mapped() if much else self._encode(torch.arange(len(self)), self.rng)
         return self._whole
+
+    def _mapped(self) -> Batch:
+        """Codes in files that have no name any more once they are mapped: they go when the last tensor goes."""
+        with TemporaryDirectory(prefix="ilk-", ignore_cleanup_errors=True) as folder:
+            return mapped(self._pieces(), Path(folder))
 
     def _pieces(self) -> Iterator[Batch]:
         for start in range(0, len(self), PIECE):
             yield self._encode(torch.arange(start, min(start + PIECE, len(self))), self.rng.at(start))
-
-    @cached_property
-    def folder(self) -> TemporaryDirectory[str]:
-        """Where the files of the codes are while this lives."""
-        return TemporaryDirectory(prefix="ilk-")
 
     def _encode(self, rows: Tensor, rng: Rng) -> Batch:
         where = self.index[rows]

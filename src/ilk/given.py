@@ -191,7 +191,7 @@ class _Reader:
             return {"None": None, "True": True, "False": False}[text]
         if kind != "number":
             raise rule_error(self.rule, self.start, "a number, a 'text' in quotes, True, False or None")
-        number = float(text) if len(text) > 300 or re.search(r"[.eE]", text) else int(text)
+        number = float(text) if len(text) > 310 or re.search(r"[.eE]", text) else int(text)
         if abs(number) > 1e300:
             raise rule_error(self.rule, self.start, "a number below 1e300")
         return number
