@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 CACHE = 640_000  # numbers of phi per chunk: 5 MB of float64
+LEAST = -300.0  # a log share below this is nothing to the sums, and its exponential would be a slow denormal number
 OFTEN = 16  # a pattern of missing numbers with so many rows is worth a product of its own
 
 
@@ -107,7 +108,7 @@ class Full(Gaussians):
         for _, phi in _features(x):
             share = whole @ phi
             top = share.amax(0)
-            share.sub_(top).exp_()
+            share.sub_(top).clamp_min_(LEAST).exp_()
             norm = share.sum(0)
             total += (norm.log() + top).sum()
             sums.addmm_(share.div_(norm), phi.T)

@@ -29,13 +29,14 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """n items: x (n, d) float64 and where it is there, codes (n, c) and where they are there, presence (n, m)."""
+    """n items, weighed or not: x (n, d) float64 and where it is there, codes (n, c) and where they are there, presence (n, m)."""
 
     x: Tensor
     x_there: Tensor
     codes: Tensor
     codes_there: Tensor
     bits: Tensor
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -91,7 +92,7 @@ class Mixed:
                 (there if numbers else codes_there)[:, p.columns] = part.seen[:, None]
                 bits[:, p.bit] = part.seen
             (x if numbers else codes)[:, p.columns] = value
-        return Items(x, there, codes, codes_there, bits)
+        return Items(x, there, codes, codes_there, bits, batch.weight)
 
     def join(self, items: Items) -> Batch:
         """Three tensors as a batch of the space."""

@@ -81,9 +81,9 @@ def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[
 
 
 def _rounds(one: Mixture, few: Source, run: Run) -> None:
-    before = -torch.inf
+    before, items = -torch.inf, one.prepared(few)
     for _ in range(min(one.family.rounds, 60)):
-        sums = one.total(few)
+        sums = one.total(items)
         now = float(sums.tensors["nats"]) / len(few)
         one.absorb(sums)
         run.tick(one.state)

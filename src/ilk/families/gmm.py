@@ -1,7 +1,7 @@
 """Gaussian mixture: soft clusters of rows or arrays, exact likelihood, exact conditioning, missing values welcome."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import log
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Space
 from ilk.store import State
 
-CHUNK, SELECT = 1 << 16, 20_000
+CHUNK, SELECT, PREPARED = 1 << 16, 20_000, 1 << 30
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -45,6 +45,16 @@ class Law:
             bits = items.bits.double().T
             out += self.log_there @ bits + self.log_gone @ (1 - bits)
         return out
+
+
+@dataclass(frozen=True)
+class Anew:
+    """An iterable that is made again each time."""
+
+    make: Callable[[], Iterator[Items]]
+
+    def __iter__(self) -> Iterator[Items]:
+        return self.make()
 
 
 class Mixture(Distribution["GMM"]):
@@ -81,10 +91,10 @@ class Mixture(Distribution["GMM"]):
             self.standardise(data)
             k = self.family.components or choose_components(self, data, run, KS, SELECT)
             self.absorb(seeded(self, data, k, run.rng))
-        rounds, done = run.steps(self.family.rounds), start
+        rounds, done, items = run.steps(self.family.rounds), start, self.prepared(data)
         run.emit(Began("gmm", rounds))
         for done in range(start + 1, rounds + 1):
-            sums = self.total(data)
+            sums = self.total(items)
             now = float(sums.tensors["nats"]) / float(sums.tensors["items"])
             if not now > -torch.inf:
                 raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge")
@@ -116,11 +126,17 @@ class Mixture(Distribution["GMM"]):
         raw = self.layout.split(batch)
         return replace(raw, x=((raw.x - self.center) / self.scale).where(raw.x_there, 0.0))
 
-    def total(self, data: Source) -> State:
+    def prepared(self, data: Source) -> Iterable[Items]:
+        """All items standardised: once for all rounds where they take at most 1 GiB, else anew in each."""
+        if len(data) * (9 * self.layout.width + 9 * len(self.layout.sizes) + self.layout.bits) <= PREPARED:
+            return [self.items(chunk) for chunk in data.chunks(CHUNK)]
+        return Anew(lambda: (self.items(chunk) for chunk in data.chunks(CHUNK)))
+
+    def total(self, items: Iterable[Items]) -> State:
         """The statistics of all items."""
         sums: State | None = None
-        for chunk in data.chunks(CHUNK):
-            part = self.statistics(chunk)
+        for some in items:
+            part = self.expected(some)
             sums = part if sums is None else self.add(sums, part)
         if sums is None:
             raise TrainingError("there are no items to learn from", code="EMPTY")
@@ -128,16 +144,19 @@ class Mixture(Distribution["GMM"]):
 
     def statistics(self, batch: Batch) -> State:
         """The E-step: expected counts and moments under the law of now. They add up over batches."""
-        items = self.items(batch)
-        simple = isinstance(self.law.gauss, Full) and not self.layout.sizes and not self.layout.bits
-        if simple and batch.weight is None and isinstance(self.law.gauss, Full):
+        return self.expected(self.items(batch))
+
+    def expected(self, items: Items) -> State:
+        """The E-step over standardised items."""
+        simple = not self.layout.sizes and not self.layout.bits and items.weight is None
+        if simple and isinstance(self.law.gauss, Full):
             nats, moments = self.law.gauss.joint(items.x, self.law.log_weight)
             return self._sums(nats, torch.tensor(float(len(items))).double(), moments, (), torch.zeros(len(moments.count), 0).double())
         joint = self.law.joint(items)
         each = joint.logsumexp(0)
         share = (joint - each).exp_()
-        if batch.weight is not None:
-            share, each = share * batch.weight, each * batch.weight
+        if items.weight is not None:
+            share, each = share * items.weight, each * items.weight
         return self.summed(items, share, each.sum())
 
     def summed(self, items: Items, share: Tensor, nats: Tensor) -> State:
