@@ -149,6 +149,15 @@ def parse(rule: str) -> tuple[Test, ...]:
     return _Reader(rule).tests()
 
 
+def _wanted(found: str) -> str:
+    """What stands for a character that begins nothing."""
+    if found == "=":
+        return "'==' (a single '=' compares nothing)"
+    if found in ("'", '"', "`"):
+        return f"a closing {found}"
+    return "a sign such as == or < (a name with other characters than letters, digits and _ goes in `backticks`)" if found else "more of a rule"
+
+
 class _Reader:
     """Recursive descent over the tokens of one rule."""
 
@@ -209,8 +218,7 @@ class _Reader:
         got = _TOKEN.match(self.rule, self.at)
         self.start = len(self.rule) - len(self.rule[self.at:].lstrip())
         if got is None or got.lastgroup is None:
-            one = self.rule[self.start:self.start + 1] == "="
-            raise rule_error(self.rule, self.start, "'==' (a single '=' compares nothing)" if one else "more of a rule")
+            raise rule_error(self.rule, self.start, _wanted(self.rule[self.start:self.start + 1]))
         self.at = got.end()
         return got.lastgroup, got[got.lastgroup]
 

@@ -47,10 +47,10 @@ def test_any_tokens_are_a_rule_or_a_usage_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(("rule", "at", "wanted"), [
-    ("kk << 1", 4, "a number"), ("a == 1 or b == 2", 7, "'and'"), ("a = 1", 2, "single '='"), ("a == 1 and", 10, "more of a rule"), ("`a == 1", 0, "more of a rule"),
+    ("kk << 1", 4, "a number"), ("a == 1 or b == 2", 7, "'and'"), ("a = 1", 2, "single '='"), ("a == 1 and", 10, "more of a rule"), ("`a == 1", 0, "a closing `"),
     ("a == b", 5, "a number, a 'text'"), ("5 < a", 0, "the name of a column"), ("a < None", 4, "None goes with"), ("a in 3", 5, "'['"), ("a in [1, 2", 10, "more"),
     ("a in [1 2]", 8, "','"), ("not a == 1", 0, "the name"), ("a == 1 b == 2", 7, "'and'"), ("", 0, "more of a rule"), ("   a ==   ", 10, "more of a rule"),
-    ("a == 'x", 5, "more of a rule"), ("城市 == 北京", 8, "a number, a 'text'"), ("(a == 1)", 0, "the name"), ("a == 1e301", 5, "below 1e300"), ("a not 3", 6, "'in'")])
+    ("a == 'x", 5, "a closing '"), ("城市 == 北京", 8, "a number, a 'text'"), ("(a == 1)", 0, "the name"), ("a == 1e301", 5, "below 1e300"), ("a not 3", 6, "'in'")])
 def test_the_caret_stands_where_it_went_wrong(rule: str, at: int, wanted: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(rule)
