@@ -242,7 +242,9 @@ def as_given(asked: str | Mapping[str, Value] | Given) -> Given:
         parse(asked)
         return Where(asked)
     if isinstance(asked, Mapping):
-        return Keep(dict(asked))
+        if not asked:
+            raise UsageError("nothing is given", remedy="leave it out, or name a column", code="GIVEN", param="given")
+        return Keep({str(name): value.item() if hasattr(value, "item") else value for name, value in asked.items()})
     if not isinstance(asked, Label | Prompt | Like | Keep | Where | Towards):
         raise UsageError(f"{type(asked).__name__} is not a given", remedy="a rule as text, a mapping of values to keep, Label(...) or Keep(...)", code="GIVEN")
     return asked

@@ -66,7 +66,8 @@ def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[
     few = Memory(data.take(_some(len(data), most, run.rng.child("select"))))
     best, best_k, worse = float("inf"), 1, 0
     for k in tried:
-        if 2 * k > len(few):
+        least = mixture.layout.width + 1 if mixture.family.covariance == "full" and k > 1 else 1
+        if 2 * k * least > len(few):  # a full covariance of fewer items than numbers is none: its likelihood has no limit
             break
         one = mixture.copy(k)
         one.absorb(seeded(one, few, k, run.rng))

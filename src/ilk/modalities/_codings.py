@@ -23,7 +23,7 @@ from ilk.modalities._words import WordLaw
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals
 
-FEW = 10  # a grid of so few values is coded as cells even where numbers are wanted
+FEW, HEAVY = 10, 0.2  # a grid of so few values, or one where a value is so common, is coded as cells even where numbers are wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +195,8 @@ class RealCoding(Coding):
                 raise UsageError(f"contradictory: {' and '.join(map(str, tests))}", code="CONTRADICTION", param="given")
             if not self.column.grid:
                 return Piece(Fix({0: value}), Limit(kept=value), rest=rest)
+            if value != round(value):
+                raise UsageError(f"impossible: {same[0]} lies between the steps of the column", code="IMPOSSIBLE", param="given")
             asked = Span(value - 0.5, value + 0.5)
         elif not ranges:
             return Piece(None, Limit(), rest=rest)
@@ -254,7 +256,9 @@ def coding(column: AnyColumn, series: pl.Series, native: bool) -> Coding:
         return IdentifierCoding(column)
     if isinstance(column, Words):
         return WordsCoding(column, WordLaw.learned(series.to_list()))
-    real = native and not (column.atoms and not column.grid) and (column.distinct > FEW or not column.grid)
+    there = series.drop_nulls()
+    heavy = column.grid and len(there) > 0 and int(there.unique_counts().to_numpy().max()) >= HEAVY * len(there)
+    real = native and not heavy and not (column.atoms and not column.grid) and (column.distinct > FEW or not column.grid)
     return RealCoding(column) if real else CellCoding.learned(column, series)
 
 

@@ -149,7 +149,7 @@ class Number(Column):
 
     def constant(self, value: Value, test: Test) -> Value:
         """A number."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             raise self._strange(value, test, "it holds numbers")
         return value
 

@@ -170,7 +170,9 @@ def constants(columns: Sequence[AnyColumn], tests: Sequence[Test]) -> tuple[Test
     made = []
     for t in tests:
         if isinstance(t.value, tuple):
-            made.append(replace(t, value=tuple(place[t.part].constant(v, t) for v in t.value if v is not None)))
+            if None in t.value:
+                raise UsageError(f"{t}: a missing cell is not one of several values", remedy="ask == None or != None", code="RULE_TYPE", param="given")
+            made.append(replace(t, value=tuple(place[t.part].constant(v, t) for v in t.value)))
         else:
             made.append(t if t.value is None else replace(t, value=place[t.part].constant(t.value, t)))
     return tuple(made)

@@ -18,6 +18,7 @@ from ilk.model import Model
 from ilk.rng import Rng
 from ilk.run import Began, Ended, Listener, Progress, Run
 from ilk.verbs.fit import LEARN_FROM, fitted
+from ilk.verbs.read import native
 from ilk.verbs.sample import sample
 
 MOST = 20_000
@@ -77,6 +78,7 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
     """
     for name in only:
         registry.check("metrics", name)
+    against = against if isinstance(against, Dataset) else native(model.modality, against)
     data = against if isinstance(against, Dataset) else Dataset(model.modality, against, {"test": torch.arange(len(against))})
     data = data if "test" in data.splits else split_dataset(data)
     if not len(data.index("test")):

@@ -31,6 +31,14 @@ def read(data: Any, modality: Modality[Any] | str | None = None, *, limits: Limi
     return kind.read(data, limits or Limits())
 
 
+def native(modality: Modality[Any], items: Any) -> Any:
+    """Items in the form that the modality holds them in: frames of other libraries and mappings are read, the rest is as it is."""
+    import numpy as np
+    import polars as pl
+
+    return items if isinstance(items, pl.DataFrame | list | np.ndarray) or not modality.claims(items) else modality.read(items, Limits()).items
+
+
 def _guess(data: Any) -> Modality[Any]:
     last = "" if str(data).lower().endswith((".jsonl", ".ndjson")) else "text"  # text claims nearly any file, but knows its own JSONL best
     for name in sorted(registry.names("modalities"), key=lambda n: (n == last, n != "text", n)):

@@ -16,6 +16,7 @@ from ilk.errors import UsageError
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.verbs.condition import Conditioned, flat, never
+from ilk.verbs.read import native
 
 DRAWS, CHUNK = 16, 4096
 
@@ -58,6 +59,7 @@ def score(model: Model, items: Any, seed: int = 0, draws: int = DRAWS) -> Score:
     about: Mapping[str, Batch] = {}
     if isinstance(items, Dataset):
         about, items = items.context(items.index("test")) if model.body.about else {}, items.test
+    items = native(model.modality, items)
     if len(items) == 0:
         raise UsageError("there are no items to score", code="EMPTY")
     met = model.met
