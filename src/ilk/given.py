@@ -244,7 +244,8 @@ def as_given(asked: str | Mapping[str, Value] | Given) -> Given:
     if isinstance(asked, Mapping):
         if not asked:
             raise UsageError("nothing is given", remedy="leave it out, or name a column", code="GIVEN", param="given")
-        return Keep({str(name): value.item() if hasattr(value, "item") else value for name, value in asked.items()})
+        values: Mapping[Any, Any] = asked
+        return Keep({str(name): value.item() if hasattr(value, "item") else value for name, value in values.items()})
     if not isinstance(asked, Label | Prompt | Like | Keep | Where | Towards):
         raise UsageError(f"{type(asked).__name__} is not a given", remedy="a rule as text, a mapping of values to keep, Label(...) or Keep(...)", code="GIVEN")
     return asked
