@@ -87,10 +87,6 @@ class Batch:
         """The batch on a device."""
         return self._each(lambda t: t.to(device))
 
-    def repeated(self, times: int) -> Batch:
-        """Every item `times` times over, the copies of one beside each other."""
-        return self.take(torch.arange(len(self)).repeat_interleave(times))
-
     def bytes(self) -> int:
         """How much memory the tensors take."""
         sizes: list[int] = []

@@ -19,7 +19,7 @@ from .model import Model, load
 from .progress import Log, Progressing
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
-from .verbs.evaluate import Evaluation, evaluate
+from .verbs.evaluate import evaluate
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.read import read
 from .verbs.sample import sample
@@ -220,15 +220,11 @@ def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence
     model = opened(at, given)
     with Progressing() as bar:
         found = evaluate(model, _judges(model, against), n, seed, only, (bar,))
-    return {"metrics": [_figure_json(f) for f in found.metrics], "skipped": dict(found.skipped)}, _evaluation_text(found)
+    return {"metrics": [_figure_json(f) for f in found.metrics], "skipped": dict(found.skipped)}, repr(found)
 
 
 def _figure_json(figure: Any) -> dict[str, Any]:
     return {k: v for k, v in asdict(figure).items() if k in ("name", "value", "se", "n", "floor", "ceiling", "better", "convention")}
-
-
-def _evaluation_text(found: Evaluation) -> str:
-    return repr(found)
 
 
 def _judges(model: Model, against: str | None) -> Dataset[Any]:

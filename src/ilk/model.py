@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,8 +178,3 @@ def _stray(said: Any, known: Any, at: str = "") -> str:
     if isinstance(said, list) and isinstance(known, list) and len(said) == len(known):
         return next((d for i, (a, b) in enumerate(zip(said, known, strict=True)) if (d := _stray(a, b, f"{at}.{i}"))), "")
     return "" if said == known else at
-
-
-def with_card(model: Model, card: Mapping[str, Any]) -> Model:
-    """The model with more on its card."""
-    return replace(model, card={**model.card, **card})

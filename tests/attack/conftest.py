@@ -43,7 +43,7 @@ class Ran:
     err: str
 
     def refused(self, exit: int, code: str, rule: bool = False) -> Ran:
-        """It failed as RELIABILITY part 2 asks: this exit, one line with this code, no traceback, no control character."""
+        """It failed as every command must: this exit, one line with this code, no traceback, no control character."""
         said = f"exit {self.code}\n{self.err}\n{self.out}"
         first, *more = self.err.rstrip("\n").split("\n")
         assert self.code == exit and re.match(rf"ilk: error\[({code})\]: \S", first), said

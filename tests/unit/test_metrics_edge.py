@@ -39,8 +39,7 @@ def sound(one: Metric, case: Case) -> None:
     if isinstance(found, NotApplicable):
         assert found.reason
         return
-    low = 0.0 if registry.name_of("metrics", one) == "c2st" else one.low  # below .5 is chance, and told as it is
-    assert isfinite(found.value) and low - 1e-9 <= found.value <= one.high + 1e-9
+    assert isfinite(found.value) and one.low - 1e-9 <= found.value <= one.high + 1e-9
     assert found.error is None or (isfinite(found.error) and found.error >= 0)
     assert found.n > 0 and found.convention and all(isfinite(v) for v in found.parts.values())
 

@@ -54,7 +54,7 @@ def test_a_space_holds_its_items_however_they_are_taken(space: Space, index: lis
     assert same(batch.take(rows), stack([batch.cut(i, i + 1) for i in index])) if index else True
     mask = torch.tensor([i in index for i in range(7)])
     assert same(batch.take(mask), batch.take(torch.tensor(sorted(set(index)), dtype=torch.long)))
-    assert same(batch.to("cpu"), batch) and batch.bytes() >= 0 and same(batch.repeated(2).cut(0, 2), batch.take(torch.tensor([0, 0])))
+    assert same(batch.to("cpu"), batch) and batch.bytes() >= 0
     assert not bool(differ(batch, batch).any())
 
 

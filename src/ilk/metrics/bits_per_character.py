@@ -4,9 +4,9 @@ from __future__ import annotations
 from math import inf, isfinite, log
 from typing import ClassVar, Literal
 
-from ..errors import UsageError
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
+from ._likelihood import scored
 
 
 class BitsPerCharacter(Metric):
@@ -20,17 +20,12 @@ class BitsPerCharacter(Metric):
 
     def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
         """Total bits over total characters; the error is that of a ratio of sums over texts."""
-        from ..verbs.score import score
-
         counts = case.model.modality.lengths(case.test).get("character") if case.model is not None and len(case.test) else None
         if case.model is None or counts is None or not int(counts.sum()):
             return NotApplicable("the test items have no characters")
-        try:
-            found = score(case.model, case.test, rng.key() % 2**63)
-        except UsageError as why:
-            if why.code == "NO_SCORE":
-                return NotApplicable(str(why))
-            raise
+        found = scored(case.model, case.test, rng)
+        if isinstance(found, NotApplicable):
+            return found
         bits, total, n = -found.nats / log(2), float(counts.sum()), len(counts)
         value = float(bits.sum()) / total
         off = float((bits - value * counts).square().sum() * n / max(1, n - 1)) ** 0.5

@@ -4,9 +4,9 @@ from __future__ import annotations
 from math import inf, isfinite
 from typing import ClassVar, Literal
 
-from ..errors import UsageError
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
+from ._likelihood import scored
 
 
 class Nats(Metric):
@@ -19,16 +19,11 @@ class Nats(Metric):
 
     def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
         """The mean; `parts` has the share of items that the model holds impossible, if there are any."""
-        from ..verbs.score import score
-
         if case.model is None or not len(case.test):
             return NotApplicable("there is no model, or there are no test items")
-        try:
-            found = score(case.model, case.test, rng.key() % 2**63)
-        except UsageError as why:
-            if why.code == "NO_SCORE":
-                return NotApplicable(str(why))
-            raise
+        found = scored(case.model, case.test, rng)
+        if isinstance(found, NotApplicable):
+            return found
         never = float((found.nats == -inf).double().mean())
         error = found.error if len(found.nats) > 1 and isfinite(found.mean) else None
         return Reading(found.mean, error, len(found.nats), {"impossible": never} if never else {}, f"nats an item, {found.sort}; {found.measure}")

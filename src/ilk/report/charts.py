@@ -4,7 +4,6 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -82,15 +81,4 @@ def pair(real: pl.DataFrame, made: pl.DataFrame, x: str, y: str) -> str:
             axis.set(title=title, xlabel=x)
         axes[0].set_ylabel(y)
         figure.tight_layout()
-        return _png(figure)
-
-
-def curves(named: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
-    """Lines of points."""
-    with pyplot.rc_context({"font.family": [font()[0], FALLBACK], "font.size": 8}):
-        figure, axis = pyplot.subplots(figsize=(5, 2.6))
-        for name, points in named.items():
-            axis.plot([p[0] for p in points], [p[1] for p in points], label=name)
-        axis.set(xlabel=x, ylabel=y)
-        axis.legend(fontsize=7)
         return _png(figure)
