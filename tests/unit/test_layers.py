@@ -11,15 +11,15 @@ HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
     ("errors", "rng", "batch", "space", "given", "store", "files", "memory"),
     ("run", "registry"),
-    ("distribution", "lift", "dataset", "modality", "metric", "recipe"),
+    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "report", "catalogue"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "report", "catalogue", "exporters"),
     ("verbs",),
     ("cli", "console", "flags", "progress", "demo", "testing", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
-BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set()}
+BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"}}
 # Inside functions an import may go up, so that importing a lower layer stays cheap and free of circles; only here:
 UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop

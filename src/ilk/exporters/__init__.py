@@ -1,0 +1,1 @@
+"""Exporters: one file per form that other libraries read."""
