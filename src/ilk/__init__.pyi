@@ -7,6 +7,7 @@ from ilk.decoding.min_p import MinP as MinP
 from ilk.decoding.top_k import TopK as TopK
 from ilk.decoding.top_p import TopP as TopP
 from ilk.errors import IlkError as IlkError
+from ilk.families.chain import Chain as Chain
 from ilk.families.gmm import GMM as GMM
 from ilk.families.made import MADE as MADE
 from ilk.families.ngram import NGram as NGram

@@ -83,13 +83,11 @@ class Family(ABC):
 
     distribution: ClassVar[type[Distribution[Any]]]
 
-    @classmethod
     @abstractmethod
-    def refuses(cls, space: Space) -> str | None:
-        """Why it can't model this space, or None if it can."""
+    def refuses(self, space: Space) -> str | None:
+        """Why it can't model this space, or None if it can. Where no option matters, a class method."""
 
-    @classmethod
-    def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
+    def refuses_context(self, about: Mapping[str, Space]) -> str | None:
         """Why it can't learn p(x | context), or None if it can; most families can't."""
         return f"learns nothing from {', '.join(about)} beside the items"
 
@@ -120,6 +118,7 @@ class Net(Protocol):
     def __call__(self, port: Port, /) -> nn.Module: ...
 
 
+AnyFamily = Annotated[Family, GetPydanticSchema(lambda source, handler: core_schema.any_schema())]  # a family inside another: checked by its own recipe
 AnyNet = Annotated[Net | None, GetPydanticSchema(lambda source, handler: core_schema.any_schema())]  # checked by its own recipe
 
 
@@ -204,6 +203,13 @@ class Samples(Protocol):
     """Makes items; row i of the noise depends on neither n nor the other rows."""
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Makes items each given its own context, one batch of n per name."""
+
+    def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch: ...
 
 
 @runtime_checkable

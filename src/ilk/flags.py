@@ -136,7 +136,12 @@ def _parsed(flag: str, text: str, hint: Any) -> Any:
             raise UsageError(f"{flag} is {text!r}, which is no {'whole ' if plain is int else ''}number", remedy=_range(hint), param=flag[2:]) from None
     if plain is str or plain is bool:
         return text if plain is str else text.lower() in ("1", "true", "yes")
-    return registry.get("nets", registry.check("nets", text))()
+    return registry.get(_axis(hint), registry.check(_axis(hint), text))()
+
+
+def _axis(hint: Any) -> str:
+    """What a recipe inside a recipe is one of; told by the name of its type, since flags import no torch."""
+    return "families" if getattr(_plain(hint), "__name__", "") == "Family" else "nets"
 
 
 def _pair(flag: str, text: str) -> dict[str, Any]:
@@ -161,7 +166,8 @@ def _range(hint: Any) -> str:
     bounds = [m for m in _extras(hint) if hasattr(m, "ge") or hasattr(m, "gt")]
     low = next((f"from {m.ge}" if m.ge is not None else f"above {m.gt}" for m in bounds if m.ge is not None or m.gt is not None), "")
     high = next((f"to {m.le}" if m.le is not None else f"below {m.lt}" for m in bounds if m.le is not None or m.lt is not None), "")
-    kind = {int: "whole number", float: "number", str: "text", bool: "flag"}.get(plain, "NAME=VALUE" if "Mapping" in str(plain) else "name of ilk list nets")
+    words = {int: "whole number", float: "number", str: "text", bool: "flag"}
+    kind = words.get(plain, "NAME=VALUE" if "Mapping" in str(plain) else f"name of ilk list {_axis(hint)}")
     return " ".join(p for p in (kind, low, high) if p)
 
 

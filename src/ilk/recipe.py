@@ -12,6 +12,7 @@ from . import registry
 from .errors import UsageError, nearest
 
 T = TypeVar("T")
+_INSIDE = {"net": "nets", "family": "families"}  # recipes that may stand inside another, by their word in JSON
 
 
 @cache
@@ -26,7 +27,7 @@ def checked(recipe: T) -> T:
 
 
 def _inside(value: Any) -> Any:
-    return checked(value) if is_dataclass(value) and not isinstance(value, type) and _on("nets", value) else value
+    return checked(value) if _word(value) else value
 
 
 def made(cls: type[T], options: Mapping[str, Any]) -> T:
@@ -49,11 +50,18 @@ def options(recipe: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type) and _on("nets", value):
-        return {"net": registry.name_of("nets", value), "options": options(value)}
+    if word := _word(value):
+        return {word: registry.name_of(_INSIDE[word], value), "options": options(value)}
     if callable(value) and not is_dataclass(value):
         return {"custom": f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__name__)}"}
     return _adapter(object).dump_python(value, mode="json") if not isinstance(value, str | int | float | bool | None) else value
+
+
+def _word(value: Any) -> str:
+    """What a recipe inside another is called in JSON; "" for a plain value."""
+    if not is_dataclass(value) or isinstance(value, type):
+        return ""
+    return next((word for word, axis in _INSIDE.items() if _on(axis, value)), "")
 
 
 def _on(axis: str, value: Any) -> bool:
@@ -74,8 +82,9 @@ def from_facts(axis: str, said: Mapping[str, Any], net: Any = None) -> Any:
 
 
 def _net(value: Any, own: Any) -> Any:
-    if isinstance(value, Mapping) and set(value) == {"net", "options"}:
-        return made(registry.get("nets", str(value["net"])), value["options"])
+    for word, axis in _INSIDE.items():
+        if isinstance(value, Mapping) and set(value) == {word, "options"}:
+            return from_facts(axis, {"name": value[word], "options": value["options"]}, own)
     if isinstance(value, Mapping) and set(value) == {"custom"}:
         if own is None:
             raise UsageError(f"this model was made with a network of your own ({value['custom']})", remedy="load it with net=... naming the same class", code="NET")

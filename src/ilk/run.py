@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -116,6 +116,15 @@ class Switch:
     exit_code: int = 0
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a fit: `whole` makes the fit's checkpoint of the stage's, which is `identity`'s and resumes from `saved`."""
+
+    whole: Callable[[State], State]
+    saved: State | None
+    identity: Mapping[str, Any]
+
+
 @dataclass
 class _Clock:
     saved: float = field(default_factory=time.monotonic)
@@ -146,6 +155,8 @@ class Run:
     facts: Mapping[str, Any] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     switch: Switch = field(default_factory=Switch)
+    path: tuple[str, ...] = ()
+    within: Stage | None = None
     _clock: _Clock = field(default_factory=_Clock, repr=False)
 
     @property
@@ -153,7 +164,7 @@ class Run:
         """The root of every draw of the fit."""
         from .rng import Rng
 
-        return Rng(self.seed).child("fit")
+        return Rng(self.seed).child("fit", *self.path)
 
     @property
     def ticking(self) -> bool:
@@ -163,6 +174,8 @@ class Run:
     @property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with: what is fitted, and all that changes the steps. A budget in seconds may differ."""
+        if self.within is not None:
+            return dict(self.within.identity)
         return {**self.facts, "batch": self.batch, "rate": self.rate, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
 
     def emit(self, event: Event) -> None:
@@ -176,6 +189,16 @@ class Run:
             return self.budget.count
         return default if self.budget is None else 10**9
 
+    def stage(self, name: str, share: float, whole: Callable[[State], State], saved: State | None) -> Run:
+        """The run of one stage of a fit in stages: its share of the budget, draws of its own, checkpoints of the whole."""
+        part, outer = self.budget, self.within
+        if isinstance(part, Steps):
+            part = Steps(max(1, round(part.count * share)))
+        elif isinstance(part, Seconds):
+            part = Seconds(part.count * share)
+        kept = whole if outer is None else lambda state: outer.whole(whole(state))
+        return replace(self, budget=part, path=(*self.path, name), within=Stage(kept, saved, self.identity))
+
     def tick(self, state: Callable[[], State]) -> None:
         """Called at safe points: keeps a checkpoint now and then, and stops when asked to (after keeping one)."""
         self._clock.ticks += 1
@@ -185,7 +208,7 @@ class Run:
             from .store import State as Kept
             from .store import save_state
 
-            now = state()
+            now = state() if self.within is None else self.within.whole(state())
             save_state(self.checkpoint, Kept(now.tensors, {"run": self.identity, "state": dict(now.facts)}))
             self._clock.saved = time.monotonic()
         if stop:
@@ -194,6 +217,8 @@ class Run:
 
     def saved(self) -> State | None:
         """The state to resume from, or None. UsageError when the checkpoint is of another fit."""
+        if self.within is not None:
+            return self.within.saved
         if not self.resume or self.checkpoint is None:
             return None
         old = self.checkpoint.with_name(self.checkpoint.name + ".old")

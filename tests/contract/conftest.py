@@ -16,6 +16,7 @@ import ilk
 from ilk import registry
 from ilk.dataset import split_dataset
 from ilk.distribution import Family
+from ilk.families.chain import Chain
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
 from ilk.families.ngram import NGram
@@ -33,7 +34,8 @@ from ilk.verbs.fit import fitted as fitted_over
 torch.set_num_threads(1)
 
 # Options that keep the contract suite fast; a family that is not named here is checked with its defaults.
-SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32))}
+SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
+                            "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
 
 
 def recipe(name: str) -> Family:

@@ -9,11 +9,13 @@ from typing import Annotated
 import torch
 from annotated_types import Interval
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import softplus
 
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, How, Met, Neural, Phase, Plan, Port
+from ilk.errors import UsageError
 from ilk.given import About, Evidence
+from ilk.nets._context import Context
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
@@ -32,7 +34,8 @@ class Vae(Neural["VAE"]):
         f, space = self.family, self.space
         self.binary = isinstance(space, Discrete)
         self.shape: tuple[int, ...] = getattr(space, "shape", ())
-        about = sum(_width(s) for s in self.about.values())
+        self.context = Context(self.about)
+        about = self.context.width
         net = f.net or MLP(width=256, depth=2)
         takes = self.shape or (1,)
         self.encoder = net(Port("encode", takes, (2 * f.codes,), about))
@@ -40,8 +43,6 @@ class Vae(Neural["VAE"]):
         self.log_var = nn.Parameter(torch.zeros(takes), requires_grad=not self.binary)
         self.register_buffer("center", torch.zeros(takes))
         self.register_buffer("scale", torch.ones(takes))
-        for name, s in self.about.items():
-            self.register_buffer(f"share_{name}", torch.zeros(_width(s)) - log(_width(s)))
 
     def prepare(self, data: Source) -> None:
         """Centre and scale of every number, and how common every label is, from at most 20,000 items."""
@@ -51,9 +52,7 @@ class Vae(Neural["VAE"]):
             spread = x.std(0, correction=0)
             self.center.copy_(x.mean(0))
             self.scale.copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))
-        for name, s in self.about.items():
-            count = torch.bincount(few.context[name].tensor, minlength=_width(s)).double() + 0.5
-            getattr(self, f"share_{name}").copy_((count / count.sum()).log())
+        self.context.prepare(few.context)
 
     def phases(self) -> Sequence[Phase]:
         """The negative evidence lower bound."""
@@ -99,10 +98,7 @@ class Vae(Neural["VAE"]):
         return 0.0 if self.binary else float(self.scale.double().log().sum())
 
     def _context(self, batch: Batch) -> Tensor | None:
-        if not self.about:
-            return None
-        parts = [one_hot(batch.context[n].tensor, _width(s)).float() for n, s in self.about.items()]
-        return torch.cat(parts, 1)
+        return self.context(batch.context) if self.about else None
 
     def _noise(self, rng: Rng, n: int) -> Tensor:
         return rng.normal(n, self.family.codes).float().to(self.log_var.device)
@@ -120,8 +116,9 @@ class Vae(Neural["VAE"]):
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
 
     def _labels(self, n: int) -> list[tuple[dict[str, Batch], float]]:
-        (name, space), = self.about.items()
-        return [({name: Batch(torch.full((n,), v))}, float(getattr(self, f"share_{name}")[v])) for v in range(_width(space))]
+        if self.context.sizes is None:
+            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+        return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
         x, about = self._standard(batch), self._context(batch)
@@ -137,13 +134,10 @@ class Vae(Neural["VAE"]):
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Codes from the prior (labels by their shares), then items from p(x | z), noise included."""
-        said = {}
-        for name in self.about:
-            said[name] = Batch(rng.child("label", name).pick(getattr(self, f"share_{name}"), n))
-        return self.draw(n, rng, said)
+        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {})
 
     @torch.no_grad()
-    def draw(self, n: int, rng: Rng, context: Mapping[str, Batch]) -> Batch:
+    def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
         about = self._context(Batch(torch.zeros(n), context=context))
         z = self._noise(rng.child("z"), n)
@@ -175,10 +169,6 @@ class Vae(Neural["VAE"]):
     def code_space(self) -> Space:
         """Vectors of `codes` numbers."""
         return Reals((self.family.codes,))
-
-
-def _width(space: Space) -> int:
-    return space.each[0] if isinstance(space, Discrete) else 0
 
 
 class Labelled:
@@ -224,6 +214,5 @@ class VAE(Family):
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
-        """One label at a time."""
-        fits = len(about) == 1 and all(isinstance(s, Discrete) and s.shape == () and s.each[0] <= 1000 for s in about.values())
-        return None if fits else "learns from one label of at most 1000 classes"
+        """Labels and arrays of numbers."""
+        return Context.refuses(about)

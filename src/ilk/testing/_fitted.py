@@ -14,12 +14,13 @@ from ..distribution import Conditions, Distribution, Family, HasLogProb, Posteri
 from ..lift import LIFTS, Known, Lift
 from ..rng import Rng
 from ..run import Run, Steps
-from ..space import Discrete, Space
+from ..space import Discrete, Maybe, Reals, Space
 from ._same import untouched
 from ._spaces import SPACES, planted
 
 ITEMS, HELD, STEPS = 400, 80, 40
 LABEL: Mapping[str, Space] = {"label": Discrete(2)}
+BESIDE: Mapping[str, Space] = {"kind": Maybe(Discrete(3)), "size": Reals((2,)), "label": Discrete(2)}
 
 
 def lift_of(recipe: Family, space: Space) -> Lift | None:
@@ -94,6 +95,7 @@ class Fitted:
         evidence = self.lift.evidence(known)
         return None if evidence is None or not isinstance(self.body, Conditions) else self.body.given(evidence, rng)
 
-    def labelled(self) -> Memory:
-        """The training items, each with a label."""
-        return Memory(replace(self.data.batch, context={"label": Batch((Rng(5).uniform(len(self.data)) < 0.3).long())}))
+    def beside(self, about: Mapping[str, Space]) -> Memory:
+        """The training items, each with a context of these spaces."""
+        rng = Rng(5).child("beside")
+        return Memory(replace(self.data.batch, context={name: planted(space, len(self.data), rng.child(name)) for name, space in about.items()}))

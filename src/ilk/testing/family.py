@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..distribution import Encodes, Family, HasBound, HasEstimate, NextToken, Samples
+from ..distribution import Conditions, Draws, Encodes, Family, HasBound, HasEstimate, HasLogProb, NextToken, Samples
 from ..errors import UsageError
+from ..given import About
 from ..rng import Rng
 from ..run import Run, Steps
 from ..space import Discrete, Many, Space
 from ._conditions import check_conditions, check_impossible
-from ._fitted import LABEL, Fitted, taken
+from ._fitted import BESIDE, LABEL, Fitted, taken
 from ._learning import check_options, check_restore, check_resume, check_same_fit, check_statistics, check_strange_states
 from ._same import chi_square, refused, require, require_alike, same, untouched
 from ._spaces import SPACES, STRANGE, bins, lattice
@@ -207,25 +208,35 @@ def _beginning(tokens: Tensor, many: int) -> Batch:
 
 
 def check_context(f: Fitted) -> None:
-    """A family that learns from labels: fitted with them it samples, is given one, and scores with and without."""
-    from ..distribution import Conditions
-    from ..given import About
+    """A family that learns from a context: fitted with one it samples, is given one, and scores with and without."""
+    for about in (LABEL, BESIDE):
+        if f.recipe.refuses_context(about) is None:
+            _check_context(f, about)
 
-    if f.recipe.refuses_context(LABEL) is not None:
-        return
-    body = f.recipe.build(f.lift.space, Rng(1), LABEL)
-    body.fit(f.labelled(), Run(seed=1, budget=Steps(10)))
-    require(isinstance(body, Samples) and f.lift.space.holds(body.sample(20, Rng(0))), f"{f.name} with labels: a sample is outside the space")
-    told: Mapping[str, Batch] = {"label": Batch(torch.tensor([1]))}
+
+def _check_context(f: Fitted, about: Mapping[str, Space]) -> None:
+    body, data = f.recipe.build(f.lift.space, Rng(1), about), f.beside(about)
+    body.fit(data, Run(seed=1, budget=Steps(10)))
+    require(isinstance(body, Samples) and isinstance(body, Draws), f"{f.name} learns from a context but can't be sampled with one")
+    assert isinstance(body, Samples) and isinstance(body, Draws)
+    told = data.batch.cut(1, 2).context
     found = body.given(About(told), Rng(0)) if isinstance(body, Conditions) else None
-    require(found is not None, f"{f.name} learns from labels but can't be given one")
+    require(found is not None, f"{f.name} learns from a context but can't be given one")
     assert found is not None
-    require(f.lift.space.holds(found.sample(20, Rng(0))), f"{f.name} given a label: a sample is outside the space")
-    require_alike(found.sample(5, Rng(0).at(2)), found.sample(9, Rng(0)).cut(2, 7), f"{f.name} given a label: a block that begins at row 2")
-    for one in (body, found):
-        if isinstance(one, HasBound):
-            nats = one.log_prob_bound(replace(f.data.batch, context={}), Rng(0))
-            require(nats.shape == (len(f.data),) and bool(nats.isfinite().all()), f"{f.name} with labels: no score for items without")
+    rows = data.batch.cut(0, 20)
+    require(f.lift.space.holds(body.draw(20, Rng(0), rows.context)), f"{f.name} with a context each: a sample is outside the space")
+    require(f.lift.space.holds(found.sample(20, Rng(0))), f"{f.name} given a context: a sample is outside the space")
+    require_alike(found.sample(5, Rng(0).at(2)), found.sample(9, Rng(0)).cut(2, 7), f"{f.name} given a context: a block that begins at row 2")
+    for one, items in ((body, rows), (found, replace(rows, context={}))):
+        _require_scored(one, items, f"{f.name} with a context")
+    if about is LABEL:
+        require(f.lift.space.holds(body.sample(20, Rng(0))), f"{f.name} with labels: a sample is outside the space")
+        _require_scored(body, replace(rows, context={}), f"{f.name} with labels, items without")
+
+
+def _require_scored(body: object, items: Batch, what: str) -> None:
+    found = body.log_prob(items) if isinstance(body, HasLogProb) else body.log_prob_bound(items, Rng(0)) if isinstance(body, HasBound) else torch.zeros(len(items))
+    require(found.shape == (len(items),) and bool(found.isfinite().all()), f"{what}: no score")
 
 
 CHECKS: tuple[Check, ...] = (

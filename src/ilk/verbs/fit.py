@@ -84,7 +84,7 @@ def _fitting(data: Dataset[Any], rng: Rng) -> Sequence[str]:
     few = data.sample("train", 1000, rng.child("learn"))
     spaces = [c.learned(data.modality, few).space for c in data.modality.codecs()]
     lifted = [cls(s).space for s in spaces for cls in LIFTS if cls.takes(s)]
-    return [n for n in registry.names("families") if any(registry.get("families", n).refuses(s) is None for s in lifted)]
+    return [n for n in registry.names("families") if any(registry.get("families", n)().refuses(s) is None for s in lifted)]
 
 
 def fingerprint(data: Dataset[Any], family: Family) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""What is known beside the items, as one vector per item for a network; and the law of labels, for when nobody gives one."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import log, prod
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from ilk.batch import Batch
+from ilk.errors import UsageError
+from ilk.rng import Rng
+from ilk.space import Discrete, Maybe, Reals, Space, inner
+
+MOST = 1000  # joint classes whose shares are counted
+
+
+class Context(nn.Module):
+    """(B, width): labels one-hot, numbers standardised, a missing value zeros with a flag.
+
+    `drop` leaves whole contexts out (all zeros), which is how guided models learn to do without (Ho & Salimans 2022).
+    """
+
+    share: Tensor
+
+    def __init__(self, about: Mapping[str, Space]) -> None:
+        super().__init__()
+        self.about = dict(about)
+        for name, space in self.about.items():
+            atom = inner(space)
+            if isinstance(atom, Reals):
+                self.register_buffer(f"center_{name}", torch.zeros(prod(atom.shape)))
+                self.register_buffer(f"scale_{name}", torch.ones(prod(atom.shape)))
+        self.width = sum(_width(s) for s in self.about.values())
+        self.sizes = _sizes(self.about)
+        many = prod(self.sizes) if self.sizes is not None else 0
+        self.register_buffer("share", torch.full((many,), -log(max(1, many))))
+
+    @staticmethod
+    def refuses(about: Mapping[str, Space]) -> str | None:
+        """Why these can't be made a vector, or None if they can."""
+        odd = [n for n, s in about.items() if not isinstance(inner(s), Reals) and not _single(inner(s))]
+        return f"learns from labels and arrays of numbers beside the items, not from {', '.join(odd)}" if odd else None
+
+    def prepare(self, few: Mapping[str, Batch]) -> None:
+        """Scales of numbers and how common each joint label is, from some items."""
+        for name, space in self.about.items():
+            if isinstance(inner(space), Reals):
+                x = _seen(few[name]).double()
+                spread = x.std(0, correction=0)
+                getattr(self, f"center_{name}").copy_(x.mean(0))
+                getattr(self, f"scale_{name}").copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))
+        if self.sizes:
+            count = torch.bincount(self._place(few), minlength=len(self.share)).double() + 0.5
+            self.share.copy_((count / count.sum()).log())
+
+    def forward(self, context: Mapping[str, Batch]) -> Tensor:
+        """The vectors; an empty context is none at all, (0, width)."""
+        parts = [self._one(name, space, context[name]) for name, space in self.about.items()]
+        return torch.cat(parts, 1)
+
+    def draw(self, n: int, rng: Rng) -> dict[str, Batch]:
+        """Labels by their shares in training; UsageError where there is more than labels to know."""
+        if self.sizes is None:
+            raise UsageError(f"this model makes items only when it is told {', '.join(self.about)}", code="GIVEN", param="given")
+        return self.labels(rng.child("label").pick(self.share, n))
+
+    def labels(self, place: Tensor) -> dict[str, Batch]:
+        """The context of each joint label, by its place among all."""
+        found: dict[str, Batch] = {}
+        for size, (name, space) in reversed(list(zip(self.sizes or (), self.about.items(), strict=True))):
+            value, place = place % size, place // size
+            many = size - isinstance(space, Maybe)
+            found[name] = Batch(value.clamp_max(many - 1), value < many) if isinstance(space, Maybe) else Batch(value)
+        return dict(reversed(found.items()))
+
+    def _place(self, few: Mapping[str, Batch]) -> Tensor:
+        place = torch.zeros(len(next(iter(few.values()))), dtype=torch.long)
+        for size, name in zip(self.sizes or (), self.about, strict=True):
+            batch = few[name]
+            value = batch.tensor if batch.seen is None else batch.tensor.where(batch.seen, torch.tensor(size - 1))
+            place = place * size + value
+        return place
+
+    def _one(self, name: str, space: Space, batch: Batch) -> Tensor:
+        atom = inner(space)
+        if isinstance(atom, Discrete):
+            x = one_hot(batch.tensor, atom.each[0]).float()
+        else:
+            x = ((batch.tensor.flatten(1) if batch.tensor.ndim > 1 else batch.tensor[:, None]) - getattr(self, f"center_{name}")) / getattr(self, f"scale_{name}")
+            x = x.float()
+        if batch.seen is None:
+            return x
+        seen = batch.seen[:, None].float()
+        return torch.cat([x.where(batch.seen[:, None], torch.zeros_like(x)), seen], 1)
+
+
+def _single(space: Space) -> bool:
+    return isinstance(space, Discrete) and space.shape == ()
+
+
+def _width(space: Space) -> int:
+    atom = inner(space)
+    flat = atom.each[0] if isinstance(atom, Discrete) else prod(atom.shape) if isinstance(atom, Reals) else 0
+    return flat + isinstance(space, Maybe)
+
+
+def _sizes(about: Mapping[str, Space]) -> tuple[int, ...] | None:
+    """The size of each label, missing being one value more; None if there are numbers, or too many joint labels to count."""
+    atoms = [inner(s) for s in about.values()]
+    sizes = tuple(a.each[0] + isinstance(s, Maybe) for a, s in zip(atoms, about.values(), strict=True) if isinstance(a, Discrete))
+    return sizes if len(sizes) == len(atoms) and prod(sizes) <= MOST else None
+
+
+def _seen(batch: Batch) -> Tensor:
+    x = batch.tensor.flatten(1) if batch.tensor.ndim > 1 else batch.tensor[:, None]
+    return x if batch.seen is None or not bool(batch.seen.any()) else x[batch.seen]
