@@ -140,7 +140,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and in what strides a network trains when nobody says: a function of the family and the data."""
+    """How long and in what strides a network trains when nobody says: a function of the family and the data.
+
+    `low_precision`: the networks gain by bfloat16 where the machine is fast at it, and no phase has an `after`.
+    """
 
     steps: int
     batch: int
@@ -148,6 +151,7 @@ class Plan:
     weight_decay: float = 0.01
     ema: float = 0.0
     evaluate_every: int = 100
+    low_precision: bool = False
 
 
 class Neural(Distribution[F], nn.Module):

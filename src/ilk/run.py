@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import DataError, Stopped, UsageError
 
@@ -149,6 +149,7 @@ class Run:
     batch: int | None = None
     rate: float | None = None
     device: str = "cpu"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint: Path | None = None
     checkpoint_every: float = field(default_factory=_often)
     resume: bool = False
@@ -176,7 +177,7 @@ class Run:
         """What a checkpoint must agree with: what is fitted, and all that changes the steps. A budget in seconds may differ."""
         if self.within is not None:
             return dict(self.within.identity)
-        return {**self.facts, "batch": self.batch, "rate": self.rate, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
+        return {**self.facts, "batch": self.batch, "rate": self.rate, "precision": self.precision, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
 
     def emit(self, event: Event) -> None:
         """Tells every listener."""

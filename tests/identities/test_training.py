@@ -271,3 +271,56 @@ def test_a_batch_larger_than_the_data_is_the_data() -> None:
     body = built()
     body.fit(Memory(Batch(X[:3])), Run(budget=Steps(4), batch=1000))
     assert replace(body.plan(3), steps=4).steps == 4 and all(bool(p.isfinite().all()) for p in body.parameters())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Family):
+    """y = w x by least squares, in any precision."""
+
+    distribution: ClassVar[type[Distribution[Any]]] = Neural
+
+    @classmethod
+    def refuses(cls, space: Space) -> str | None:
+        return None
+
+    def build(self, space: Space, rng: Rng, about: Any = None) -> Neural[Any]:
+        return Lines(self, space, rng, {})
+
+
+class Lines(Neural["Line"]):
+    def build_net(self) -> None:
+        self.w = nn.Parameter(torch.full((1, 1), 0.3))
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase("line", self.parameters, lambda batch, rng: (self.w[0, 0] * batch.tensor[:, 0].to(self.w.dtype) - batch.tensor[:, 1]).square().float())]
+
+    def plan(self, items: int) -> Plan:
+        return Plan(steps=1, batch=80, rate=1e-3, weight_decay=0.0)
+
+
+def test_bfloat16_computes_and_float32_learns() -> None:
+    """One step by hand: the gradient is that of the rounded weight, the step is taken by the float32 one."""
+    body = Line().build(Reals((2,)), Rng(0))
+    body.fit(DATA, Run(precision="bfloat16", budget=Steps(1)))
+    w = torch.tensor(0.3).bfloat16().requires_grad_()
+    (w * X[:80, 0].bfloat16() - X[:80, 1]).square().float().mean().backward()
+    hand = nn.Parameter(torch.full((1, 1), 0.3))
+    hand.grad = w.grad.float().reshape(1, 1)  # type: ignore[union-attr]
+    AdamW([hand], 0.0).step(1e-3 * rate_at(0.0))
+    assert body.w.dtype == torch.float32 and torch.equal(body.w, hand)
+    assert not torch.equal(body.w, body.w.bfloat16().float())  # a step that bfloat16 alone would have lost
+
+
+def test_bfloat16_learns_what_float32_does_and_resumes(tmp_path: Path) -> None:
+    def fit(**more: Any) -> Neural[Any]:
+        body = Line().build(Reals((2,)), Rng(0))
+        body.fit(DATA, Run(precision="bfloat16", budget=Steps(300), rate=1e-2, **more))
+        return body
+
+    slope = float((X[:80, 0] * X[:80, 1]).sum() / X[:80, 0].square().sum())
+    whole = fit()
+    assert abs(float(whole.w) - slope) < 0.01
+    switch = Switch()
+    with pytest.raises(Stopped):
+        fit(checkpoint=tmp_path / "c", switch=switch, listeners=(lambda event: setattr(switch, "exit_code", 130),))
+    assert torch.equal(fit(checkpoint=tmp_path / "c", resume=True).w, whole.w)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, isfinite, pi
 from typing import Any
 
@@ -18,6 +18,7 @@ from ilk.rng import Rng
 from ilk.run import Began, Ended, Progress, Run, Seconds, Validated
 from ilk.store import State
 from ilk.train.adamw import AdamW
+from ilk.train.precision import Shadow, fast_bfloat16
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
 
@@ -25,7 +26,12 @@ CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
 def planned(plan: Plan, run: Run, items: int) -> Plan:
     """The family's plan with what the run says instead."""
     batch = max(1, min(run.batch or plan.batch, items))
-    return Plan(run.steps(plan.steps), batch, run.rate or plan.rate, plan.weight_decay, plan.ema, plan.evaluate_every)
+    return replace(plan, steps=run.steps(plan.steps), batch=batch, rate=run.rate or plan.rate)
+
+
+def low(plan: Plan, run: Run) -> bool:
+    """Whether to compute in bfloat16: as the run says, else where the family's networks and the machine gain by it."""
+    return run.precision == "bfloat16" or (run.precision == "auto" and plan.low_precision and fast_bfloat16(run.device))
 
 
 def rate_at(fraction: float) -> float:
@@ -68,14 +74,22 @@ class Loop:
         if saved is None:
             body.prepare(data)
         body.to(run.device)
-        self.phases = body.phases()
-        self.optimisers = [AdamW(p.params(), plan.weight_decay) for p in self.phases]
+        self.shadow = Shadow(body) if low(plan, run) else None
+        self.at_work: Neural[Any] = body if self.shadow is None else self.shadow.copy
+        self.phases = self.at_work.phases()
+        self.optimisers = [AdamW(self._masters(p), plan.weight_decay) for p in self.phases]
         self.ema = {k: v.detach().clone() for k, v in body.state_dict().items()} if plan.ema else {}
         if saved is not None:
             self._restore(saved)
+        if self.shadow is not None:
+            self.shadow.follow()
         self.start = time.monotonic() - self.before
         whole = data.resident()
         self.whole = None if whole is None else whole.to(run.device)
+
+    def _masters(self, phase: Phase) -> list[nn.Parameter]:
+        """The parameters that learn: those of the phase, or the float32 ones behind them."""
+        return [p if self.shadow is None else self.shadow.master_of[id(p)] for p in phase.params()]
 
     @property
     def fraction(self) -> float:
@@ -118,15 +132,19 @@ class Loop:
         return first
 
     def _update(self, phase: Phase, optimiser: AdamW, batch: Batch, rng: Rng, fraction: float) -> Tensor:
-        self.body.train()
+        self.at_work.train()
         with rng.as_global():
             losses = phase.loss(batch, rng)
-        self.body.eval()
+        self.at_work.eval()
         loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
         optimiser.forget_gradients()
         loss.backward()
+        if self.shadow is not None:
+            self.shadow.lift()
         nn.utils.clip_grad_norm_(optimiser.params, CLIP)
         optimiser.step(self.plan.rate * phase.rate * rate_at(fraction))
+        if self.shadow is not None:
+            self.shadow.follow()
         if phase.after is not None:
             phase.after()
         return loss.detach()
