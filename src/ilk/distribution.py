@@ -103,7 +103,10 @@ class Family(ABC):
 
 @dataclass(frozen=True)
 class Port:
-    """What a network is for: it maps (B, *takes), and (B, about) beside it if `about` > 0, to (B, *gives)."""
+    """What a network is for: it maps (B, *takes), and (B, about) beside it if `about` > 0, to (B, *gives).
+
+    One that denoises is told a time too: x (B, *takes), time (B,) from 0 (no noise) to 1000, then the context if there is one.
+    """
 
     role: Literal["encode", "decode", "denoise", "next", "score"]
     takes: tuple[int, ...]
@@ -286,7 +289,7 @@ class NextToken(Protocol):
 
 @runtime_checkable
 class Streams(Protocol):
-    """Items as they come; joined they equal what `sample` gives."""
+    """What `sample` makes, while it is made: each batch is a clearer or longer state of the same n items, the last is `sample`'s."""
 
     def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]: ...
 

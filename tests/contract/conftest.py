@@ -17,6 +17,8 @@ from ilk import registry
 from ilk.dataset import split_dataset
 from ilk.distribution import Family
 from ilk.families.chain import Chain
+from ilk.families.diffusion import Diffusion
+from ilk.families.flow_matching import FlowMatching
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
 from ilk.families.ngram import NGram
@@ -35,6 +37,7 @@ torch.set_num_threads(1)
 
 # Options that keep the contract suite fast; a family that is not named here is checked with its defaults.
 SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
+                            "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
                             "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
 
 

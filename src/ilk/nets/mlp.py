@@ -1,8 +1,8 @@
 """A plain network: linear layers with a smooth nonlinearity, residual where widths agree."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import log, prod
 from typing import Annotated
 
 import torch
@@ -10,6 +10,8 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from ilk.distribution import Net, Port
+
+WAVES = 64
 
 
 class Layers(nn.Module):
@@ -33,6 +35,22 @@ class Layers(nn.Module):
         return out.reshape(-1, *self.gives)
 
 
+class Timed(nn.Module):
+    """Layers that are told a time, in 0 to 1000, as waves of many lengths: (B, *takes), (B,), (B, about) -> (B, *gives)."""
+
+    def __init__(self, port: Port, recipe: MLP) -> None:
+        super().__init__()
+        self.layers = Layers(replace(port, about=port.about + WAVES), recipe.width, recipe.depth, recipe.dropout)
+
+    def forward(self, x: Tensor, time: Tensor, about: Tensor | None = None) -> Tensor:
+        """The output of the last layer."""
+        half = WAVES // 2
+        angle = time[:, None].float() * torch.exp(torch.arange(half, device=time.device) * (-log(10_000) / half))
+        waves = torch.cat([angle.cos(), angle.sin()], 1)
+        out: Tensor = self.layers(x, waves if about is None else torch.cat([waves, about], 1))
+        return out
+
+
 @dataclass(frozen=True, kw_only=True)
 class MLP(Net):
     """A multilayer perceptron of `depth` hidden layers of `width` units.
@@ -47,4 +65,6 @@ class MLP(Net):
 
     def __call__(self, port: Port) -> nn.Module:
         """The network for a port."""
+        if port.role == "denoise":
+            return Timed(port, self)
         return Layers(port, self.width, self.depth, self.dropout)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ilk import registry
-from ilk.distribution import How, NextToken
+from ilk.distribution import Denoises, How, NextToken
 from ilk.errors import UsageError
 from ilk.memory import enough, held
 from ilk.model import Model
@@ -48,7 +48,7 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
     """
     if not 0 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
-    if how is not None and not isinstance(model.body, NextToken):
+    if how is not None and not isinstance(model.body, NextToken | Denoises):
         raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
     met, have = model.met, 0
     found: list[Any] = []

@@ -1,0 +1,235 @@
+"""What diffusion and flow matching share: a network that takes noise away, learned at many levels of it."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import log, pi, prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+from ilk.batch import Batch, Source
+from ilk.distribution import How, Net, Neural, Phase, Plan, Port
+from ilk.errors import UsageError
+from ilk.families._denoising_given import Box, Told, ToldContext, box_of
+from ilk.given import About, Evidence
+from ilk.nets._context import Context
+from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, levels
+from ilk.nets.mlp import MLP
+from ilk.nets.unet2d import UNet2D
+from ilk.rng import Rng
+from ilk.samplers._contract import Denoise, Sampler
+from ilk.samplers.heun import Heun
+from ilk.space import Reals, Space
+
+LOOK, CHUNK, FOLD = 20_000, 256, 14
+
+
+class Denoising(Neural[Any]):
+    """D(x, sigma), the expected data given x = data + sigma * noise; pictures folded so that the network is shown 2 x 2 pixels as one."""
+
+    center: Tensor
+    scale: Tensor
+
+    def build_net(self) -> None:
+        """The network, the scales of the data, and the context with one place more for "not told"."""
+        self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
+        self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
+        self.context = Context(self.about)
+        inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
+        net = self.family.net or default_net(inside)
+        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width + 1 if self.about else 0))
+        unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
+        self.register_buffer("center", torch.zeros(unit))
+        self.register_buffer("scale", torch.ones(unit))
+        self.path, self.answer = PATHS[self.family.path], ANSWERS[self.family.predict]
+
+    def prepare(self, data: Source) -> None:
+        """Centre and scale, a channel's or a number's, from at most 20,000 items."""
+        few = data.take(torch.arange(min(len(data), LOOK)))
+        x = few.tensor.double().reshape(len(few), *self.shape)
+        over = (0, 2, 3) if pictures(self.shape) else (0,)
+        center, spread = x.mean(over).reshape(self.center.shape), x.std(over, correction=0).reshape(self.center.shape)
+        self.center.copy_(center)
+        self.scale.copy_(spread.where(spread > 1e-6 * (1 + center.abs()), torch.ones_like(spread)))
+        self.context.prepare(few.context)
+
+    def phases(self) -> Sequence[Phase]:
+        """Squared error of the network's answer."""
+        return [Phase("denoise", self.net.parameters, self._loss)]
+
+    def plan(self, items: int) -> Plan:
+        """Many small steps; weights averaged over some hundreds of them."""
+        batch = int(min(64 if pictures(self.shape) else 256, max(16, items // 16)))
+        steps = int(min(max(600, 40 * items // batch), 4000 if pictures(self.shape) else 8000))
+        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 10))
+
+    def _loss(self, batch: Batch, rng: Rng) -> Tensor:
+        x = self.standard(batch.tensor)
+        sigma = self.path.learned(rng.child("level").uniform(len(x))).float().clamp(LEAST, MOST).to(x.device)
+        noise = rng.child("noise").normal(*x.shape).float().to(x.device)
+        told = self._told(batch.context, rng.child("drop").uniform(len(x)) >= self.family.drop)
+        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        noisy = x + s * noise
+        answer = self._ask(self.answer.shown(s) * noisy, sigma, told)
+        wanted = (x - self.answer.skip(s) * noisy) / self.answer.out(s)
+        return (answer - wanted).square().flatten(1).mean(1)
+
+    def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
+        folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
+        out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
+        return pixel_shuffle(out, self.fold) if self.fold > 1 else out
+
+    def standard(self, x: Tensor) -> Tensor:
+        """Items as the network knows them: standard deviation about 1, float32."""
+        return ((x.reshape(len(x), *self.shape) - self.center) / self.scale).float()
+
+    def _raw(self, x: Tensor) -> Tensor:
+        return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
+
+    def _told(self, context: Mapping[str, Batch], keep: Tensor | None = None) -> Tensor | None:
+        """What the network is told: the context and a 0, or zeros and a 1 where it is not kept."""
+        if not self.about:
+            return None
+        known = self.context(context)
+        there = torch.ones(len(known), 1, device=known.device) if keep is None else keep.to(known)[:, None]
+        return torch.cat([known * there, 1 - there], 1)
+
+    @torch.no_grad()
+    def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
+        """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); an empty context is none."""
+        told = self._told(context) if context or not self.about else self._untold(len(x), x.device)
+        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        return self.answer.skip(s) * x + self.answer.out(s) * self._ask(self.answer.shown(s) * x, sigma, told)
+
+    def _untold(self, n: int, device: torch.device) -> Tensor:
+        told = torch.zeros(n, self.context.width + 1, device=device)
+        told[:, -1] = 1
+        return told
+
+    def guided(self, context: Mapping[str, Batch], weight: float) -> Denoise:
+        """The denoiser leaning towards its context: D without it + weight * the difference it makes (Ho & Salimans 2022)."""
+        def denoise(x: Tensor, sigma: float) -> Tensor:
+            level = torch.full((len(x),), sigma)
+            if not self.about or weight == 1:
+                return self.denoise(x, level, context)
+            s = level.reshape(-1, *[1] * (x.ndim - 1))
+            told = self._told(context)
+            both = torch.cat([told, self._untold(len(x), x.device)]) if told is not None else None
+            asked, free = self._ask((self.answer.shown(s) * x).repeat(2, *[1] * (x.ndim - 1)), level.repeat(2), both).chunk(2)
+            return self.answer.skip(s) * x + self.answer.out(s) * (free + weight * (asked - free))
+        return denoise
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
+        """Labels by their shares in training, then items from noise."""
+        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {}, how)
+
+    def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
+        """Items given their context."""
+        *_, last = self.unfold(n, rng, context, how)
+        return last
+
+    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
+        """The items after every step of the sampler, noise and all."""
+        yield from self.unfold(n, rng, self.context.draw(n, rng) if self.about else {}, how)
+
+    @torch.no_grad()
+    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None) -> Iterator[Batch]:
+        """States of n items, each with its context; `CHUNK` items at a time go through the network."""
+        sampler = sampling(how)
+        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
+        if len(walks) == 1:
+            yield from (Batch(self._raw(x)) for x in walks[0])
+        else:
+            yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
+
+    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None) -> Iterator[Tensor]:
+        sigmas = levels(self.path, sampler.steps)
+        denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance)
+
+        def noise(name: str, i: int) -> Tensor:
+            return rng.child(name, i).normal(n, *self.shape).float()
+        x = noise("start", 0) * sigmas[0]
+        if n == 0:
+            return iter([x])
+        if box is None:
+            return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
+        return box.walk(self, denoise, x, sampler, sigmas, noise)
+
+    @torch.no_grad()
+    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
+        """The variational bound in continuous time (Kingma et al. 2021), at `levels` stratified noise levels, in nats, (B,) float64.
+
+        It bounds the law of ancestral sampling without guidance; a mean over noise, so it may lie above the bound by chance.
+        """
+        if self.about and not batch.context:
+            if self.context.sizes is None:
+                raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+            n, shares = len(batch), self.context.share.tolist()
+            found = [self.log_prob_bound(replace(batch, context=self.context.labels(torch.full((n,), i))), rng) + share for i, share in enumerate(shares)]
+            return torch.stack(found).logsumexp(0)
+        parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+
+    def _bound(self, batch: Batch, rng: Rng) -> Tensor:
+        x, k, d = self.standard(batch.tensor), self.family.levels, prod(self.shape)
+        u = (rng.child("level").uniform(len(x), 1) + torch.arange(k)[None] / k) % 1
+        total = torch.zeros(len(x), dtype=torch.double)
+        width = log(MOST / LEAST)
+        for j in range(k):
+            total += 0.5 * 2 * width / k * self._error(x, LEAST * (width * u[:, j]).exp().float(), rng.child("noise", j), batch.context)
+        last = torch.full((len(x),), LEAST)
+        total += 0.5 * self._error(x, last, rng.child("last"), batch.context) + 0.5 * d * log(2 * pi * LEAST**2)
+        total += 0.5 * x.double().flatten(1).square().sum(1) / MOST**2
+        return -total - float(self.scale.double().log().sum()) * (d // self.scale.numel())
+
+    def _error(self, x: Tensor, sigma: Tensor, rng: Rng, context: Mapping[str, Batch]) -> Tensor:
+        """|x - D|^2 / sigma^2 at one noise level each, (B,) float64."""
+        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        noisy = x + s * rng.normal(*x.shape).float()
+        return ((x - self.denoise(noisy, sigma, context)) / s).double().flatten(1).square().sum(1)
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """A context, met exactly; ranges and numbers that are kept, met by guidance."""
+        if isinstance(evidence, About):
+            return ToldContext(self, evidence.context, None)
+        box = box_of(evidence, getattr(self.space, "shape", ()))
+        return None if box is None else Told(self, {}, box)
+
+
+def _last(states: Iterator[Tensor]) -> Tensor:
+    *_, last = states
+    return last
+
+
+def pictures(shape: tuple[int, ...]) -> bool:
+    """Whether items are images: channels, height and width of at least 4."""
+    return len(shape) == 3 and min(shape[1:]) >= 4
+
+
+def default_net(shape: tuple[int, ...]) -> Net:
+    """A U-shaped network for pictures, halved until about 8 x 8; a plain one for anything else."""
+    if not pictures(shape):
+        return MLP(width=256, depth=4)
+    side, multiples = min(shape[1:]), [1, 2]
+    while side // 2 ** (len(multiples) - 1) > 10:
+        multiples.append(multiples[-1] + (len(multiples) < 3))
+    return UNet2D(width=32, multiples=tuple(multiples), attention=1)
+
+
+def sampling(how: How | None) -> Sampler:
+    """The how as a way of denoising; UsageError for one that is not."""
+    if how is None:
+        return Heun(steps=5)
+    if not isinstance(how, Sampler):
+        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM and DDPM do")
+    return how
+
+
+
+
+def refuses(space: Space) -> str | None:
+    """Anything but Reals."""
+    return None if isinstance(space, Reals) and prod(space.shape) >= 1 else "takes Reals"

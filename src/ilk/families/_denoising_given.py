@@ -1,0 +1,96 @@
+"""A denoising model with something known: its context, or ranges that some numbers are to lie in."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, prod, sqrt
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ilk.batch import Batch
+from ilk.distribution import How, Met
+from ilk.given import Evidence, Fix, Held, Within
+from ilk.rng import Rng
+from ilk.samplers._contract import Denoise, Sampler
+
+if TYPE_CHECKING:
+    from ilk.families._denoising import Denoising
+
+AGAIN = 3  # how often each step is taken, so that the free part can settle with the kept one
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Where every number has to lie, in data units; infinite where nothing is asked. A kept number is a range of no width."""
+
+    low: Tensor
+    high: Tensor
+
+    def clamped(self, batch: Batch) -> Batch:
+        """Items with every number in its range."""
+        return Batch(batch.tensor.clamp(self.low, self.high))
+
+    def walk(self, whole: Denoising, denoise: Denoise, x: Tensor, sampler: Sampler, sigmas: Sequence[float], noise: Callable[[str, int], Tensor]) -> Iterator[Tensor]:
+        """The sampler, the expected data always put into the box; each step is taken some times, noise put back between (Lugmayr et al. 2022)."""
+        low, high = whole.standard(self.low[None]), whole.standard(self.high[None])
+
+        def inside(x: Tensor, sigma: float) -> Tensor:
+            return denoise(x, sigma).clamp(low, high)
+        for i, (now, ahead) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+            for j in range(i * AGAIN, i * AGAIN + (AGAIN if ahead > 0 else 1)):
+                if j > i * AGAIN:
+                    x = x + sqrt(now**2 - ahead**2) * noise("again", j)
+                *_, x = sampler.states(inside, x, [now, ahead], lambda k, j=j: noise("step", j))  # type: ignore[misc]
+            yield x
+
+
+class Told:
+    """p(x | context), or the model leaning into a box."""
+
+    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None) -> None:
+        self.whole, self.context, self.box = whole, context, box
+        self.met = Met("exact" if box is None else "guided")
+
+    def _said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
+        if self.context or not self.whole.about:
+            return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
+        return self.whole.context.draw(n, rng)
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
+        """Items with what is known; kept numbers are exactly as they were."""
+        *_, last = self.stream(n, rng, how)
+        return last
+
+    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
+        """The same, state by state."""
+        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box):
+            yield state if self.box is None else self.box.clamped(state)
+
+
+class ToldContext(Told):
+    """p(x | context) alone: it scores, and may be told more."""
+
+    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
+        """Bound on log p(x | context)."""
+        return self.whole.log_prob_bound(replace(batch, context=self._said(len(batch), rng)), rng)
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """Ranges, too."""
+        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
+        return None if box is None else Told(self.whole, self.context, box)
+
+
+def box_of(evidence: Evidence, shape: tuple[int, ...]) -> Box | None:
+    """The ranges that evidence speaks of; None for evidence that speaks of none."""
+    if isinstance(evidence, Held):
+        mask, values = evidence.mask.reshape(shape), evidence.values.reshape(shape).double()
+        return Box(values.where(mask, -inf), values.where(mask, inf))
+    if not isinstance(evidence, Fix | Within):
+        return None
+    ranges = evidence.ranges if isinstance(evidence, Within) else {i: (v, v) for i, v in evidence.values.items()}
+    low, high = (torch.full((prod(shape),), bound, dtype=torch.double) for bound in (-inf, inf))
+    for i, (least, most) in ranges.items():
+        low[i], high[i] = least, most
+    return Box(low.reshape(shape), high.reshape(shape))

@@ -1,0 +1,95 @@
+"""Noise levels: what a network is shown of x = data + sigma * noise, what it answers, and which levels it learns and is asked at.
+
+Data have standard deviation about 1 here. Every Gaussian path is this one at another scale, so paths differ only in how often each
+sigma is learned and in the levels that a sampler visits.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import atan, pi
+
+import torch
+from torch import Tensor
+
+LEAST, MOST = 0.004, 80.0
+BETAS = (1e-4, 0.02, 1000)   # of the linear path: Ho et al. 2020
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network's output F means: D(x, sigma) = skip(sigma) x + out(sigma) F(shown(sigma) x)."""
+
+    shown: Callable[[Tensor], Tensor]
+    skip: Callable[[Tensor], Tensor]
+    out: Callable[[Tensor], Tensor]
+
+
+def _unit(s: Tensor) -> Tensor:
+    return torch.rsqrt(1 + s * s)
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "v": Answer(_unit, lambda s: _unit(s) ** 2, lambda s: s * _unit(s)),                    # Karras et al. 2022; Salimans & Ho 2022 up to sign
+    "eps": Answer(_unit, torch.ones_like, lambda s: -s),                                    # the noise: Ho et al. 2020
+    "x0": Answer(_unit, torch.zeros_like, torch.ones_like),                                 # the data
+    "u": Answer(lambda s: 1 / (1 + s), lambda s: 1 / (1 + s), lambda s: -s / (1 + s)),      # noise - data: Lipman et al. 2023
+}
+
+
+@dataclass(frozen=True)
+class Path:
+    """`learned`: uniform numbers -> the sigmas to learn; `visited`: times from 1 down to 0 -> the sigmas of a sampler."""
+
+    learned: Callable[[Tensor], Tensor]
+    visited: Callable[[Tensor], Tensor]
+
+
+def _normal(mean: float, spread: float) -> Callable[[Tensor], Tensor]:
+    return lambda u: (mean + spread * torch.special.ndtri(u)).exp()
+
+
+def _polynomial(time: Tensor, rho: float = 7.0) -> Tensor:
+    low, high = LEAST ** (1 / rho), MOST ** (1 / rho)
+    return torch.pow(low + time * (high - low), rho)
+
+
+def _tangent(time: Tensor) -> Tensor:
+    low, high = atan(LEAST), atan(MOST)
+    return (low + time * (high - low)).tan()
+
+
+def _straight(time: Tensor) -> Tensor:
+    low, high = LEAST / (1 + LEAST), MOST / (1 + MOST)
+    at = low + time * (high - low)
+    return at / (1 - at)
+
+
+def _linear(time: Tensor) -> Tensor:
+    first, last, steps = BETAS
+    at = time * steps
+    log_kept = -(first * at + (last - first) * at * at / (2 * steps))   # log of the signal's share, beta integrated over steps
+    return (torch.expm1(-log_kept)).sqrt().clamp(LEAST, 160.0)
+
+
+PATHS: Mapping[str, Path] = {
+    "edm": Path(_normal(-0.5, 1.2), _polynomial),        # Karras et al. 2022, table 1, for data of standard deviation 1
+    "cosine": Path(lambda u: (u * pi / 2).tan(), _tangent),   # Nichol & Dhariwal 2021
+    "linear": Path(_linear, _linear),
+    "straight": Path(_normal(0.0, 1.0), _straight),      # optimal transport between noise and data; times logit-normal (Esser et al. 2024)
+}
+
+
+def levels(path: Path, steps: int) -> list[float]:
+    """`steps` noise levels from the highest down, then 0.
+
+    >>> levels(PATHS["straight"], 2)[-1]
+    0.0
+    """
+    times = torch.linspace(1, 0, steps + 1, dtype=torch.double)[:-1]
+    return [*path.visited(times).tolist(), 0.0]
+
+
+def clock(sigma: Tensor) -> Tensor:
+    """A noise level as the time that networks are told, 0 to 1000."""
+    return sigma.atan() * (2000 / pi)
