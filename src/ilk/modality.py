@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -151,6 +151,14 @@ class Modality(ABC, Generic[C]):
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
         """The comparisons with constants in the data's own types; UsageError for a part or constant that can't be."""
         return tuple(tests)
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """A modality whose items have parts that can be kept one by one."""
+
+    def parts(self, item: Any) -> Mapping[str, Value]:
+        """The parts of a collection of one item, by the names that `Keep` knows."""
 
 
 def groups(modality: Modality[C], items: C) -> Tensor:

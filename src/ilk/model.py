@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_t
 
 if TYPE_CHECKING:
     from .distribution import How
+    from .region import Region
     from .verbs.condition import Conditioned
     from .verbs.evaluate import Evaluation
     from .verbs.score import Score
@@ -51,6 +52,12 @@ class Model:
         from .verbs.sample import sample
 
         return sample(self, n, seed, how).items
+
+    def edit(self, item: Any, redo: Region | Sequence[str], n: int = 1, seed: int = 0) -> Any:
+        """The item with part of it made anew, n times: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
+        from .verbs.edit import edit
+
+        return edit(self, item, redo, n, seed)
 
     def score(self, items: Any, seed: int = 0) -> Score:
         """Nats per raw item, and whether exact, a bound or an estimate."""

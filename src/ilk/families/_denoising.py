@@ -24,7 +24,7 @@ from ilk.samplers._contract import Denoise, Sampler
 from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
-LOOK, CHUNK, FOLD = 20_000, 256, 14
+LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
 
 
 class Denoising(Neural[Any]):
@@ -132,7 +132,7 @@ class Denoising(Neural[Any]):
         return last
 
     def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The items after every step of the sampler, noise and all."""
+        """The items after every step of the sampler, noise and all, at the spread of data."""
         yield from self.unfold(n, rng, self.context.draw(n, rng) if self.about else {}, how)
 
     @torch.no_grad()
@@ -141,7 +141,8 @@ class Denoising(Neural[Any]):
         sampler = sampling(how)
         walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
         if len(walks) == 1:
-            yield from (Batch(self._raw(x)) for x in walks[0])
+            for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
+                yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
         else:
             yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
 
@@ -153,10 +154,32 @@ class Denoising(Neural[Any]):
             return rng.child(name, i).normal(n, *self.shape).float()
         x = noise("start", 0) * sigmas[0]
         if n == 0:
-            return iter([x])
+            return iter([x] * sampler.steps)
         if box is None:
             return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
         return box.walk(self, denoise, x, sampler, sigmas, noise)
+
+    @torch.no_grad()
+    def encode(self, batch: Batch) -> Batch:
+        """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
+        sigmas = levels(self.path, CODE_STEPS)[::-1]
+        sigmas[0] = LEAST
+        x = torch.cat([_last(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
+        return Batch((x / sigmas[-1]).double().reshape(len(batch), *getattr(self.space, "shape", ())))
+
+    @torch.no_grad()
+    def decode(self, codes: Batch) -> Batch:
+        """The item that each noise leads to."""
+        sigmas = levels(self.path, CODE_STEPS)
+        made = []
+        for part in _cut(codes):
+            noise = part.tensor.reshape(len(part), *self.shape).float() * sigmas[0]
+            made.append(self._raw(_last(Heun().states(self.guided(part.context, 1.0), noise, sigmas, _none))))
+        return Batch(torch.cat(made))
+
+    def code_space(self) -> Space:
+        """As many numbers as the items have."""
+        return self.space
 
     @torch.no_grad()
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
@@ -197,6 +220,14 @@ class Denoising(Neural[Any]):
             return ToldContext(self, evidence.context, None)
         box = box_of(evidence, getattr(self.space, "shape", ()))
         return None if box is None else Told(self, {}, box)
+
+
+def _cut(batch: Batch) -> list[Batch]:
+    return [batch.cut(i, i + CHUNK) for i in range(0, max(1, len(batch)), CHUNK)]
+
+
+def _none(step: int) -> Tensor:
+    return torch.zeros(())
 
 
 def _last(states: Iterator[Tensor]) -> Tensor:

@@ -129,6 +129,10 @@ class Array(Modality[Items]):
             out &= {"==": inside, "in": inside, "!=": ~inside, "not in": ~inside, "<": x < v, "<=": x <= v, ">": x > v, ">=": x >= v}[t.sign]
         return torch.from_numpy(out)
 
+    def parts(self, item: Items) -> dict[str, Value]:
+        """Every number by its place."""
+        return {",".join(map(str, at)): value.item() for at, value in np.ndenumerate(item[0])}
+
     def take(self, items: Items, index: Tensor) -> Items:
         """Items by index."""
         taken: Items = items[index.numpy()]

@@ -18,7 +18,7 @@ from torch import Tensor
 from ilk.dataset import Dataset, Origin, given_splits
 from ilk.errors import DataError, UsageError
 from ilk.files import atomic
-from ilk.given import Test
+from ilk.given import Test, Value
 from ilk.modalities._columns import Boolean, Category, Identifier, Number, Words
 from ilk.modalities._infer import columns as infer
 from ilk.modalities._infer import conform, inferred
@@ -141,6 +141,10 @@ class Table(Modality[pl.DataFrame]):
     def codecs(self) -> Sequence[type[Codec[pl.DataFrame]]]:
         """Numbers as numbers first, then everything as whole numbers."""
         return (NativeColumns, CellColumns)
+
+    def parts(self, item: pl.DataFrame) -> dict[str, Value]:
+        """Every cell by its column."""
+        return dict(item.row(0, named=True))
 
     def take(self, items: pl.DataFrame, index: Tensor) -> pl.DataFrame:
         """Rows by index; a run of rows is a view."""
