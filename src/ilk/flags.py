@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
+from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,7 +18,8 @@ from .errors import UsageError, nearest
 
 DEFAULTS = {"table": "made", "text": "ngram"}
 HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}}
-SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text"}
+SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
+            **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}
 
 
 def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -64,7 +66,13 @@ def _guess(data: str) -> str:
         if data in catalogue.names():
             kind: str = catalogue.entry(data).modality
             return kind if kind in registry.names("modalities") else "table"
-    return SUFFIXES.get(path.suffix.lower(), "text" if os.path.isdir(path) else "table")
+    return _of_folder(path) if os.path.isdir(path) else SUFFIXES.get(path.suffix.lower(), "table")
+
+
+def _of_folder(path: Path) -> str:
+    """The kind of data of the first file found whose suffix says one, hidden files left out."""
+    files = (Path(name) for _, _, names in os.walk(path) for name in sorted(names) if not name.startswith("."))
+    return next((kind for file in islice(files, 1000) if (kind := SUFFIXES.get(file.suffix.lower()))), "text")
 
 
 def _value(words: Sequence[str], flag: str) -> str | None:

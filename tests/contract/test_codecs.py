@@ -15,7 +15,7 @@ from ilk.modality import Limits
 from ilk.rng import Rng
 from ilk.testing import check_codec
 
-from .conftest import atoms, dates, gaps, pictures, reals, small, texts, wide
+from .conftest import atoms, dates, dice, gaps, pictures, reals, small, texts, wide
 
 FRAMES = {"small": small, "wide": wide, "gaps": gaps, "reals": reals, "atoms": atoms, "dates": dates}
 RULES = {"small": ("`k k` < 2 and 城市 == '北京'", "城市 == None", "`k k` in [0, 3]", "flag not in ['y']"),
@@ -48,6 +48,17 @@ def test_arrays(items: Any) -> None:
     place = ",".join("0" * len(data.modality.shape)) if data.modality.shape else "0"  # type: ignore[attr-defined]
     for kind in data.modality.codecs():
         check_codec(kind, data.modality, data.items, data.items, [parse(f"`{place}` > 0.5"), parse(f"`{place}` <= 1 and `{place}` >= 0")])
+
+
+@pytest.mark.parametrize(("levels", "channels"), [(256, 1), (256, 3), (256, 4), (2, 1), (2, 3)])
+def test_images(levels: int, channels: int) -> None:
+    x = (dice(2).integers(0, levels, (60, 8, 9, channels)) * (255 // (levels - 1))).astype(np.uint8)
+    data = ilk.Image().read(x, Limits())
+    end = "" if channels == 1 else f",{channels - 1}"
+    rules = (f"`0,0{end}` > 100", f"`7,8{end}` <= 200 and `2,3{end}` != 255", f"`1,2{end}` in [0, 3, 200]", f"`1,2{end}` >= 0", f"`4,4{end}` == 0 and `3,3{end}` == 255")
+    assert [kind.keeps for kind in data.modality.codecs()] == ["bijection"] * (levels == 2) + ["refines", "bijection"]
+    for kind in data.modality.codecs():
+        check_codec(kind, data.modality, data.items[:30], data.items, [parse(rule) for rule in rules])
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.2, 0.30000000000000004] * 20, [1e-12, 2e-12, 5e-12] * 20, [1e15, 1e15 + 2, 1e15 + 6] * 20, [-0.0, 0.0, 1.5] * 20,

@@ -17,7 +17,7 @@ from ilk.given import Test, parse
 from ilk.modality import Limits
 from ilk.testing import check_modality
 
-from .conftest import atoms, dates, gaps, pictures, reals, small, texts
+from .conftest import atoms, dates, gaps, photos, pictures, reals, small, texts
 
 MODALITIES = registry.names("modalities")
 
@@ -46,7 +46,9 @@ EXAMPLES: dict[str, list[Example]] = {
     "text": [Example([t for t in texts() if t], "a.txt", tests=(kept("a"), kept("ab"), kept(""))), Example(texts(), "a.jsonl", tests=(kept("月"),)),
              Example(["two\nlines", "", "tab\t\u2028 and 👩‍👧", "\r\n"] * 3, "a.jsonl", tests=(kept("two"),))],
     "array": [Example(pictures(), "a.npy", ("`0,0` > 0", "`0,1` == 1 and `1,1` != 2", "`1,0` in [0, 2]")), Example(pictures().astype(np.int64) - 1, "a.npz", ("`0,0` < 0",)),
-              Example(reals().to_numpy(), "a.npy", ("`0` < 1", "`0` > -1 and `1` <= 0.5")), Example(np.linspace(-2, 5, 50, dtype=np.float32), "a.npz")]}
+              Example(reals().to_numpy(), "a.npy", ("`0` < 1", "`0` > -1 and `1` <= 0.5")), Example(np.linspace(-2, 5, 50, dtype=np.float32), "a.npz")],
+    "image": [Example(photos(1), "a.zip", ("`0,0` > 100", "`1,1` != 0 and `7,8` <= 254")), Example(photos(3), "a.npz", ("`3,2,1` in [0, 1, 255]",)),
+              Example(photos(4), "b.zip"), Example(photos(1) // 128 * 255, "b.npz", ("`0,0` == 255",))]}
 ALL = [(name, e) for name in MODALITIES for e in EXAMPLES.get(name, ())]
 
 

@@ -19,7 +19,7 @@ from ilk.errors import DataError, UsageError
 
 CSV = b"|a line to skip\n 1, x ,yes.\n2,?,no.\n\n3,y,yes\n"
 KINDS = {"pip", "npm", "apt", "https", "sklearn", "stdlib"}
-FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "chords", "recordings"}
+FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "chords", "recordings"}
 
 
 def sha(data: bytes) -> str:
@@ -76,7 +76,7 @@ def test_entry_is_complete(name: str) -> None:
 
 
 def test_names_hold_what_was_promised() -> None:
-    promised = "adult nltcs plants dna mushrooms jsb shakespeare spoken_digits mnist tang iris wine breast_cancer diabetes digits topics"
+    promised = "adult nltcs plants dna mushrooms jsb shakespeare spoken_digits mnist emoji tang iris wine breast_cancer diabetes digits topics"
     assert set(promised.split()) <= set(catalogue.names())
     assert catalogue.names() == tuple(sorted(catalogue.names()))
 

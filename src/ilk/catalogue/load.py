@@ -21,6 +21,7 @@ from .index import Entry, entry
 from .unpack import gunzip, pick
 
 T = TypeVar("T")
+_QUATRAIN = re.compile(r"((?:\w{5}[，。！？；：、]){2})((?:\w{5}[，。！？；：、]){2})|((?:\w{7}[，。！？；：、]){2})((?:\w{7}[，。！？；：、]){2})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class Arrays:
     """Items as an array, the first axis counting them, and a class per item if they have one."""
 
     items: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None = None
+    labels: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def texts(name: str, offline: bool = False) -> dict[str, list[str]]:
     >>> texts("topics")["all"][0].strip() != ""
     True
     """
-    return _loaded(name, offline, "text", {"text": _whole, "topics": _topics, "poems": _poems})
+    return _loaded(name, offline, "text", {"text": _whole, "topics": _topics, "poems": _poems, "quatrains": _quatrains})
 
 
 def arrays(name: str, offline: bool = False) -> dict[str, Arrays]:
@@ -65,7 +66,7 @@ def arrays(name: str, offline: bool = False) -> dict[str, Arrays]:
     >>> arrays("digits")["all"].items.shape
     (1797, 8, 8)
     """
-    return _loaded(name, offline, "an array", {"bits": _bits, "images": _images, "greys": _greys})
+    return _loaded(name, offline, "an array", {"bits": _bits, "images": _images, "greys": _greys, "emoji": _emoji})
 
 
 def chords(name: str, offline: bool = False) -> dict[str, list[list[list[int]]]]:
@@ -170,6 +171,12 @@ def _greys(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, Arrays]:
     return {"all": Arrays((np.concatenate(stacks) * 255).round().astype(np.uint8), labels.astype(np.int64))}
 
 
+def _emoji(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, Arrays]:
+    from .emoji import pictures
+
+    return {split: Arrays(*pictures(data[0])) for split, data in content.items()}
+
+
 def _whole(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[str]]:
     return {split: [data.decode("utf-8") for data in parts] for split, parts in content.items()}
 
@@ -188,6 +195,16 @@ def _poems(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[str]
 
 def _lines(poems: Sequence[dict[str, Any]]) -> list[str]:
     return ["\n".join([p["title"], *p["paragraphs"]]) for p in poems if p["paragraphs"] and not p.get("error_type")]
+
+
+def _quatrains(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[str]]:
+    """Poems of four lines of five or of seven characters, without their titles, two lines and their marks a row."""
+    return {split: [poem for data in parts for poem in _four(json.loads(data))] for split, parts in content.items()}
+
+
+def _four(poems: Sequence[dict[str, Any]]) -> list[str]:
+    whole = ["".join(p["paragraphs"]) for p in poems if not p.get("error_type")]
+    return ["\n".join(half for half in m.groups() if half) for m in map(_QUATRAIN.fullmatch, whole) if m]
 
 
 def _chords(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[list[list[int]]]]:

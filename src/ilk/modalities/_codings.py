@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Any
 
@@ -137,7 +137,7 @@ class CellCoding(Coding):
         asked = span(tests, self.column.to_fine, self.column.grid)
         loose = () if asked.only is None or self.column.grid else tuple(p for p in asked.only if p not in self.column.atoms)
         if loose and len(set(asked.only or ())) > 1:
-            raise UsageError(f"`{self.column.name}` is continuous: no single number of several has a probability", remedy="ask for a range", code="GIVEN")
+            raise _several(self.column, asked.only or ())
         if loose:
             return self._kept(loose[0], asked)
         mass = self.cells.mass(asked)
@@ -184,8 +184,11 @@ class RealCoding(Coding):
 
     def lower(self, tests: Sequence[Test]) -> Piece:
         """Ranges, and equality (a range of one step on a grid); the rest is left to rejection."""
+        tests = [_single(t) for t in tests]
         ranges = [t for t in tests if t.sign in ("<", "<=", ">", ">=")]
         same = [t for t in tests if t.sign == "=="]
+        if not self.column.grid and not same and (some := [t.value for t in tests if t.sign == "in" and isinstance(t.value, tuple)]):
+            raise _several(self.column, some[0])
         rest = tuple(t for t in tests if t not in ranges and t not in same)
         asked = span(ranges, self.column.to_fine, self.column.grid)
         if same:
@@ -203,6 +206,17 @@ class RealCoding(Coding):
         if asked.low > asked.high:
             raise UsageError(f"contradictory: {' and '.join(map(str, tests))}", code="CONTRADICTION", param="given")
         return Piece(Within({0: (asked.low, asked.high)}), Limit(asked), rest=rest)
+
+
+def _single(test: Test) -> Test:
+    """One of a single value is that value."""
+    return replace(test, sign="==", value=test.value[0]) if test.sign == "in" and isinstance(test.value, tuple) and len(set(test.value)) == 1 else test
+
+
+def _several(column: Number | When, values: Sequence[Any]) -> UsageError:
+    """Numbers that are asked of a continuous column, each of probability 0."""
+    span = " and ".join(str(Test(column.name, sign, value)) for sign, value in ((">=", min(values)), ("<=", max(values))))
+    return UsageError(f"`{column.name}` is continuous: no single number of several has a probability", remedy=f"ask for a range: {span}", code="GIVEN", param="given")
 
 
 class IdentifierCoding(Coding):

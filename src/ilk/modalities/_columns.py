@@ -1,8 +1,6 @@
 """What a column of a table is: its type fixes its base measure and what may be asked of it. One class a kind."""
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -160,12 +158,16 @@ class Number(Column):
 
 @dataclass(frozen=True, kw_only=True)
 class Identifier(Column):
-    """A name of the row and nothing else: not modelled, never copied, made afresh; scores leave it out."""
+    """A name of the row and nothing else: not modelled, never copied, made afresh; scores leave it out.
+
+    A text is `prefix` and a number, with zeros before it up to `width` digits.
+    """
 
     kind: Literal["identifier"] = "identifier"
     first: int = 0
     number: bool = False
     prefix: str = ""
+    width: int = 0
 
     def describe(self) -> str:
         """Identifier."""
@@ -176,7 +178,7 @@ class Identifier(Column):
         first = self.first + start
         if self.number:
             return pl.Series(self.name, np.arange(first, first + rows))
-        return pl.Series(self.name, [f"{self.prefix}{first + i}" for i in range(rows)], dtype=pl.String)
+        return pl.Series(self.name, [self.prefix + str(first + i).zfill(self.width) for i in range(rows)], dtype=pl.String)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +195,13 @@ class Words(Column):
 AnyColumn = Category | Boolean | Number | When | Identifier | Words
 
 
-def prefix_of(values: Sequence[str]) -> str:
-    """What texts such as "user-17" begin with."""
-    got = re.match(r"^(.*?)\d*$", values[0]) if values else None
-    prefix = got[1] if got else ""
-    return prefix if prefix and all(v.startswith(prefix) for v in values) else "new-"
+def identifier(name: str, maybe: bool, there: pl.Series) -> Identifier:
+    """Texts such as "user-017": new ones are written alike and count on from the largest. Others are followed by "new-1" and so on."""
+    prefix, digits = (there.str.extract(r"^(.*?)([0-9]{1,18})$", group) for group in (1, 2))
+    if not len(there) or digits.null_count() or prefix.n_unique() > 1:
+        return Identifier(name=name, maybe=maybe, prefix="new-", first=len(there) + 1)
+    width = digits.filter(digits.str.contains("^0.")).str.len_chars().max() or 0
+    return Identifier(name=name, maybe=maybe, prefix=prefix[0], width=int(width), first=int(digits.cast(pl.Int64).max()) + 1)  # type: ignore[arg-type]
 
 
 def floats_of(series: pl.Series) -> Floats:

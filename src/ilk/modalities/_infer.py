@@ -11,7 +11,7 @@ import torch
 
 from ilk.errors import DataError, UsageError, nearest
 from ilk.modalities._cells import Floats
-from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, Words, floats_of, prefix_of
+from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, Words, floats_of, identifier
 from ilk.modalities._times import DAY, SECOND, When
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "#N/A", "<NA>", "?")
@@ -124,7 +124,7 @@ def _texts(series: pl.Series, there: pl.Series) -> AnyColumn:
     distinct = there.n_unique()
     longest = int(there.str.len_chars().max() or 0)  # type: ignore[arg-type]
     if distinct == n and n >= 20 and longest <= 40 and not bool(there.str.contains(r"\s").any()) and int(there.str.contains(r"\d").sum()) > 0.5 * n:
-        return Identifier(name=name, maybe=maybe, prefix=prefix_of(there.head(1000).to_list()), first=n + 1)
+        return identifier(name, maybe, there)
     if distinct > MOST_VALUES or (distinct > 50 and distinct > 0.5 * n):
         return Words(name=name, maybe=maybe)
     return Category(name=name, maybe=maybe, values=tuple(there.unique().sort().to_list()))
@@ -200,7 +200,7 @@ def _as_asked(series: pl.Series, asked: str, first_row: int) -> tuple[pl.Series,
             return text, Category(name=name, maybe=maybe, values=tuple(there.unique().sort().to_list()))
         if asked == "text":
             return text, Words(name=name, maybe=maybe)
-        return text, Identifier(name=name, maybe=maybe, prefix=prefix_of(there.head(1000).to_list()), first=len(there) + 1)
+        return text, identifier(name, maybe, there)
     if asked == "boolean":
         lower = series.cast(pl.String).str.to_lowercase()
         return _strict(series, lower.replace_strict(["true", "false", "1", "0", "yes", "no"], [True, False] * 3, default=None, return_dtype=pl.Boolean),

@@ -31,10 +31,10 @@ def prefix_of(tests: Sequence[Test]) -> str:
                              remedy="a text can be given its beginning: prefix == 'Once'")
         if why := surrogates([test.value]):
             raise UsageError(f"the prefix has {why}", code="GIVEN", param="given")
-    asked = sorted((str(t.value) for t in tests), key=len)
-    if any(not asked[-1].startswith(prefix) for prefix in asked):
-        raise UsageError(f"no text begins both with {asked[0]!r} and with {asked[-1]!r}", code="GIVEN", param="given")
-    return asked[-1] if asked else ""
+    longest = max((str(t.value) for t in tests), key=len, default="")
+    if other := [str(t.value) for t in tests if not longest.startswith(str(t.value))]:
+        raise UsageError(f"contradictory: no text begins both with {other[0]!r} and with {longest!r}", code="CONTRADICTION", param="given")
+    return longest
 
 
 def surrogates(items: Texts) -> str | None:

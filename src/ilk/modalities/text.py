@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..dataset import Dataset, Origin, given_splits
 from ..errors import DataError, ResourceError, UsageError, printable
-from ..given import Given, Keep, Test, Value, as_given
+from ..given import Given, Keep, Test, Value, as_given, parse
 from ..modality import Codec, Limits, Modality, Shown
 from ._encoding import decode
 from ._files import read_bytes, suffix_of, walk, write_bytes
@@ -81,7 +81,7 @@ class Text(Modality[Texts]):
             raise ResourceError(f"{at} has more than {limits.items} items", code="TOO_LARGE")
         if not all(items.values()):
             raise DataError(f"{at} has no text in it", code="EMPTY")
-        origin = Origin(str(at), notes=(f"one item per {per}", *notes, *(note for d in read.values() for note in d.notes())))
+        origin = Origin(str(at), notes=(first.note(per), *notes, *(note for d in read.values() for note in d.notes())))
         return self._dataset(items, per, origin)
 
     def _dataset(self, items: Mapping[str, Texts], per: Per, origin: Origin) -> Dataset[Texts]:
@@ -117,6 +117,10 @@ class Text(Modality[Texts]):
             return (BPE,)
         return (Characters,) if self.tokens == "characters" else (Bytes,)
 
+    def parts(self, item: Texts) -> dict[str, Value]:
+        """The text, as its beginning."""
+        return {"prefix": item[0]}
+
     def take(self, items: Texts, index: Tensor) -> Texts:
         """Items by whole-number index."""
         return [items[i] for i in index.tolist()]
@@ -126,13 +130,12 @@ class Text(Modality[Texts]):
         return [item for piece in pieces for item in piece]
 
     def asked(self, asked: str | Mapping[str, Value] | Given) -> Given:
-        """A string is how the text begins."""
-        return Keep({"prefix": asked}) if isinstance(asked, str) else as_given(asked)
+        """A string is how the text begins, or the rule that says so in the form it is printed in: prefix == 'Once'."""
+        return Keep({"prefix": _beginning(asked)}) if isinstance(asked, str) else as_given(asked)
 
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
-        """The same, if it is about how a text begins."""
-        prefix_of(tests)
-        return tuple(tests)
+        """One for all of them, since a text that begins with the longest begins with the others."""
+        return (Test("prefix", "==", prefix_of(tests)),) if tests else ()
 
     def obeys(self, items: Texts, tests: Sequence[Test]) -> Tensor:
         """Whether they begin so, (B,)."""
@@ -192,11 +195,25 @@ class _Documents:
             return [text for text in self.texts if self.records or text.strip()]
         return [piece for text in self.texts for piece in (_lines(text) if per == "line" else _paragraphs(text))]
 
+    def note(self, per: Per) -> str:
+        """What an item is, in words: records stand in lines."""
+        return f"one item per {'line' if self.records and per == 'file' else per}"
+
     def notes(self) -> Iterator[str]:
         """Encodings other than UTF-8."""
         for encoding, many in sorted(Counter(self.encodings).items()):
             if encoding != "utf-8":
                 yield f"read as {encoding}" + (f": {many} of {len(self.encodings)} files" if len(self.encodings) > 1 else "")
+
+
+def _beginning(asked: str) -> str:
+    """The prefix that a string asks for: the constant of a prefix rule, else the string itself."""
+    try:
+        tests = parse(asked)
+    except UsageError:
+        return asked
+    one = tests[0]
+    return one.value if len(tests) == 1 and (one.part, one.sign) == ("prefix", "==") and isinstance(one.value, str) else asked
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -41,7 +41,7 @@ def native(modality: Modality[Any], items: Any) -> Any:
 
 def _guess(data: Any) -> Modality[Any]:
     last = "" if str(data).lower().endswith((".jsonl", ".ndjson")) else "text"  # text claims nearly any file, but knows its own JSONL best
-    for name in sorted(registry.names("modalities"), key=lambda n: (n == last, n != "text", n)):
+    for name in sorted(registry.names("modalities"), key=lambda n: (n == last, n != "text", n == "array", n)):
         kind = registry.get("modalities", name)
         if kind.claims(data):
             made: Modality[Any] = kind()
@@ -65,8 +65,8 @@ def from_catalogue(name: str) -> Dataset[Any]:
         text = registry.get("modalities", "text")()
         texts = load.texts(name)
         return _single(texts, lambda one: replace(text.read(one, Limits()), origin=origin)) if len(texts) == 1 else given_splits(text, texts, origin)
-    if entry.modality == "array":
-        return _arrays(load.arrays(name), origin)
+    if entry.modality in ("array", "image"):
+        return _arrays(load.arrays(name), registry.get("modalities", entry.modality)(), origin)
     raise DataError(f"{name} is {entry.modality}, which no modality here reads yet", code="MODALITY")
 
 
@@ -75,13 +75,14 @@ def _single(parts: Any, make: Any) -> Dataset[Any]:
     return made
 
 
-def _arrays(parts: Any, origin: Origin) -> Dataset[Any]:
+def _arrays(parts: Any, modality: Modality[Any], origin: Origin) -> Dataset[Any]:
     import numpy as np
 
-    from ilk.modalities.array import Array, labelled
+    from ilk.modalities.array import labelled
 
-    whole = Array().dataset(np.concatenate([p.items for p in parts.values()]), None, origin)
-    made = whole if len(parts) == 1 else given_splits(whole.modality, {k: p.items for k, p in parts.items()}, origin)
+    whole = replace(modality.read(np.concatenate([p.items for p in parts.values()]), Limits()), origin=origin)
+    ends = np.cumsum([len(p.items) for p in parts.values()])[:-1]
+    made = whole if len(parts) == 1 else given_splits(whole.modality, dict(zip(parts, np.split(whole.items, ends), strict=True)), origin)
     if all(p.labels is not None for p in parts.values()):
         return replace(made, labels=labelled(np.concatenate([p.labels for p in parts.values()]), len(made)))
     return made

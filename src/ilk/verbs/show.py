@@ -1,6 +1,7 @@
 """show: what a model is, for people: a summary and a few items."""
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,7 @@ from typing import Any
 from ilk import recipe, registry
 from ilk.distribution import describe
 from ilk.given import given_to_json
+from ilk.modality import Shown
 from ilk.model import Model
 from ilk.store import State
 
@@ -40,6 +42,14 @@ def html(model: Model) -> str:
     """How a notebook shows a model: its summary and five items."""
     said = summary(model)
     shown = model.modality.show(model.sample(5))
-    body = shown.data.decode() if shown.mime == "text/html" else f"<pre>{escape(shown.data.decode())}</pre>" if shown.mime.startswith("text/") else ""
+    body = _embedded(shown)
     given = "".join(f"<br>given {escape(str(dict(g)))}" for g in said.given)
     return f"<p><b>{escape(said.family)}</b> of {escape(said.modality)}: {escape(said.items)}; {said.numbers:,} numbers{given}</p>{body}"
+
+
+def _embedded(shown: Shown) -> str:
+    """Items within a page: HTML as it is, text as text, pictures inline."""
+    if shown.mime.startswith("image/"):
+        return f'<img alt="" src="data:{shown.mime};base64,{b64encode(shown.data).decode()}">'
+    text = shown.data.decode() if shown.mime.startswith("text/") else ""
+    return text if shown.mime == "text/html" or not text else f"<pre>{escape(text)}</pre>"
