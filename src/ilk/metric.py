@@ -17,7 +17,7 @@ class Case:
     """What a metric may look at; what is absent is None. Collections are the modality's: frames, lists of texts, arrays.
 
     `made` are items of the model (as many as the test items if possible), `holdout` are real items the model has not
-    seen, as many as `train`, for comparisons of closeness.
+    seen, as many as `train`, for comparisons of closeness. `errors`: whether standard errors are wanted.
     """
 
     model: Model | None = None
@@ -25,11 +25,12 @@ class Case:
     train: Any = None
     test: Any = None
     holdout: Any = None
+    errors: bool = True
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A figure: value, standard error (None if none is known), number of items, and the parts or convention behind it."""
+    """A figure: value, standard error (None if none is known or wanted), number of items, and the parts or convention behind it."""
 
     value: float
     error: float | None

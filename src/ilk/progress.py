@@ -46,7 +46,7 @@ class Progressing:
             if self.bar is not None:
                 self.task = self.bar.add_task(event.what, total=1.0, said="")
         elif isinstance(event, Validated):
-            self.valid = f"held-out {event.loss:.4f}{'*' if event.best else ''}"
+            self.valid = f"held-out {event.loss:z.4f}{'*' if event.best else ''}"
         elif isinstance(event, Noted):
             sys.stderr.write(f"{event.text}\n") if self.bar is None else self.bar.console.print(event.text)
         elif isinstance(event, Progress):
@@ -57,7 +57,7 @@ class Progressing:
 
     def _progress(self, event: Progress) -> None:
         seconds = max(1e-9, time.monotonic() - self.start)
-        loss = "" if event.loss is None else f"loss {event.loss:.4f} "
+        loss = "" if event.loss is None else f"loss {event.loss:z.4f} "
         said = f"{loss}{self.valid} {event.step / seconds:.1f}/s"
         if self.bar is not None and self.task is not None:
             self.bar.update(self.task, completed=min(1.0, event.fraction), said=said)

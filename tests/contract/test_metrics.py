@@ -1,7 +1,9 @@
 """Every metric of the registry: identity is best, figures lie inside their range, and the same rng gives the same figure."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -58,6 +60,36 @@ def text_cases() -> list[Case]:
     return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout)]
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled(Case):
+    """A case with labels."""
+
+    train_labels: Any = None
+    made_labels: Any = None
+
+
+def array_cases() -> list[Case]:
+    """Made vectors that are other real ones; wider ones; ones elsewhere."""
+    real, train, test, holdout = (dice(key).normal(size=(n, 3)) for key, n in ((2, 300), (3, 600), (4, 300), (5, 300)))
+    return [Case(None, made, train, test, holdout) for made in (real, real * 2, real + 4)]
+
+
+def image_cases() -> list[Case]:
+    """Made pictures that are other real ones; half noise; noise. Their labels are right, half right, made up."""
+    def drawn(key: int, n: int) -> tuple[Any, Any]:
+        labels, at = dice(key).integers(0, 2, n), dice(key + 50).integers(0, 5, (n, 2))
+        x = np.zeros((n, 8, 8, 1), np.uint8)
+        for i, (label, (a, b)) in enumerate(zip(labels, at, strict=True)):
+            x[i, a:a + (4 if label else 2), b:b + (2 if label else 4)] = 200
+        return x, labels
+
+    (real, right), (train, labels), (test, _), (holdout, _) = drawn(12, 200), drawn(13, 400), drawn(14, 200), drawn(15, 200)
+    noise = dice(16).integers(0, 256, real.shape).astype(np.uint8)
+    half = np.where(np.arange(200)[:, None, None, None] % 2, real, noise)
+    return [Labelled(None, made, train, test, holdout, train_labels=labels, made_labels=asked)
+            for made, asked in ((real, right), (half, right), (noise, dice(17).integers(0, 2, 200)))]
+
+
 def copies(cases: list[Case]) -> list[Case]:
     """For metrics of closeness the bad case is a copy of the training items."""
     first = cases[0]
@@ -67,8 +99,8 @@ def copies(cases: list[Case]) -> list[Case]:
 @pytest.mark.parametrize("name", METRICS)
 def test_contract(name: str) -> None:
     metric: Metric = registry.get("metrics", name)()
-    for kind, cases in (("table", table_cases()), ("text", text_cases())):
-        if metric.modalities and kind not in metric.modalities:
+    for kind, cases in (("table", table_cases()), ("text", text_cases()), ("array", array_cases()), ("image", image_cases())):
+        if kind not in (metric.modalities or ("table", "text")):
             continue
         if kind == "text" and not metric.modalities and "made" in metric.needs:
             continue  # one that takes all kinds says itself that it does not apply

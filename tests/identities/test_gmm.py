@@ -299,3 +299,17 @@ def test_far_away_and_few(n: int) -> None:
     want = multivariate_normal.logpdf((x - 1e9).numpy(), (x - 1e9).mean(0).numpy(), np.cov((x - 1e9).numpy().T, bias=True))
     assert np.abs(model.log_prob(Batch(x)).numpy() - want).max() < 1e-3
     assert model.log_prob(Batch(x[:n])).shape == (n,) and len(model.sample(n, Rng(0))) == n
+
+
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_fewer_items_than_numbers_beat_independent_ones(kind: Any) -> None:
+    d = 60
+    root = torch.linalg.cholesky(0.7 ** (torch.arange(d)[:, None] - torch.arange(d)).abs().double())
+    x, held = Batch(Rng(1).normal(30, d) @ root.T), Batch(Rng(2).normal(500, d) @ root.T)
+
+    def nats(covariance: Any) -> float:
+        model = GMM(components=1, covariance=covariance).build(Reals((d,)), Rng(0))
+        model.fit(Memory(x), Run(seed=1))
+        return float(model.log_prob(held).mean())
+
+    assert nats(kind) > nats("diag") + 4

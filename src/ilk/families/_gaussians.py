@@ -236,6 +236,16 @@ class Diagonal(Gaussians):
         return torch.diag_embed(self.cov[:, where].sqrt()), gain
 
 
+def shrunk(cov: Tensor, count: Tensor) -> Tensor:
+    """Covariances (K, d, d) of no more items than numbers, which have no inverse, drawn towards their diagonals: by d in n + d.
+
+    That is an inverse Wishart's pull of d items at the same variances, none of them correlated. Others stay as they are.
+    """
+    d = cov.shape[-1]
+    weight = torch.where(count <= d, d / (count + d), 0.0)[..., None, None]
+    return cov.lerp(torch.diag_embed(cov.diagonal(dim1=-2, dim2=-1)), weight)
+
+
 def _cholesky(cov: Tensor) -> Tensor:
     """Cholesky factors; a covariance that rounding made indefinite gets the least jitter that mends it."""
     root: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError, TrainingError
-from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments
+from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
 from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
@@ -193,7 +193,7 @@ class Mixture(Distribution["GMM"]):
             cov = s["second"] / safe[:, None, None] - mean[:, :, None] * mean[:, None]
             if f.covariance == "tied":
                 cov = (cov * (count / count.sum())[:, None, None]).sum(0, keepdim=True).expand_as(cov).contiguous()
-            gauss = Full(mean, cov + f.ridge * torch.eye(cov.shape[-1], dtype=torch.float64))
+            gauss = Full(mean, shrunk(cov, count.sum() if f.covariance == "tied" else count) + f.ridge * torch.eye(cov.shape[-1], dtype=torch.float64))
         else:
             var = (s["second"] / safe[:, None] - mean.square()).clamp_min(0)
             gauss = Diagonal(mean, (var if f.covariance == "diag" else var.mean(1, keepdim=True).expand_as(var)) + f.ridge)
@@ -268,7 +268,7 @@ class GMM(Family):
 
     Within a component the parts of a Row other than numbers are independent; numbers have a full covariance unless
     `covariance` says otherwise. `components` None chooses their number by BIC. `ridge` is added to variances, in units
-    of each number's own variance.
+    of each number's own variance; a covariance of no more items than numbers is drawn towards its diagonal besides.
 
     >>> import torch
     >>> from ilk.batch import Batch, Memory

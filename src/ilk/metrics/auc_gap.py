@@ -42,7 +42,7 @@ class AucGap(Metric):
         task = _task(target, features, frames, rng)
         if isinstance(task, str):
             return NotApplicable(task)
-        value, error, areas = _judged(task, rng)
+        value, error, areas = _judged(task, rng, DRAWS if case.errors else 0)
         return Reading(value, error, len(task.test[1]), areas,
                        f"class {target.name!r}; HistGradientBoosting at defaults on {len(task.made[1])} rows each, AUC on test rows"
                        + (", classes against the rest, mean" if len(task.classes) > 2 else "") + f"; error by {DRAWS} bootstraps of the test rows")
@@ -82,13 +82,13 @@ def _rows(side: tuple[Cells, Cells], rows: Cells) -> tuple[Cells, Cells]:
     return side[0][rows], side[1][rows]
 
 
-def _judged(task: Task, rng: Rng) -> tuple[float, float | None, dict[str, float]]:
+def _judged(task: Task, rng: Rng, draws: int) -> tuple[float, float | None, dict[str, float]]:
     real = _curves(task, *task.real, rng.child("judge"))
     made = _curves(task, *task.made, rng.child("judge"))
     areas = {"auc_real": _mean_area(real), "auc_made": _mean_area(made)}
     dice, n = generator(rng.child("bootstrap")), len(task.test[1])
     gaps = []
-    for _ in range(DRAWS):
+    for _ in range(draws):
         weight = np.bincount(dice.integers(n, size=n), minlength=n).astype(np.float64)
         gaps.append(_mean_area(real, weight) - _mean_area(made, weight))
     sound = np.array(gaps)[np.isfinite(gaps)]

@@ -39,7 +39,7 @@ class ColumnShapes(Metric):
             scores = [shape(column.take(rows_made, rows_test)) for column in seen if column.name in parts]
             return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
-        error = spread(again, len(made), len(test), rng)
+        error = spread(again, len(made), len(test), rng) if case.errors else None
         return Reading(float(np.mean(list(parts.values()))), error, len(made), parts,
                        "1 - KS for numbers and dates, 1 - TV for categories, missing cells dropped, as SDMetrics 0.32")
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import combinations
 from typing import ClassVar, Literal
 
@@ -42,32 +43,68 @@ class PairTrends(Metric):
             drawn = trends([column.take(rows_made, rows_test) for column in seen])
             return float(np.mean(list(drawn.values()))) if drawn else _NONE
 
-        error = spread(again, len(made), len(test), rng)
+        error = spread(again, len(made), len(test), rng) if case.errors else None
         return Reading(float(np.mean(list(parts.values()))), error, len(made), parts,
                        f"1 - |r - r'|/2 for numbers, 1 - TV else, numbers in {BINS} bins of each side's own range, missing as a value; "
                        f"pairs of |r| > {CORRELATED} or Cramer's V > {ASSOCIATED} in the test data, as SDMetrics 0.32")
 
 
+class _Numbers:
+    """Numbers of one side of a column, with what all its pairs ask of them."""
+
+    def __init__(self, cells: Cells) -> None:
+        self.cells = cells
+
+    @cached_property
+    def there(self) -> Cells:
+        """Which are not missing."""
+        return ~np.isnan(self.cells)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether none is missing."""
+        return bool(self.there.all())
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether there are no two different ones."""
+        return _constant(self.cells[self.there])
+
+    @cached_property
+    def unit(self) -> Cells:
+        """Centred, of length 1."""
+        return _unit(self.cells)
+
+
+class _Column:
+    """A column of both tables; what its pairs share is worked out once, when the first asks."""
+
+    def __init__(self, column: Sides) -> None:
+        self.column, self.name, self.number = column, column.name, column.number
+        self.made, self.test = _Numbers(column.made), _Numbers(column.test)
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether a side has no two different numbers."""
+        return self.made.constant or self.test.constant
+
+    @cached_property
+    def codes(self) -> tuple[Cells, Cells] | None:
+        """Bins or categories as whole numbers, a missing category being 0; None if there can be no bins."""
+        if not self.number:
+            return self.column.made + 1, self.column.test + 1
+        made, test = _binned(self.column.made), _binned(self.column.test)
+        return None if made is None or test is None else (made, test)
+
+
 def trends(columns: Sequence[Sides]) -> dict[str, float]:
     """The score of each pair that counts."""
-    codes = [_codes(c) for c in columns]
     found = {}
-    for (a, coded_a), (b, coded_b) in combinations(zip(columns, codes, strict=True), 2):
-        if a.number and b.number:
-            score = _correlation_similarity(a, b)
-        else:
-            score = _contingency_similarity(coded_a, coded_b) if coded_a and coded_b else _NONE
+    for a, b in combinations(map(_Column, columns), 2):
+        score = _correlation_similarity(a, b) if a.number and b.number else _contingency_similarity(a.codes, b.codes)
         if np.isfinite(score):
             found[f"{a.name}, {b.name}"] = score
     return found
-
-
-def _codes(column: Sides) -> tuple[Cells, Cells] | None:
-    """Bins or categories as whole numbers, a missing category being 0; None if there can be no bins."""
-    if not column.number:
-        return column.made + 1, column.test + 1
-    made, test = _binned(column.made), _binned(column.test)
-    return None if made is None or test is None else (made, test)
 
 
 def _binned(x: Cells) -> Cells | None:
@@ -83,30 +120,34 @@ def _binned(x: Cells) -> Cells | None:
     return binned
 
 
-def _correlation_similarity(a: Sides, b: Sides) -> float:
-    if any(_constant(x) for x in (a.made, a.test, b.made, b.test)):
+def _correlation_similarity(a: _Column, b: _Column) -> float:
+    if a.constant or b.constant:
         return _NONE
     real = _correlation(a.test, b.test)
     return 1 - abs(real - _correlation(a.made, b.made)) / 2 if abs(real) > CORRELATED else _NONE
 
 
-def _constant(x: Cells) -> bool:
-    there = x[~np.isnan(x)]
-    return not len(there) or bool(there.min() == there.max())
-
-
-def _correlation(x: Cells, y: Cells) -> float:
+def _correlation(x: _Numbers, y: _Numbers) -> float:
     """Pearson's, of the rows where both are there; NaN where it is not defined."""
-    both = ~(np.isnan(x) | np.isnan(y))
-    x, y = x[both].astype(np.float64), y[both].astype(np.float64)
-    if len(x) < 2 or _constant(x) or _constant(y) or not (np.isfinite(x).all() and np.isfinite(y).all()):
-        return _NONE
-    x, y = _unit(x), _unit(y)
-    return float(np.clip(x @ y, -1, 1))
+    if x.whole and y.whole:
+        return _cosine(x.unit, y.unit)
+    both = x.there & y.there
+    return _cosine(_unit(x.cells[both]), _unit(y.cells[both])) if both.any() else _NONE
+
+
+def _cosine(x: Cells, y: Cells) -> float:
+    return max(min(float(x @ y), 1.0), -1.0)  # in this order NaN stays NaN
+
+
+def _constant(x: Cells) -> bool:
+    return not len(x) or bool(x.min() == x.max())
 
 
 def _unit(x: Cells) -> Cells:
-    """Centred, of length 1, without overflow."""
+    """Centred, of length 1, without overflow; all NaN if it is constant or not finite."""
+    x = x.astype(np.float64)
+    if _constant(x) or not np.isfinite(x).all():
+        return np.full(len(x), _NONE)
     with np.errstate(all="ignore"):
         x = x / np.abs(x).max() if np.abs(x).max() > 1e100 else x
         x = x - x.mean()
@@ -115,7 +156,9 @@ def _unit(x: Cells) -> Cells:
     return unit
 
 
-def _contingency_similarity(a: tuple[Cells, Cells], b: tuple[Cells, Cells]) -> float:
+def _contingency_similarity(a: tuple[Cells, Cells] | None, b: tuple[Cells, Cells] | None) -> float:
+    if a is None or b is None:
+        return _NONE
     width = int(max(b[0].max(), b[1].max())) + 1
     made, test = a[0] * width + b[0], a[1] * width + b[1]
     size = (int(max(a[0].max(), a[1].max())) + 1) * width

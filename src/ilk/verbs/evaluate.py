@@ -68,7 +68,7 @@ class Evaluation:
 
 
 def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:z.4f}"
 
 
 def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, only: Sequence[str] = (), listeners: tuple[Listener, ...] = ()) -> Evaluation:
@@ -145,7 +145,7 @@ def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[
 
 def _value(metric: Metric, case: Case, rng: Rng) -> float | None:
     try:
-        found = measured(metric, case, rng)
+        found = measured(metric, replace(case, errors=False), rng)
     except IlkError:
         return None
     return found.value if isinstance(found, Reading) and isfinite(found.value) else None

@@ -47,8 +47,8 @@ class Score:
 
     def __repr__(self) -> str:
         sign = {"exact": "", "bound": "at least ", "estimate": "about "}[self.sort]
-        more = "".join(f", {v:.4f} a {k}" for k, v in self.per.items())
-        return f"{sign}{self.mean:.4f} +- {self.error:.4f} nats an item (n={len(self.nats)}{more}; {self.sort}; {self.measure})"
+        more = "".join(f", {v:z.4f} a {k}" for k, v in self.per.items())
+        return f"{sign}{self.mean:z.4f} +- {self.error:.4f} nats an item (n={len(self.nats)}{more}; {self.sort}; {self.measure})"
 
 
 def score(model: Model, items: Any, seed: int = 0, draws: int = DRAWS) -> Score:
