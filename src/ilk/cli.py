@@ -20,7 +20,7 @@ from . import __version__, registry
 from .errors import IlkError, ResourceError, UsageError, printable
 from .files import not_written
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "nets", "data"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
@@ -161,7 +161,22 @@ def show(model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     _say(*show_command(model))
 
 
-def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, nets or data.")], /, *, json: Json = False) -> None:
+def export(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    to: Annotated[str, Parameter(help="The form to write (ilk list exporters).")],
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder to make.")],
+    json: Json = False,
+) -> None:
+    """Write a model in the form that another library reads.
+
+    Example: `ilk export digits.ilk --to diffusers --out digits`.
+    """
+    from .console import export_command
+
+    _say(*export_command(model, to, out))
+
+
+def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters or data.")], /, *, json: Json = False) -> None:
     """List what there is: built in, and installed as plug-ins."""
     if what == "data":
         from . import catalogue
@@ -192,7 +207,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, score, evaluate, show, demo):
+    for command in (fit, sample, score, evaluate, show, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

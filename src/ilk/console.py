@@ -20,6 +20,7 @@ from .progress import Log, Progressing
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
 from .verbs.evaluate import evaluate
+from .verbs.export import export
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.read import read
 from .verbs.sample import sample
@@ -195,7 +196,8 @@ def _printed(model: Model, items: Any) -> str:
         return str(items.write_csv())
     if isinstance(items, list):
         return "\n".join(str(i) if len(items) == 1 or "\n" not in str(i) else f"--- {k + 1}\n{i}" for k, i in enumerate(items))
-    return model.modality.show(items).data.decode("utf-8", "replace")
+    shown = model.modality.show(items)
+    return shown.data.decode("utf-8", "replace") if shown.mime.startswith("text/") else f"{len(items)} items as {shown.mime}: write them with --out\n"
 
 
 def _like(model: Model, data: str) -> Dataset[Any]:
@@ -264,3 +266,10 @@ def show_command(at: str) -> Answer:
     lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]
     lines += [f"{k}: {v}" for k, v in said.card.items() if v]
     return asdict(said), printable("\n".join([*lines, "", _printed(model, sample(model, 3).items)]))
+
+
+def export_command(at: str, to: str, out: Path) -> Answer:
+    """Writes a model for another library."""
+    found = export(load(at), to, out)
+    files = [str(p) for p in found.files]
+    return {"model": at, "to": found.to, "files": files}, printable("\n".join(files))

@@ -17,7 +17,7 @@ from typing import Any
 from .errors import UsageError, nearest
 
 BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modality", "Modality"), "metrics": ("ilk.metric", "Metric"),
-         "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.distribution", "How"), "nets": ("ilk.distribution", "Net"),
+         "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.samplers._contract", "Sampler"), "nets": ("ilk.distribution", "Net"),
          "exporters": ("ilk.exporter", "Exporter")}
 SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler", "nets": "network", "exporters": "exporter"}
 _HOME = Path(__file__).parent

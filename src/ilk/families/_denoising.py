@@ -190,11 +190,15 @@ class Denoising(Neural[Any]):
         if self.about and not batch.context:
             if self.context.sizes is None:
                 raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-            n, shares = len(batch), self.context.share.tolist()
-            found = [self.log_prob_bound(replace(batch, context=self.context.labels(torch.full((n,), i))), rng) + share for i, share in enumerate(shares)]
-            return torch.stack(found).logsumexp(0)
+            weight = self._every(batch, rng.child("which")).log_softmax(0)   # with noise of its own: the log of a sum would lie above the bound
+            return (weight.exp() * (self._every(batch, rng) - weight)).sum(0)
         parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+
+    def _every(self, batch: Batch, rng: Rng) -> Tensor:
+        """Bounds on log p(item, label), (labels, B)."""
+        labels = [self.context.labels(torch.full((len(batch),), i)) for i in range(len(self.context.share))]
+        return torch.stack([self.log_prob_bound(replace(batch, context=label), rng) + share for label, share in zip(labels, self.context.share, strict=True)])
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
         x, k, d = self.standard(batch.tensor), self.family.levels, prod(self.shape)
@@ -247,7 +251,7 @@ def default_net(shape: tuple[int, ...]) -> Net:
     side, multiples = min(shape[1:]), [1, 2]
     while side // 2 ** (len(multiples) - 1) > 10:
         multiples.append(multiples[-1] + (len(multiples) < 3))
-    return UNet2D(width=32, multiples=tuple(multiples), attention=1)
+    return UNet2D(width=32, multiples=tuple(multiples))
 
 
 def sampling(how: How | None) -> Sampler:
@@ -257,8 +261,6 @@ def sampling(how: How | None) -> Sampler:
     if not isinstance(how, Sampler):
         raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM and DDPM do")
     return how
-
-
 
 
 def refuses(space: Space) -> str | None:

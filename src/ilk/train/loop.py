@@ -18,6 +18,7 @@ from ilk.rng import Rng
 from ilk.run import Began, Ended, Progress, Run, Seconds, Validated
 from ilk.store import State
 from ilk.train.adamw import AdamW
+from ilk.train.allocator import keep_freed
 from ilk.train.precision import Shadow, fast_bfloat16
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
@@ -46,6 +47,7 @@ def train(body: Neural[Any], data: Source, run: Run, valid: Source | None) -> No
     stop; the last checkpoint is whole in every case.
     """
     plan = planned(body.plan(len(data)), run, len(data))
+    keep_freed()
     try:
         loop = Loop(body, data, run, valid, plan)
         loop.go()
