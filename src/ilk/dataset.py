@@ -108,10 +108,12 @@ class Dataset(Generic[C]):
 
     def sample(self, split: str, at_most: int, rng: Rng) -> C:
         """At most so many items of a split, spread evenly at random: enough to learn scales and quantiles from."""
+        return self.modality.take(self.items, self.some(split, at_most, rng))
+
+    def some(self, split: str, at_most: int, rng: Rng) -> Tensor:
+        """Which items those are."""
         index = self.index(split)
-        if len(index) > at_most:
-            index = index[rng.shuffle(len(index))[:at_most].sort().values]
-        return self.modality.take(self.items, index)
+        return index if len(index) <= at_most else index[rng.shuffle(len(index))[:at_most].sort().values]
 
     def pieces(self, split: str, size: int) -> Iterator[C]:
         """The items of a split, so many at a time."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from .rng import Rng
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .model import Model
 
 
@@ -17,7 +19,8 @@ class Case:
     """What a metric may look at; what is absent is None. Collections are the modality's: frames, lists of texts, arrays.
 
     `made` are items of the model (as many as the test items if possible), `holdout` are real items the model has not
-    seen, as many as `train`, for comparisons of closeness. `errors`: whether standard errors are wanted.
+    seen, as many as `train`, for comparisons of closeness. Labels are whole numbers, one an item; those of made items are what
+    was asked for. `errors`: whether standard errors are wanted.
     """
 
     model: Model | None = None
@@ -25,6 +28,8 @@ class Case:
     train: Any = None
     test: Any = None
     holdout: Any = None
+    train_labels: Tensor | None = None
+    made_labels: Tensor | None = None
     errors: bool = True
 
 

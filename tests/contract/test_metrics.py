@@ -1,7 +1,6 @@
 """Every metric of the registry: identity is best, figures lie inside their range, and the same rng gives the same figure."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -60,14 +59,6 @@ def text_cases() -> list[Case]:
     return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout)]
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled(Case):
-    """A case with labels."""
-
-    train_labels: Any = None
-    made_labels: Any = None
-
-
 def array_cases() -> list[Case]:
     """Made vectors that are other real ones; wider ones; ones elsewhere."""
     real, train, test, holdout = (dice(key).normal(size=(n, 3)) for key, n in ((2, 300), (3, 600), (4, 300), (5, 300)))
@@ -86,7 +77,7 @@ def image_cases() -> list[Case]:
     (real, right), (train, labels), (test, _), (holdout, _) = drawn(12, 200), drawn(13, 400), drawn(14, 200), drawn(15, 200)
     noise = dice(16).integers(0, 256, real.shape).astype(np.uint8)
     half = np.where(np.arange(200)[:, None, None, None] % 2, real, noise)
-    return [Labelled(None, made, train, test, holdout, train_labels=labels, made_labels=asked)
+    return [Case(None, made, train, test, holdout, train_labels=labels, made_labels=asked)
             for made, asked in ((real, right), (half, right), (noise, dice(17).integers(0, 2, 200)))]
 
 

@@ -1,7 +1,6 @@
 """Identities of the metrics of pictures, vectors and texts: closed forms, SciPy, brute force, and numbers of other libraries."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, pi, sqrt
 from typing import Any
 
@@ -21,14 +20,6 @@ from ilk.metrics.self_bleu import bleus
 from ilk.rng import Rng
 
 torch.set_num_threads(1)
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled(Case):
-    """A case with labels."""
-
-    train_labels: Any = None
-    made_labels: Any = None
 
 
 def read(name: str, case: Case) -> Reading:
@@ -237,12 +228,12 @@ def test_worse_pictures_read_worse(labelled: bool) -> None:
     g = dice(15)
     (train, labels), (test, _), (fresh, _), (noisy, _) = pictures(g, 600), pictures(g, 300), pictures(g, 300), pictures(g, 300, 40.0)
     halves = np.concatenate([fresh[:, :6], fresh[::-1, 6:]], 1)
-    case = Labelled(None, fresh, train, test, train_labels=labels if labelled else None)
+    case = Case(None, fresh, train, test, train_labels=labels if labelled else None)
     for name, sign in (("frechet", 1), ("energy_distance", 1), ("precision", -1), ("coverage", -1)):
         real = read(name, case)
         assert ("labelled" in real.convention) == labelled and "sha256" in real.convention
         for worse in (noisy, halves):
-            assert sign * read(name, Labelled(None, worse, train, test, train_labels=case.train_labels)).value > sign * real.value
+            assert sign * read(name, Case(None, worse, train, test, train_labels=case.train_labels)).value > sign * real.value
     assert read("frechet", case).value < 2 * read("frechet", case).parts["real"]
 
 
@@ -252,7 +243,7 @@ def test_wrong_labels_are_counted() -> None:
     (train, labels), (made, right) = pictures(g, 600), pictures(g, 300)
     wrong = right.copy()
     wrong[:90] = (wrong[:90] + 1) % 3
-    honest, lied = (read("label_accuracy", Labelled(None, made, train, train_labels=torch.from_numpy(labels), made_labels=asked)) for asked in (right, wrong))
+    honest, lied = (read("label_accuracy", Case(None, made, train, train_labels=torch.from_numpy(labels), made_labels=asked)) for asked in (right, wrong))
     assert honest.value > 0.95 and honest.parts["real"] > 0.95 and set(honest.parts) == {"0", "1", "2", "real"}
     assert lied.value == pytest.approx(0.7, abs=0.05)
 

@@ -1,7 +1,7 @@
 """The feature space: learned once, bounded, named, without a trace on global state; and what the metrics that use it refuse."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from threading import Thread
@@ -25,14 +25,6 @@ torch.set_num_threads(1)
 ROOT = Path(__file__).parents[2]
 FEATURED = ("coverage", "density", "energy_distance", "frechet", "precision", "recall")
 NEAR = (*FEATURED, "near_train_share")
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled(Case):
-    """A case with labels."""
-
-    train_labels: Any = None
-    made_labels: Any = None
 
 
 def noise(seed: int, n: int, *shape: int) -> Any:
@@ -97,7 +89,7 @@ def test_one_network_serves_all_metrics_and_one_is_kept(trained: list[int]) -> N
 
 def test_labels_make_another_space(trained: list[int]) -> None:
     train = noise(2, 240, 6, 6, 3)
-    case = Labelled(None, train, train, train, train_labels=np.arange(240) % 3)
+    case = Case(None, train, train, train, train_labels=np.arange(240) % 3)
     plain, told = space_of(replace(case, train_labels=None)), space_of(case)
     assert isinstance(plain, Space) and isinstance(told, Space) and len(trained) == 2
     assert plain.classes is None and "without labels" in plain.name and told.classes is not None and told.classes.tolist() == [0, 1, 2]
@@ -174,7 +166,7 @@ def test_too_few_items() -> None:
 
 def test_label_accuracy_needs_labels() -> None:
     train = noise(2, 150, 6, 6, 1)
-    case = Labelled(None, train, train)
+    case = Case(None, train, train)
     assert "no labels" in reason("label_accuracy", case) and "no labels" in reason("label_accuracy", Case(made=train, train=train))
     assert "pictures" in reason("label_accuracy", Case(made=np.zeros((9, 2)), train=np.zeros((9, 2))))
     assert "only one" in reason("label_accuracy", replace(case, train_labels=np.zeros(150, int), made_labels=np.zeros(150, int)))

@@ -92,7 +92,7 @@ def sides(case: Case) -> Sides | str:
 
 def space_of(case: Case) -> Space | str:
     """The space that the training items of a case give, or why there is none."""
-    train, labels = case.train, getattr(case, "train_labels", None)
+    train, labels = case.train, case.train_labels
     if len(train) < FEWEST:
         return f"features are learned from at least {FEWEST} training items, not {len(train)}"
     told = None if labels is None or not pictures(train) else np.asarray(labels)

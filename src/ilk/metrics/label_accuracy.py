@@ -25,10 +25,10 @@ class LabelAccuracy(Metric):
 
     def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
         """The share over all made pictures."""
-        asked = getattr(case, "made_labels", None)
+        asked = case.made_labels
         if why := alike(case.made, case.train) or ("" if pictures(case.made) else "it is about pictures"):
             return NotApplicable(why)
-        if asked is None or getattr(case, "train_labels", None) is None:
+        if asked is None or case.train_labels is None:
             return NotApplicable("no labels were asked for, or the training pictures have none")
         space = space_of(case)
         if isinstance(space, str) or space.net is None or space.classes is None or space.sure is None:

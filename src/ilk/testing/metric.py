@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
+from typing import Any
 
 from ..metric import Case, Metric, NotApplicable, Reading, measured
 from ..rng import Rng
@@ -23,7 +24,7 @@ def check_metric(metric: Metric, cases: Sequence[Case]) -> list[Reading]:
     fields = {"model", "made", "train", "test", "holdout"}
     require(set(metric.needs) <= fields and bool(metric.needs), f"{name}.needs {metric.needs}; a Case has {sorted(fields)}")
     for absent in metric.needs:
-        found = measured(metric, replace(cases[0], **{absent: None}), Rng(0))
+        found = measured(metric, replace(cases[0], **dict[str, Any]({absent: None})), Rng(0))
         require(isinstance(found, NotApplicable) and absent in found.reason, f"{name} without {absent} gave {found}")
     read = [_read(metric, case) for case in cases]
     best, middle = read[0], (metric.low + metric.high) / 2

@@ -7,11 +7,13 @@ from math import isfinite
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ilk import registry
 from ilk.dataset import Dataset, split_dataset
 from ilk.distribution import Family
 from ilk.errors import DataError, IlkError, UsageError
+from ilk.given import Label
 from ilk.lift import LIFTS
 from ilk.metric import Case, Metric, NotApplicable, Reading, measured
 from ilk.model import Model
@@ -103,13 +105,16 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
 
 def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[Case, Case | None, Mapping[str, Any]]:
     """The model's case, the floor's, and real items to stand in for made ones: seen (from train) and unseen (from valid)."""
-    test = data.sample("test", MOST, rng.child("test"))
+    chosen = data.some("test", MOST, rng.child("test"))
+    test = data.modality.take(data.items, chosen)
     n = n or len(test)
-    made = sample(model, n, int(rng.child("seed").key() % 2**31)).items
+    made, asked = _made(model, data, chosen, n, int(rng.child("seed").key() % 2**31))
     if "train" not in data.splits or not len(data.index("train")):
         return Case(model=model, made=made, test=test), None, {}
-    train = data.sample("train", MOST, rng.child("train"))
-    case = Case(model=model, made=made, train=train, test=test, holdout=test)
+    learned = data.some("train", MOST, rng.child("train"))
+    train = data.modality.take(data.items, learned)
+    labels = None if data.labels is None else data.labels.codes[learned]
+    case = Case(model=model, made=made, train=train, test=test, holdout=test, train_labels=labels, made_labels=asked)
     floor = _floor(data, n, case, rng)
     real = {"seen": data.sample("train", n, rng.child("real"))}
     if len(data.index("valid")) >= 50:
@@ -117,16 +122,28 @@ def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[C
     return case, floor, real
 
 
+def _made(model: Model, data: Dataset[Any], test: Tensor, n: int, seed: int) -> tuple[Any, Tensor | None]:
+    """n items of the model, and the label that each was asked for: as often as among the test items, if the model knows their labels."""
+    if data.labels is None or not model.labels or any(isinstance(g, Label) for g in model.givens) or not set(data.labels.names) <= set(model.labels):
+        return sample(model, n, seed).items, None
+    count = torch.bincount(data.labels.codes[test], minlength=len(data.labels.names)).double()
+    ends = (count.cumsum(0) / count.sum() * n).round().long()
+    many = ends.diff(prepend=torch.zeros(1, dtype=torch.long)).tolist()
+    parts = [sample(model.given(Label(name)), k, seed + i).items for i, (name, k) in enumerate(zip(data.labels.names, many, strict=True)) if k]
+    return model.modality.join(parts), torch.arange(len(many)).repeat_interleave(torch.tensor(many))
+
+
 def _floor(data: Dataset[Any], n: int, case: Case, rng: Rng) -> Case | None:
     """The same case for a trivial model: every part independent of the others, every character of the others."""
     name, options = FLOORS.get(registry.name_of("modalities", data.modality), FLOOR)
     family: Family = registry.get("families", name)(**options)
-    codec = data.modality.codecs()[-1].learned(data.modality, data.sample("train", LEARN_FROM, rng.child("floor")))
-    lifts = [lift for lift in (cls(codec.space) for cls in LIFTS if cls.takes(codec.space)) if family.refuses(lift.space) is None]
-    if not lifts:
+    train = data.sample("train", LEARN_FROM, rng.child("floor"))
+    codecs = [kind.learned(data.modality, train) for kind in reversed(data.modality.codecs())]
+    ways = [(codec, lift) for codec in codecs for lift in (cls(codec.space) for cls in LIFTS if cls.takes(codec.space)) if family.refuses(lift.space) is None]
+    if not ways:
         return None
-    model = fitted(data, family, codec, lifts[0], Run(seed=rng.seed))
-    return replace(case, model=model, made=sample(model, n, rng.seed).items)
+    model = fitted(data, family, *ways[0], Run(seed=rng.seed))
+    return replace(case, model=model, made=sample(model, n, rng.seed).items, made_labels=None)
 
 
 def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[str, Any], rng: Rng) -> Figure | NotApplicable:
@@ -139,7 +156,9 @@ def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[
         return found
     low = None if floor is None else _value(metric, floor, here)
     stand_in = real.get("unseen" if "holdout" in metric.needs else "seen")
-    high = None if "made" not in metric.needs or stand_in is None else _value(metric, replace(case, made=stand_in), here)
+    high = found.parts.get("real")
+    if high is None and "made" in metric.needs and stand_in is not None:
+        high = _value(metric, replace(case, made=stand_in, made_labels=None), here)
     return Figure(name, found.value, found.error, found.n, low, high, metric.better, found.parts, found.convention)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from ilk import recipe, registry
@@ -15,10 +16,28 @@ from ilk.lift import LIFTS, Lift
 from ilk.modality import Codec
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.run import Budget, Run, budget
+from ilk.run import Budget, Event, Run, Seconds, Steps, Validated, budget
 from ilk.verbs.read import read
 
 LEARN_FROM = 1_000_000
+POINTS = 200  # of a history that a card keeps, at most
+
+
+@dataclass
+class History:
+    """Listens to a fit: the loss on held-out items by step."""
+
+    points: list[list[float]] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Validated) and isfinite(event.loss):
+            self.points.append([event.step, float(f"{event.loss:.6g}")])
+
+    def facts(self) -> dict[str, Any]:
+        """What a card says of it: points spread evenly, the first and the last among them; nothing if there were none."""
+        last = len(self.points) - 1
+        kept = sorted({round(i * last / (POINTS - 1)) for i in range(POINTS)}) if last >= POINTS else range(last + 1)
+        return {"history": [self.points[i] for i in kept]} if self.points else {}
 
 
 def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None) -> Model:
@@ -44,15 +63,24 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     start = time.monotonic()
     about = {} if not data.about or family.refuses_context(data.about) else data.about
     body = family.build(lift.space, run.rng.child("build"), about)
-    run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts})
+    history = History()
+    run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts}, listeners=(*run.listeners, history))
     train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), bool(about)) if len(data.index(s)) else None for s in ("train", "valid"))
     if train is None:
         raise DataError("there are no items to learn from", code="TOO_FEW")
     body.fit(train, run, valid)
     labels = data.labels.names if data.labels is not None and about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
-            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"]}
+            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
+            **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, card)
+
+
+def _said(run: Run) -> dict[str, Any]:
+    """What a card says of how the fit was asked to go, by the names of the flags; nothing if nothing was."""
+    steps, seconds = (run.budget.count if isinstance(run.budget, kind) else None for kind in (Steps, Seconds))
+    asked = {name: value for name, value in (("steps", steps), ("budget", seconds), ("batch", run.batch), ("rate", run.rate)) if value is not None}
+    return {"run": asked} if asked else {}
 
 
 _budget = budget
