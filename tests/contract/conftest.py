@@ -112,6 +112,12 @@ def pictures(n: int = 500, levels: int = 3) -> np.ndarray[Any, Any]:
     return made
 
 
+def photos(channels: int, n: int = 40) -> np.ndarray[Any, Any]:
+    """8 x 9 pixels of 256 levels."""
+    made: np.ndarray[Any, Any] = dice(2).integers(0, 256, (n, 8, 9, channels)).astype(np.uint8)
+    return made
+
+
 def rows(schema: dict[str, Any], *columns: Any) -> pl.DataFrame:
     return pl.DataFrame(list(product(*columns)), schema=schema, orient="row")
 

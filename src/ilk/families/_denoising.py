@@ -21,6 +21,7 @@ from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
 from ilk.samplers._contract import Denoise, Sampler
+from ilk.samplers.dpm_solver import DPMSolver
 from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
@@ -257,7 +258,7 @@ def default_net(shape: tuple[int, ...]) -> Net:
 def sampling(how: How | None) -> Sampler:
     """The how as a way of denoising; UsageError for one that is not."""
     if how is None:
-        return Heun(steps=5)
+        return DPMSolver(steps=10)
     if not isinstance(how, Sampler):
         raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM and DDPM do")
     return how

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, prod, sqrt
+from math import inf, nextafter, prod, sqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -92,5 +92,5 @@ def box_of(evidence: Evidence, shape: tuple[int, ...]) -> Box | None:
     ranges = evidence.ranges if isinstance(evidence, Within) else {i: (v, v) for i, v in evidence.values.items()}
     low, high = (torch.full((prod(shape),), bound, dtype=torch.double) for bound in (-inf, inf))
     for i, (least, most) in ranges.items():
-        low[i], high[i] = least, most
+        low[i], high[i] = nextafter(least, most), nextafter(most, least)   # the ends themselves may round to the next whole number
     return Box(low.reshape(shape), high.reshape(shape))

@@ -1,6 +1,7 @@
-"""The space in which pictures and vectors are compared: learned here, from half of the training items, and named in every figure.
+"""The space in which pictures and vectors are compared: learned here, from half of the training items (5,000 if 2,000 are left), and named in every
+figure.
 
-The other half stays unseen, so that it can say what real items get. Nothing is downloaded, hence no figure here is an FID.
+The others stay unseen, so that it can say what real items get. Nothing is downloaded, hence no figure here is an FID.
 """
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from ._kept import Kept, digest
 from ._picture_net import SIZE, Trained, shown
 from ._tables import Cells, some
 
-MOST, FEWEST, ROWS, CHUNK, NUMBERS, HUGE = 10_000, 100, 2000, 512, 1 << 24, 1e100
+MOST, ENOUGH, FEWEST, ROWS, CHUNK, NUMBERS, HUGE = 10_000, 5000, 100, 2000, 512, 1 << 24, 1e100
 ALWAYS = Rng(0).child("features")  # one space for the model, its floor and its ceiling, whatever the seed of the evaluation
 
 
@@ -101,7 +102,8 @@ def space_of(case: Case) -> Space | str:
 
 def _learned(train: Cells, labels: Cells | None) -> Space:
     order = ALWAYS.child("half").shuffle(len(train)).numpy()
-    seen, unseen = order[: min(MOST, len(train) // 2)], order[len(train) // 2:]
+    many = min(MOST, max(len(train) // 2, min(ENOUGH, len(train) - ROWS)))
+    seen, unseen = order[:many], order[many:]
     if not pictures(train):
         return _coordinates(train, seen, unseen)
     classes = None if labels is None else np.unique(labels[seen])

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import atan, pi
+from math import atan, log1p, pi, sqrt
 
 import torch
 from torch import Tensor
 
 LEAST, MOST = 0.004, 80.0
-BETAS = (1e-4, 0.02, 1000)   # of the linear path: Ho et al. 2020
+FIRST, LAST = 0.1, 20.0   # rates of the linear path at times 0 and 1 (Song et al. 2021), in 1000 steps those of Ho et al. 2020
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,19 @@ def _straight(time: Tensor) -> Tensor:
     return at / (1 - at)
 
 
+def _rates(time: Tensor) -> Tensor:
+    return torch.expm1(FIRST * time + (LAST - FIRST) * time * time / 2).sqrt()
+
+
 def _linear(time: Tensor) -> Tensor:
-    first, last, steps = BETAS
-    at = time * steps
-    log_kept = -(first * at + (last - first) * at * at / (2 * steps))   # log of the signal's share, beta integrated over steps
-    return (torch.expm1(-log_kept)).sqrt().clamp(LEAST, 160.0)
+    low, high = ((sqrt(FIRST**2 + 2 * (LAST - FIRST) * log1p(s * s)) - FIRST) / (LAST - FIRST) for s in (LEAST, MOST))   # when _rates is s
+    return _rates(low + time * (high - low))
 
 
 PATHS: Mapping[str, Path] = {
     "edm": Path(_normal(-0.5, 1.2), _polynomial),        # Karras et al. 2022, table 1, for data of standard deviation 1
     "cosine": Path(lambda u: (u * pi / 2).tan(), _tangent),   # Nichol & Dhariwal 2021
-    "linear": Path(_linear, _linear),
+    "linear": Path(_rates, _linear),
     "straight": Path(_normal(0.0, 1.0), _straight),      # optimal transport between noise and data; times logit-normal (Esser et al. 2024)
 }
 

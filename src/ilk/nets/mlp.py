@@ -1,6 +1,7 @@
 """A plain network: linear layers with a smooth nonlinearity, residual where widths agree."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log, prod
 from typing import Annotated
@@ -25,6 +26,15 @@ class Layers(nn.Module):
         self.last = nn.Linear(width, prod(port.gives))
         self.drop = nn.Dropout(dropout)
 
+    def turned(self, x: Tensor, turns: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """The same with each layer scaled and shifted."""
+        (scale, shift), *rest = turns
+        h = nn.functional.silu(torch.addcmul(shift, self.first(x.flatten(1)), 1 + scale))
+        for layer, (scale, shift) in zip(self.hidden, rest, strict=True):
+            h = h + nn.functional.silu(torch.addcmul(shift, layer(self.drop(h)), 1 + scale))
+        out: Tensor = self.last(self.drop(h))
+        return out.reshape(-1, *self.gives)
+
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
         """The output of the last layer."""
         h = x.flatten(1)
@@ -36,19 +46,26 @@ class Layers(nn.Module):
 
 
 class Timed(nn.Module):
-    """Layers that are told a time, in 0 to 1000, as waves of many lengths: (B, *takes), (B,), (B, about) -> (B, *gives)."""
+    """Layers that are told a time, in 0 to 1000: (B, *takes), (B,), (B, about) -> (B, *gives).
+
+    The time, as waves of many lengths, and the context scale and shift every layer (Perez et al. 2018): beside x in the first
+    layer they would drown it.
+    """
 
     def __init__(self, port: Port, recipe: MLP) -> None:
         super().__init__()
-        self.layers = Layers(replace(port, about=port.about + WAVES), recipe.width, recipe.depth, recipe.dropout)
+        width = recipe.width
+        self.layers = Layers(replace(port, about=0), width, recipe.depth, recipe.dropout)
+        self.known = nn.Linear(WAVES + port.about, width)
+        self.turns = nn.ModuleList([nn.Linear(width, 2 * width) for _ in range(recipe.depth)])
 
     def forward(self, x: Tensor, time: Tensor, about: Tensor | None = None) -> Tensor:
         """The output of the last layer."""
         half = WAVES // 2
-        angle = time[:, None].float() * torch.exp(torch.arange(half, device=time.device) * (-log(10_000) / half))
+        angle = time[:, None].float() / 10 * torch.exp(torch.arange(half, device=time.device) * (-log(1000) / half))
         waves = torch.cat([angle.cos(), angle.sin()], 1)
-        out: Tensor = self.layers(x, waves if about is None else torch.cat([waves, about], 1))
-        return out
+        known = nn.functional.silu(self.known(waves if about is None else torch.cat([waves, about], 1)))
+        return self.layers.turned(x, [turn(known).chunk(2, 1) for turn in self.turns])
 
 
 @dataclass(frozen=True, kw_only=True)
