@@ -10,7 +10,7 @@ from ilk.verbs.read import read
 
 N = 1000
 NAMES = ("frechet", "label_accuracy", "precision", "recall", "density", "coverage", "near_train_share")
-GUIDANCE = (1.0, 1.2, 1.5, 1.8)
+GUIDANCE = (1.2, 1.4, 1.6, 1.8)
 
 
 def figure(seed: int) -> dict[str, Any]:

@@ -57,6 +57,7 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.read import read as read
+from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score

@@ -161,6 +161,23 @@ def show(model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     _say(*show_command(model))
 
 
+def report(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The page to write.")] = Path("report.html"),
+    against: Annotated[str | None, Parameter(help="Held-out items. By default the test part of the data it was fitted on, if they can still be read.")] = None,
+    language: Annotated[Literal["en", "zh"], Parameter(help="The language of the page: English or Chinese.")] = "en",
+    n: Annotated[int | None, Parameter(name=["--n", "-n"], help="How many items to make for the figures. By default as many as are held out.")] = None,
+    given: Given = (), seed: Seed = 0, json: Json = False,
+) -> None:
+    """Show a model on one page of HTML: what it is, items beside real ones, curves, figures, nearest neighbours, card.
+
+    Example: `ilk report digits.ilk --against held_out.npz --out digits.html --language zh`.
+    """
+    from .console import report_command
+
+    _say(*report_command(model, out, against, language, n, given, seed))
+
+
 def export(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     to: Annotated[str, Parameter(help="The form to write (ilk list exporters).")],
@@ -207,7 +224,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, score, evaluate, show, export, demo):
+    for command in (fit, sample, score, evaluate, show, report, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -264,8 +264,27 @@ def show_command(at: str) -> Answer:
     said = summary(model)
     options = ", ".join(f"{k} {v}" for k, v in said.options.items() if v is not None)
     lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]
-    lines += [f"{k}: {v}" for k, v in said.card.items() if v]
+    lines += [f"{k}: {v}" for k, v in said.card.items() if v and not isinstance(v, dict | list)]
     return asdict(said), printable("\n".join([*lines, "", _printed(model, sample(model, 3).items)]))
+
+
+def report_command(at: str, out: Path, against: str | None, language: str, n: int | None, given: Sequence[str], seed: int) -> Answer:
+    """Writes the page; without data that can be read, of the model alone."""
+    from .verbs.report import report  # not above: it takes polars and jinja2, which other commands can do without
+
+    model = opened(at, given)
+    try:
+        data = _judges(model, against)
+    except DataError as why:
+        if against is not None or why.code != "DATA_CHANGED":
+            raise
+        sys.stderr.write(printable(f"{why.message}: the page has no real items (--against)\n"))
+        data = None
+    with Progressing() as bar:
+        found = report(model, out, data, language=language, n=n, seed=seed, listeners=(bar,))
+    metrics = {} if found.evaluation is None else {f.name: f.value for f in found.evaluation.metrics}
+    answer = {"report": str(out), "bytes": out.stat().st_size, "language": language, "sections": list(found.sections), "metrics": metrics}
+    return answer, printable(f"{out}: {', '.join(found.sections)}")
 
 
 def export_command(at: str, to: str, out: Path) -> Answer:

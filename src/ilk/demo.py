@@ -11,8 +11,8 @@ import polars as pl
 
 from .dataset import Dataset, split_dataset
 from .model import Model
-from .report import charts
-from .report.page import Chart, Grid, Section, grid, write
+from .pages import charts
+from .pages.page import Example, Gallery, Grid, Section, Text, grid, write
 from .rng import Rng
 from .run import Run
 from .verbs.evaluate import Evaluation, evaluate
@@ -34,9 +34,7 @@ def run(out: Path, quiet: bool = False) -> tuple[dict[str, Any], str]:
 
     table, section = _table(say)
     text, other = _text(say)
-    _, missing = charts.font()
-    lead = "Fitted, sampled, conditioned and judged on this machine, offline, by the command ilk demo." + (f" Note: {missing}." if missing else "")
-    write(out / "report.html", "ilk: more of its kind", lead, [section, other])
+    write(out / "report.html", "ilk: more of its kind", "Fitted, sampled, conditioned and judged on this machine, offline, by the command ilk demo.", [section, other])
     seconds = round(time.monotonic() - start, 1)
     return {"seconds": seconds, "report": str(out / "report.html"), "table": table, "text": text}, f"done in {seconds} s; open {out / 'report.html'}"
 
@@ -62,12 +60,13 @@ def _table(say: Say) -> tuple[dict[str, Any], Section]:
     say(f"  filled {filled['cells']} hidden cells of {HIDDEN}: mean error {filled['error']:.2f} against {filled['median_error']:.2f} by the column's median")
     judged = evaluate(model, data, seed=SEED)
     say("  " + repr(judged).replace("\n", "\n            "))
-    section = Section(
-        "A table: 569 tumours", [f"{model}: {score(model, data)}", f"{filled['cells']} hidden cells of {HIDDEN} filled from the rest of their rows: mean absolute error "
-                                  f"{filled['error']:.2f}, against {filled['median_error']:.2f} when filled by the median."],
-        [_figures(judged), grid("Five new tumours", made.head(5)), grid(f"Five given {RULE} ({', '.join(sorted({g.met for g in asked.given}))})", asked.items.head(5))],
-        [Chart("The first twelve columns, real beside made", charts.marginals(data.train, made)),
-         Chart("mean_radius against mean_texture", charts.pair(data.train, made.head(len(data.train)), "mean_radius", "mean_texture"))])
+    cells = charts.marginals(data.train, made)
+    section = Section("A table: 569 tumours", [
+        Text(f"{model}: {score(model, data)}"),
+        Text(f"{filled['cells']} hidden cells of {HIDDEN} filled from the rest of their rows: mean absolute error "
+             f"{filled['error']:.2f}, against {filled['median_error']:.2f} when filled by the median."),
+        _figures(judged), grid("Five new tumours", made.head(5)), grid(f"Five given {RULE} ({', '.join(sorted({g.met for g in asked.given}))})", asked.items.head(5)),
+        Gallery(charts.legend("real", "made"), cells), Gallery("", charts.pair(data.train, made, "mean_radius", "mean_texture"))])
     return {"nats": score(model, data).mean, "given": {"rule": RULE, "obey": obey}, "filled": filled, "metrics": {f.name: f.value for f in judged.metrics}}, section
 
 
@@ -105,7 +104,7 @@ def _text(say: Say) -> tuple[dict[str, Any], Section]:
     say(f"  given 'The ': {begun[0][:160]!r}")
     judged = evaluate(model, data, seed=SEED)
     say("  " + repr(judged).replace("\n", "\n            "))
-    section = Section("A text: the Python language reference", [f"{model}: {found}"], [_figures(judged)], [], [t[:600] for t in begun])
+    section = Section("A text: the Python language reference", [Text(f"{model}: {found}"), _figures(judged), *(Example(t[:600]) for t in begun)])
     return {"nats_per_character": found.per["character"], "metrics": {f.name: f.value for f in judged.metrics}}, section
 
 
@@ -117,7 +116,7 @@ def _ngram() -> Any:
 
 def _figures(found: Evaluation) -> Grid:
     def text(value: float | None) -> str:
-        return "" if value is None else f"{value:.4f}"
+        return "" if value is None else f"{value:z.4f}"
 
     rows = tuple((f.name, text(f.value), text(f.se), text(f.floor), text(f.ceiling), f.better, str(f.n)) for f in found.metrics)
     return Grid("Figures beside a trivial model (floor) and real data (ceiling)", ("figure", "value", "standard error", "floor", "ceiling", "better", "n"), rows)

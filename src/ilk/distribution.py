@@ -130,6 +130,7 @@ class Phase:
     """One optimiser's share of training; the one loop knows nothing else.
 
     `loss` is per example, (B,), so that its mean trains, its values audit and its gradients can be clipped one by one.
+    `matrices` are those of `params` between hidden layers, if they shall learn by Muon instead of AdamW.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Phase:
     rate: float = 1.0
     after: Callable[[], None] | None = None
     rows: Literal["independent", "coupled"] = "independent"
+    matrices: Callable[[], Iterable[nn.Parameter]] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from . import registry
 from .errors import UsageError, nearest
 
-DEFAULTS = {"table": "made", "text": "ngram"}
+DEFAULTS = {"table": "made", "text": "ngram", "image": "diffusion"}
 HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}}
 SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
             **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}

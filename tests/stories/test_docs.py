@@ -1,6 +1,10 @@
-"""The pages of families and kinds of data: their options are those of the code, their examples run, and the Chinese ones have the same code."""
+"""The pages of families, kinds of data and articles: their options are those of the code, their examples run, and the Chinese ones have the same code."""
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -11,9 +15,20 @@ import pytest
 from ilk import registry
 from ilk.flags import HIDDEN
 
-from ._pages import ROOT, code_of, run_python
+from ._pages import ROOT, code_of, environment, run_python
 
 DOCS = ROOT / "docs"
+ARTICLES = sorted(p.stem for p in (DOCS / "en" / "articles").glob("*.md"))
+# A page seeds the global generator and may take half a minute: it runs in a process of its own, which then says what some of its names are.
+_RUN = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from _pages import run_python
+names = {}
+wrong = run_python(Path(sys.argv[2]), names)
+print(json.dumps([wrong, {name: names[name] for name in sys.argv[3:]}], default=float))
+"""
 PAGES = [(axis, name) for axis in ("families", "modalities") for name in registry._built_in(axis)]
 
 
@@ -73,11 +88,53 @@ def test_translation_has_the_same_code(axis: str, name: str) -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_links_lead_somewhere(language: str) -> None:
-    import re
-
     broken = []
-    for page in [*(DOCS / language).glob("*.md"), ROOT / ("README.md" if language == "en" else "README.zh-CN.md"), ROOT / "CONTRIBUTING.md"]:
+    for page in [*(DOCS / language).rglob("*.md"), ROOT / ("README.md" if language == "en" else "README.zh-CN.md"), ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert broken == []
+
+
+def run_article(name: str, at: Path, *wanted: str) -> dict[str, Any]:
+    """Runs a page as it stands, within three minutes even on a busy machine; the values of the names that are wanted."""
+    page = DOCS / "en" / "articles" / f"{name}.md"
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", _RUN, str(Path(__file__).parent), str(page), *wanted],
+                         capture_output=True, text=True, cwd=at, env=environment(OMP_NUM_THREADS="1"), timeout=180, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    wrong, values = json.loads(ran.stdout)
+    assert wrong == []
+    drawn, kept = ((folder / f"{name}.png").read_bytes() for folder in (at, DOCS / "articles-pictures"))
+    assert drawn[:26] == kept[:26] and len(kept) < 60_000   # PNG of the same size and depth
+    return dict(values)
+
+
+def test_gan_without_momentum_covers_all_digits(tmp_path: Path) -> None:
+    of = run_article("gan", tmp_path, "moved", "before", "after", "spread")
+    assert of["moved"] == 0
+    assert sum(share > 0.02 for share in of["before"]) <= 4
+    assert sum(of["after"]) > 0.5 and min(of["after"]) > 0.01
+    assert abs(of["spread"][2] / of["spread"][0] - 1) < 0.2
+
+
+def test_vae_uses_its_codes(tmp_path: Path) -> None:
+    of = run_article("vae", tmp_path, "collapsed", "working", "before", "after")
+    assert of["collapsed"]["active"] == 0 and of["collapsed"]["kl"] < 0.01
+    assert of["working"]["active"] >= 4 and of["working"]["kl"] > 5
+    assert of["working"]["nats"] > of["collapsed"]["nats"] + 100
+    assert sum(share > 0 for share in of["before"]) <= 1 and min(of["after"]) > 0.01
+
+
+def test_diffusion_samples_are_recognised(tmp_path: Path) -> None:
+    of = run_article("diffusion", tmp_path, "gap", "checked", "before", "after")
+    assert max(of["gap"]) < 0.03   # q(x_t | x_0) is what t steps make of x_0
+    assert sum(of["checked"]) > 0.9
+    assert sum(of["before"]) < 0.25 and sum(of["after"]) > 0.5 and min(of["after"]) > 0.01
+
+
+@pytest.mark.parametrize("name", ARTICLES)
+def test_article_has_the_same_code_and_links_in_both_languages(name: str) -> None:
+    en, zh = (DOCS / language / "articles" / f"{name}.md" for language in ("en", "zh"))
+    assert code_of(zh) == code_of(en)
+    links = [re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8").replace(".zh-CN", "")) for page in (en, zh)]
+    assert links[0] == links[1]

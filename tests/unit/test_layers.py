@@ -13,7 +13,7 @@ LAYERS = (
     ("run", "registry"),
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "report", "catalogue", "exporters"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters"),
     ("verbs",),
     ("cli", "console", "flags", "progress", "demo", "testing", "__main__"),
 )

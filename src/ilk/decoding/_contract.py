@@ -1,12 +1,13 @@
 """What a way of drawing tokens is, and what the ways share."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ..distribution import How
+from ..distribution import Cache, How, NextToken
 from ..errors import UsageError
 
 
@@ -19,11 +20,28 @@ class Decoding(Protocol):
     def logits(self, log_weight: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
+class Walks(Protocol):
+    """A Decoding that also forbids tokens by what came before: states of a machine, one number a sequence, from `first` on."""
+
+    first: int
+
+    def allowed(self, states: Tensor) -> Tensor: ...
+    def after(self, states: Tensor, token: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """A How that looks for items instead of drawing them: the best first, each as its tokens from where the cache stands."""
+
+    def search(self, model: NextToken, cache: Cache, most: int) -> Sequence[Tensor]: ...
+
+
 def decoding(how: How | None) -> Decoding | None:
     """The how as a way of drawing tokens; UsageError for one that is not."""
     if how is None or isinstance(how, Decoding):
         return how
-    raise UsageError(f"{type(how).__name__} does not draw tokens", remedy="Ancestral, TopK, TopP or MinP do", code="HOW")
+    raise UsageError(f"{type(how).__name__} does not draw tokens", remedy="Ancestral, TopK, TopP, MinP and Form do", code="HOW")
 
 
 def tempered(log_weight: Tensor, temperature: float) -> Tensor:

@@ -26,6 +26,7 @@ from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
 LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
+SHIFT = 2.5  # how many times the noise at which single numbers are learned pictures are: neighbours tell each other much (Esser et al. 2024)
 
 
 class Denoising(Neural[Any]):
@@ -63,13 +64,14 @@ class Denoising(Neural[Any]):
 
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged over some hundreds of them."""
-        batch = int(min(64 if pictures(self.shape) else 256, max(16, items // 16)))
+        batch = int(min(32 if pictures(self.shape) else 256, max(16, items // 16)))
         steps = int(min(max(600, 40 * items // batch), 4000 if pictures(self.shape) else 8000))
         return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 10))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         x = self.standard(batch.tensor)
-        sigma = self.path.learned(rng.child("level").uniform(len(x))).float().clamp(LEAST, MOST).to(x.device)
+        shift = SHIFT if pictures(self.shape) else 1.0
+        sigma = (shift * self.path.learned(rng.child("level").uniform(len(x)))).float().clamp(LEAST, MOST).to(x.device)
         noise = rng.child("noise").normal(*x.shape).float().to(x.device)
         told = self._told(batch.context, rng.child("drop").uniform(len(x)) >= self.family.drop)
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))

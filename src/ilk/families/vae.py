@@ -67,17 +67,22 @@ class Vae(Neural["VAE"]):
 
     def posterior(self, x: Tensor, about: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), each (B, codes)."""
-        out: Tensor = self.encoder(x, about) if about is not None else self.encoder(x)
-        mean, log_var = out.chunk(2, 1)
+        mean, log_var = self._through(self.encoder, x, about).chunk(2, 1)
         return mean, log_var.clamp(-12, 8)
 
     def reconstruction(self, x: Tensor, z: Tensor, about: Tensor | None) -> Tensor:
         """log p(x | z) of standardised or binary x, (B,)."""
-        y: Tensor = self.decoder(z, about) if about is not None else self.decoder(z)
+        y = self._through(self.decoder, z, about)
         if self.binary:
             return -(softplus(y) - x * y).flatten(1).double().sum(1)
         log_var = self.noise()
         return (-0.5 * ((x - y).square() * (-log_var).exp() + log_var + log(2 * pi))).flatten(1).double().sum(1)
+
+    def _through(self, net: nn.Module, x: Tensor, about: Tensor | None) -> Tensor:
+        """What a network says, in the number format of x: it may compute in another."""
+        kind = self.log_var.dtype
+        out: Tensor = net(x.to(kind)) if about is None else net(x.to(kind), about.to(kind))
+        return out.to(x.dtype)
 
     def noise(self) -> Tensor:
         """Log variance of every number around its mean. It is learned in eighths, so that it keeps up with the networks."""

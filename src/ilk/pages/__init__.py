@@ -1,1 +1,1 @@
-"""Reports: one self-contained page of HTML with its charts inside."""
+"""Pages: self-contained HTML in English or Chinese, with its pictures and charts inside."""

@@ -1,58 +1,111 @@
-"""A page of sections, each with text, tables, charts and examples: no script, nothing from elsewhere."""
+"""A page of sections, each of blocks: texts, points, facts, tables, galleries, examples. No script, nothing from elsewhere."""
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 from jinja2 import Environment
+from markupsafe import Markup
 
+from ilk.errors import printable
 from ilk.files import atomic
+from ilk.modality import Shown
+from ilk.pages.style import STYLE
 
 TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{{ language }}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title>
-<style>
-:root { --ink: #1d2430; --soft: #5b6675; --line: #dfe4ea; --paper: #fbfcfd; --accent: #3b6ea5; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6eaf0; --soft: #9aa6b5; --line: #313a46; --paper: #151a21; --accent: #7fb0e0; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem 1.2rem 4rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
-h1 { font-size: 1.7rem; margin: 1rem 0 .2rem; } h2 { margin: 2.2rem 0 .4rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
-p { margin: .5rem 0; } .soft { color: var(--soft); font-size: .92rem; }
-.scroll { overflow-x: auto; margin: .8rem 0; } table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
-th { color: var(--soft); font-weight: 600; } img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; margin: .6rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--accent); padding: .4rem .9rem; margin: .7rem 0; font: .88rem/1.45 ui-monospace, monospace; }
-</style></head><body>
-<h1>{{ title }}</h1><p class="soft">{{ lead }}</p>
-{% for s in sections %}<section><h2>{{ s.title }}</h2>
-{% for p in s.text %}<p>{{ p }}</p>{% endfor %}
-{% for t in s.tables %}<p class="soft">{{ t.caption }}</p><div class="scroll"><table><thead><tr>{% for c in t.head %}<th>{{ c }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in t.rows %}<tr>{% for c in row %}<td>{{ c }}</td>{% endfor %}</tr>{% endfor %}</tbody></table></div>{% endfor %}
-{% for c in s.charts %}<p class="soft">{{ c.caption }}</p><img alt="{{ c.caption }}" src="data:image/png;base64,{{ c.png }}">{% endfor %}
-{% for e in s.examples %}<pre>{{ e }}</pre>{% endfor %}
-</section>{% endfor %}
-</body></html>
+<style>{{ style }}</style></head><body>
+<header><h1>{{ title }}</h1><p class="soft">{{ lead }}</p>
+{% if sections|length > 2 %}<nav>{% for s in sections %}<a href="#s{{ loop.index }}">{{ s.title }}</a>{% endfor %}</nav>{% endif %}</header>
+{% for s in sections %}<section id="s{{ loop.index }}"><h2>{{ s.title }}</h2>
+{% for b in s.blocks %}{% if b.caption %}<p class="soft">{{ b.caption }}</p>{% endif %}
+{% if b.kind == "text" %}<p>{{ b.text }}</p>
+{% elif b.kind == "facts" %}<dl>{% for name, value in b.rows %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
+{% elif b.kind == "points" %}<ul>{% for p in b.points %}<li>{{ p }}</li>{% endfor %}</ul>
+{% elif b.kind == "example" %}<pre>{{ b.text }}</pre>
+{% elif b.kind == "grid" %}<div class="scroll"><table class="{{ b.form }}"><thead><tr>{% for c in b.head %}<th>{{ c }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in b.rows %}<tr>{% for c in row %}<td data-label="{{ b.head[loop.index0] }}">{{ c }}</td>{% endfor %}</tr>{% endfor %}</tbody></table></div>
+{% else %}<div class="gallery" style="--least:{{ b.least }}rem">{% for c in b.cells %}
+<figure>{{ c.body }}{% if c.caption %}<figcaption>{{ c.caption }}</figcaption>{% endif %}</figure>
+{% endfor %}</div>
+{% endif %}{% endfor %}</section>
+{% endfor %}</body></html>
 """
+PIXELS = 128  # a picture of one item up to so wide is drawn with sharp pixels
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    text: str | Markup
+    caption: str = ""
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
+class Points:
+    """Sentences that stand by themselves."""
+
+    points: Sequence[str]
+    caption: str = ""
+    kind: ClassVar[str] = "points"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and what they are."""
+
+    rows: Sequence[tuple[str, str | Markup]]
+    caption: str = ""
+    kind: ClassVar[str] = "facts"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text as it is, line by line; a part may be marked."""
+
+    text: str | Markup
+    caption: str = ""
+    kind: ClassVar[str] = "example"
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of texts."""
+    """A table. `form`: "" scrolls where it is wide, "stack" becomes cards on a phone, "board" is of pictures."""
 
     caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str | Markup]]
+    form: str = ""
+    kind: ClassVar[str] = "grid"
 
 
 @dataclass(frozen=True)
-class Chart:
-    """A picture with its caption."""
+class Cell:
+    """Something to look at, and what it is."""
 
-    caption: str
-    png: str
+    caption: str | Markup
+    body: Markup
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Cells side by side, as many in a line as have room; `least` is how wide each is at least, in letters' heights."""
+
+    caption: str | Markup
+    cells: Sequence[Cell]
+    least: int = 15
+    kind: ClassVar[str] = "gallery"
+
+
+Block = Text | Points | Facts | Example | Grid | Gallery
 
 
 @dataclass(frozen=True)
@@ -60,24 +113,47 @@ class Section:
     """A part of the page."""
 
     title: str
-    text: Sequence[str] = ()
-    tables: Sequence[Grid] = ()
-    charts: Sequence[Chart] = ()
-    examples: Sequence[str] = field(default_factory=tuple)
+    blocks: Sequence[Block]
 
 
-def grid(caption: str, frame: pl.DataFrame) -> Grid:
+def grid(caption: str, frame: pl.DataFrame, missing: str = "missing") -> Grid:
     """Rows of a frame."""
-    rows = tuple(tuple(_cell(v) for v in row) for row in frame.rows())
-    return Grid(caption, tuple(frame.columns), rows)
+    return Grid(caption, frame.columns, [[cell(v, missing) for v in row] for row in frame.rows()])
 
 
-def _cell(value: object) -> str:
-    return "missing" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+def cell(value: object, missing: str = "missing") -> str:
+    """A cell of a table in words."""
+    return missing if value is None else f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
-def write(to: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
+def number(value: float | None) -> str:
+    """A figure with four digits that count.
+
+    >>> number(0.67704), number(-12345.6), number(None)
+    ('0.677', '-12,346', '')
+    """
+    if value is None:
+        return ""
+    return f"{value:z,.0f}" if abs(value) >= 1000 else f"{value:z.4g}"
+
+
+def width(shown: Shown) -> int:
+    """How wide a PNG is; 0 for anything else."""
+    return int.from_bytes(shown.data[16:20], "big") if shown.mime == "image/png" else 0
+
+
+def embedded(shown: Shown, alt: str = "", sharp: bool = False) -> Markup:
+    """Items within a page: pictures inline, HTML as their kind of data made it, text as it is."""
+    mime = shown.mime.partition(";")[0]
+    if mime.startswith("image/"):
+        look = ' class="sharp"' if sharp else ""
+        return Markup(f'<img{look} alt="{escape(alt)}" src="data:{mime};base64,{b64encode(shown.data).decode()}">')
+    text = shown.data.decode("utf-8", "replace")
+    return Markup(text) if mime == "text/html" else Markup(f"<pre>{escape(text)}</pre>")
+
+
+def write(to: Path, title: str, lead: str, sections: Sequence[Section], language: str = "en") -> None:
     """The page as a file, escaped throughout."""
-    page = Environment(autoescape=True).from_string(TEMPLATE).render(title=title, lead=lead, sections=sections)
+    page = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE)
     with atomic(to) as file:
-        file.write(page.encode())
+        file.write(page.render(title=title, lead=lead, sections=sections, language=language, style=Markup(STYLE)).encode("utf-8", "replace"))

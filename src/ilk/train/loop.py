@@ -3,8 +3,9 @@ validation, checkpoints. Every draw comes from the run's named streams by step n
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import cos, isfinite, pi
 from typing import Any
 
@@ -19,6 +20,7 @@ from ilk.run import Began, Ended, Progress, Run, Seconds, Validated
 from ilk.store import State
 from ilk.train.adamw import AdamW
 from ilk.train.allocator import keep_freed
+from ilk.train.muon import Muon
 from ilk.train.precision import Shadow, fast_bfloat16
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
@@ -55,6 +57,8 @@ def train(body: Neural[Any], data: Source, run: Run, valid: Source | None) -> No
         if isinstance(why, MemoryError) or "alloc" in str(why):
             raise ResourceError(f"memory ran out in training ({str(why)[:120]})", code="MEMORY", remedy=f"a smaller --batch (now {plan.batch}) or a smaller network") from None
         raise
+    finally:
+        body.eval()
 
 
 @dataclass
@@ -79,7 +83,7 @@ class Loop:
         self.shadow = Shadow(body) if low(plan, run) else None
         self.at_work: Neural[Any] = body if self.shadow is None else self.shadow.copy
         self.phases = self.at_work.phases()
-        self.optimisers = [AdamW(self._masters(p), plan.weight_decay) for p in self.phases]
+        self.optimisers = [self._optimisers(p) for p in self.phases]
         self.ema = {k: v.detach().clone() for k, v in body.state_dict().items()} if plan.ema else {}
         if saved is not None:
             self._restore(saved)
@@ -89,9 +93,16 @@ class Loop:
         whole = data.resident()
         self.whole = None if whole is None else whole.to(run.device)
 
-    def _masters(self, phase: Phase) -> list[nn.Parameter]:
-        """The parameters that learn: those of the phase, or the float32 ones behind them."""
-        return [p if self.shadow is None else self.shadow.master_of[id(p)] for p in phase.params()]
+    def _optimisers(self, phase: Phase) -> list[AdamW | Muon]:
+        """AdamW for the parameters of a phase, Muon for its hidden matrices."""
+        matrices = self._masters(phase.matrices()) if phase.matrices is not None else []
+        others = {id(p) for p in matrices}
+        rest = AdamW([p for p in self._masters(phase.params()) if id(p) not in others], self.plan.weight_decay)
+        return [rest, Muon(matrices, self.plan.weight_decay)] if matrices else [rest]
+
+    def _masters(self, params: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+        """The parameters that learn: those at work, or the float32 ones behind them."""
+        return [p if self.shadow is None else self.shadow.master_of[id(p)] for p in params]
 
     @property
     def fraction(self) -> float:
@@ -104,6 +115,7 @@ class Loop:
         """Steps until the budget is used, then the best weights."""
         self.run.emit(Began(self.phases[0].name, None if isinstance(self.run.budget, Seconds) else self.plan.steps))
         losses: list[Tensor] = []
+        self.at_work.train()
         told = time.monotonic()
         while (fraction := self.fraction) < 1 and self.step < self.plan.steps:
             losses.append(self._step(fraction))
@@ -123,28 +135,28 @@ class Loop:
     def _step(self, fraction: float) -> Tensor:
         batch = self._batch()
         first = torch.zeros(())
-        for i, (phase, optimiser) in enumerate(zip(self.phases, self.optimisers, strict=True)):
+        for i, (phase, optimisers) in enumerate(zip(self.phases, self.optimisers, strict=True)):
             if self.step % phase.every:
                 continue
             rng = self.run.rng.child("step", self.step, phase.name)
-            loss = self._update(phase, optimiser, batch, rng, fraction)
+            loss = self._update(phase, optimisers, batch, rng, fraction)
             first = loss if i == 0 else first
         if self.plan.ema:
             self._average()
         return first
 
-    def _update(self, phase: Phase, optimiser: AdamW, batch: Batch, rng: Rng, fraction: float) -> Tensor:
-        self.at_work.train()
+    def _update(self, phase: Phase, optimisers: Sequence[AdamW | Muon], batch: Batch, rng: Rng, fraction: float) -> Tensor:
         with rng.as_global():
             losses = phase.loss(batch, rng)
-        self.at_work.eval()
         loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
-        optimiser.forget_gradients()
+        for optimiser in optimisers:
+            optimiser.forget_gradients()
         loss.backward()
         if self.shadow is not None:
             self.shadow.lift()
-        nn.utils.clip_grad_norm_(optimiser.params, CLIP)
-        optimiser.step(self.plan.rate * phase.rate * rate_at(fraction))
+        _clip([p.grad for optimiser in optimisers for p in optimiser.params if p.grad is not None])
+        for optimiser in optimisers:
+            optimiser.step(self.plan.rate * phase.rate * rate_at(fraction))
         if self.shadow is not None:
             self.shadow.follow()
         if phase.after is not None:
@@ -161,11 +173,11 @@ class Loop:
 
     def _average(self) -> None:
         keep = min(self.plan.ema, (1 + self.step) / (10 + self.step))
-        for name, now in self.body.state_dict().items():
-            if now.is_floating_point():
-                self.ema[name].lerp_(now, 1 - keep)
-            else:
-                self.ema[name].copy_(now)
+        now = self.body.state_dict()
+        real = [name for name, value in now.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.ema[name] for name in real], [now.pop(name) for name in real], 1 - keep)
+        for name, value in now.items():
+            self.ema[name].copy_(value)
 
     def _check(self, losses: list[Tensor]) -> None:
         """Stops with a named cause once the loss is no number."""
@@ -177,6 +189,7 @@ class Loop:
     def _validate(self) -> None:
         if self.valid is None:
             return
+        self.body.eval()
         mine = {k: v.clone() for k, v in self.body.state_dict().items()} if self.ema else None
         if self.ema:
             self.body.load_state_dict(self.ema)
@@ -188,6 +201,7 @@ class Loop:
             self.best = Best(loss, {k: v.detach().clone() for k, v in self.body.state_dict().items()})
         if mine is not None:
             self.body.load_state_dict(mine)
+        self.at_work.train()
         self.run.emit(Validated(self.step, loss, better))
 
     def _finish(self) -> None:
@@ -204,7 +218,7 @@ class Loop:
         tensors: dict[str, Tensor] = {f"now/{k}": v for k, v in self.body.state_dict().items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
         tensors |= {f"best/{k}": v for k, v in (self.best.weights or {}).items()}
-        for i, optimiser in enumerate(self.optimisers):
+        for i, optimiser in enumerate(chain(*self.optimisers)):
             tensors |= {f"optimiser/{i}/{name}": value for name, value in optimiser.state().items()}
         best = self.best.loss if self.best.weights else None
         return State(tensors, {"step": self.step, "seconds": time.monotonic() - self.start, "best": best})
@@ -215,8 +229,15 @@ class Loop:
         self.ema = _under(saved.tensors, "ema/") if self.plan.ema else {}
         if saved.facts["best"] is not None:
             self.best = Best(float(saved.facts["best"]), _under(saved.tensors, "best/"))
-        for i, optimiser in enumerate(self.optimisers):
+        for i, optimiser in enumerate(chain(*self.optimisers)):
             optimiser.restore(_under(saved.tensors, f"optimiser/{i}/"))
+
+
+def _clip(grads: list[Tensor]) -> None:
+    """Scales gradients of a norm above CLIP down to it; torch's own function takes longer to sort them than to scale them."""
+    if grads:
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        torch._foreach_mul_(grads, (CLIP / (norm + 1e-6)).clamp_max(1.0))
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -31,7 +31,8 @@ class History:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Validated) and isfinite(event.loss):
-            self.points.append([event.step, float(f"{event.loss:.6g}")])
+            point = [event.step, float(f"{event.loss:.6g}")]
+            self.points += [point] if self.points[-1:] != [point] else []  # the last step may be told twice
 
     def facts(self) -> dict[str, Any]:
         """What a card says of it: points spread evenly, the first and the last among them; nothing if there were none."""
@@ -88,7 +89,7 @@ _budget = budget
 
 def default_family(data: Dataset[Any]) -> Family:
     """What fits this kind of data when nobody says: the modality's own choice."""
-    name = {"table": "made", "text": "ngram"}.get(registry.name_of("modalities", data.modality), "gmm")
+    name = {"table": "made", "text": "ngram", "image": "diffusion"}.get(registry.name_of("modalities", data.modality), "gmm")
     made: Family = registry.get("families", name)()
     return made
 

@@ -1,0 +1,184 @@
+"""Where sequences stand while they are drawn: keys and values of their windows, kept in place and moved on one token at a time."""
+from __future__ import annotations
+
+from copy import copy
+
+import torch
+from torch import Tensor
+from torch.nn.functional import layer_norm, pad, silu
+
+from ..nets._decoder import EPS, Decoder, Layer, angles, gram_places, turned
+
+ROOM = 64
+
+
+def window_start(last: Tensor, context: int) -> Tensor:
+    """Where the window begins whose last input is `last`: at the item's beginning, or so that at least half a context is before it."""
+    half = context // 2
+    return ((last - context).div(half, rounding_mode="floor") + 1).clamp_min(0) * half
+
+
+class Step:
+    """A layer's weights for one token at a time, turned round, the scales of the norms and of attention folded in.
+
+    It goes by h and -h side by side: their layer norm, which is one call, is the root mean square norm of h.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        s = layer.shape
+        self.heads, self.kv_heads, self.size, self.width = s.heads, s.kv_heads, s.size, s.width
+        qkv = layer.qkv.weight * layer.before.weight
+        self.qkv = torch.cat([qkv[:s.heads * s.size] * s.size**-0.5, qkv[s.heads * s.size:]]).T.contiguous()
+        self.up = (layer.up.weight * layer.between.weight).T.contiguous()
+        self.out, self.down = (torch.cat([w, -w]).T.contiguous() for w in (layer.out.weight, layer.down.weight))
+
+    def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], span: tuple[int, int], mask: Tensor | None) -> Tensor:
+        """(B, 2 width) on; its keys and values go to the last place of the span in those kept, both (B * kv_heads, room, size)."""
+        b, (low, high), many, (keys, values) = len(h), span, self.heads + self.kv_heads, kept
+        every = torch.mm(normed(h), self.qkv).view(b, many + self.kv_heads, self.size)
+        both = turned(every[:, :many], *turn)
+        keys[:, high - 1] = both[:, self.heads:].reshape(-1, self.size)
+        values[:, high - 1] = every[:, many:].reshape(-1, self.size)
+        q = both[:, :self.heads].reshape(b * self.kv_heads, -1, self.size)
+        scores = torch.bmm(keys[:, low:high], q.transpose(1, 2)).transpose(1, 2)
+        if mask is not None:
+            scores.unflatten(0, (b, -1)).add_(mask[:, None, :, low:high])
+        h = torch.addmm(h, torch.bmm(scores.softmax(-1), values[:, low:high]).view(b, -1), self.out)
+        gate, up = torch.mm(normed(h), self.up).chunk(2, -1)
+        return torch.addmm(h, silu(gate).mul_(up), self.down)
+
+
+def normed(h: Tensor) -> Tensor:
+    """The root mean square norm of h, from h and -h side by side."""
+    return layer_norm(h, h.shape[-1:], None, None, EPS)[:, :h.shape[-1] // 2]
+
+
+class Stand:
+    """Several sequences, each at a place of its own: row i's window fills the places from offset[i] to `high`.
+
+    A full window of `context` tokens starts anew with its last half, which is worked out again, so that each token has the
+    same law as when whole items are scored. `law` are the log weights of the next token.
+    """
+
+    @torch.no_grad()
+    def __init__(self, net: Decoder, prefix: Tensor, context: int, history: Tensor, length: Tensor) -> None:
+        self.net, self.prefix, self.context, self.end = net, prefix, context, net.shape.tokens - 1
+        self.steps = [Step(layer) for layer in net.layers]  # type: ignore[arg-type]
+        self.head = ((net.embed if net.head is None else net.head).weight * net.last.weight).T.contiguous()
+        self.history, self.length, b, s = history, length, len(length), net.shape
+        self.ended, self.law = torch.zeros(b, dtype=torch.bool), torch.zeros(b, s.tokens)
+        self.longest, self.stopped = int(length.max()) if b else 0, False
+        self.even = bool((length == self.longest).all())
+        self.most = prefix.shape[1] + context + max(1, context // 2)
+        used = prefix.shape[1] + length + 1 - window_start(length, context)
+        self.high = int(used.max()) if b else 0
+        self.offset = self.high - used
+        room = min(self.most, self.high + ROOM)
+        self.keys, self.values = (torch.zeros(s.layers, b, s.kv_heads, room, s.size) for _ in range(2))
+        self.turn = angles(torch.arange(self.most), s.size)
+        if b:
+            self._fill(torch.arange(b))
+        self._mark()
+
+    @torch.no_grad()
+    def push(self, token: Tensor) -> None:
+        """One more token each."""
+        if self.history.shape[1] <= self.longest:
+            self.history = pad(self.history, (0, max(ROOM, self.history.shape[1])))
+        if self.even:
+            self.history[:, self.longest] = token
+        else:
+            self.history[torch.arange(len(token)), self.length] = token
+        self.length, self.longest, self.ended = self.length + 1, self.longest + 1, self.ended | (token == self.end)
+        self.stopped = bool(self.ended.any())
+        if self.high - self.low < self.prefix.shape[1] + self.context:
+            self._forward(token)
+            return
+        rows = self.offset == self.low
+        if bool(rows.all()):
+            self.high, self.offset = 0, torch.zeros_like(self.offset)
+        else:
+            self._forward(token)
+        self._restart(rows.nonzero()[:, 0])
+
+    def pick(self, rows: Tensor) -> Stand:
+        """Some sequences, perhaps several times."""
+        other = copy(self)
+        for name in ("prefix", "history", "length", "ended", "offset", "law"):
+            setattr(other, name, getattr(self, name)[rows])
+        other.keys, other.values = self.keys[:, rows], self.values[:, rows]
+        other.longest, other.stopped = int(other.length.max()) if len(rows) else 0, bool(other.ended.any())
+        other.even = bool((other.length == other.longest).all())
+        other._mark()
+        return other
+
+    def cut(self, length: int) -> Stand:
+        """The sequences as they stood after at most so many elements."""
+        return Stand(self.net, self.prefix, self.context, self.history[:, :length].clone(), self.length.clamp_max(length))
+
+    def _mark(self) -> None:
+        """Notes where keys and values lie and the windows begin; a mask where that differs."""
+        self.flat = [(k.flatten(0, 1), v.flatten(0, 1)) for k, v in zip(self.keys, self.values, strict=True)]
+        self.low = int(self.offset.min()) if len(self.offset) else 0
+        self.mask = None
+        if len(self.offset) and self.low != int(self.offset.max()):
+            outside = torch.arange(self.keys.shape[-2]) < self.offset[:, None, None]
+            self.mask = torch.zeros(outside.shape).masked_fill_(outside, -torch.inf)
+
+    def _forward(self, token: Tensor) -> None:
+        """The token of every row at the next place."""
+        if self.high == self.keys.shape[-2]:
+            self._make_room()
+        self.high += 1
+        before = gram_places(self._inputs(torch.arange(len(token)), 3), self.net.shape)[:, -1:] if self.net.shape.ngrams else None
+        h = self.net.embedded(token[:, None], before)[:, 0]
+        h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - 1], self.turn[1][self.high - 1])
+        for step, kept in zip(self.steps, self.flat, strict=True):
+            h = step(h, turn, kept, (self.low, self.high), self.mask)
+        self.law = torch.mm(normed(h), self.head)
+
+    def _make_room(self) -> None:
+        """More places, up to as many as are ever needed; then the windows move to the first ones, their keys turned back."""
+        room, s = self.keys.shape[-2], self.low
+        if room < self.most:
+            more = min(self.most, 2 * room) - room
+            self.keys, self.values = pad(self.keys, (0, 0, 0, more)), pad(self.values, (0, 0, 0, more))
+        else:
+            cos, sin = self.turn[0][s], self.turn[1][s]
+            self.keys[..., :-s, :] = turned(self.keys[..., s:, :], cos, -sin)
+            self.values[..., :-s, :] = self.values[..., s:, :].clone()
+            self.high, self.offset = self.high - s, self.offset - s
+        self._mark()
+
+    def _restart(self, rows: Tensor) -> None:
+        """Fills these rows' windows anew, each up to the last token."""
+        used = self.prefix.shape[1] + self.length[rows] + 1 - window_start(self.length[rows], self.context)
+        self.high = self.high or int(used.max())
+        self.offset[rows] = self.high - used
+        self._fill(rows)
+        self._mark()
+
+    def _fill(self, rows: Tensor) -> None:
+        """Works out the windows of some rows from their tokens."""
+        lead, first = self.prefix.shape[1], int(self.offset[rows].min())
+        long = self.high - first
+        inputs = self._inputs(rows, long - lead)
+        before = gram_places(inputs, self.net.shape) if self.net.shape.ngrams else None
+        h = torch.cat([self.prefix[rows], self.net.embedded(inputs.clamp_max(self.end), before)], 1)
+        column, begin = torch.arange(long), (self.offset[rows] - first)[:, None]
+        if lead:
+            h = h[torch.arange(len(rows))[:, None], torch.where(column < begin + lead, column - begin, column).clamp_min(0)]
+        seen = (column[:, None] >= column) & ((column >= begin)[:, None] | (column[:, None] == column))
+        mask = torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)[:, None, None]
+        h, kept = self.net.walk(h, mask, first)
+        for (k, v), keys, values in zip(kept, self.keys, self.values, strict=True):
+            keys[rows, :, first:self.high] = k
+            values[rows, :, first:self.high] = v
+        self.law[rows] = self.net.logits(h[:, -1])
+
+    def _inputs(self, rows: Tensor, many: int) -> Tensor:
+        """The last so many inputs of some rows, (R, many): `end` before the first element, one more than `end` outside the window."""
+        last = self.length[rows, None]
+        place = last - many + 1 + torch.arange(many)
+        held = self.history[rows].gather(1, (place - 1).clamp(0, max(0, self.history.shape[1] - 1))) if self.history.shape[1] else torch.zeros_like(place)
+        return held.where(place > 0, self.end).where(place >= window_start(last, self.context), self.end + 1)

@@ -1,0 +1,67 @@
+"""Muon (Jordan et al. 2024): momentum made orthogonal, for the matrices between hidden layers; it learns language in a third fewer steps."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ilk.train.precision import fast_bfloat16
+
+FASTER = 20 / 3   # an orthogonal step of a matrix is worth so many of AdamW's rates: .02 where that is .003
+QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+class Muon:
+    """Nesterov momentum whose singular values are set to about 1 by five Newton-Schulz steps; the interface is AdamW's."""
+
+    def __init__(self, params: Iterable[nn.Parameter], weight_decay: float, momentum: float = 0.95) -> None:
+        self.params = list(params)
+        self.weight_decay, self.momentum = weight_decay, momentum
+        self.velocity = [torch.zeros_like(p) for p in self.params]
+        shapes = dict.fromkeys(tuple(p.shape) for p in self.params)
+        self.alike = [[i for i, p in enumerate(self.params) if tuple(p.shape) == s] for s in shapes]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """One update of every matrix that has a gradient; matrices of one shape go together."""
+        for group in self.alike:
+            live = [i for i in group if self.params[i].grad is not None]
+            if not live:
+                continue
+            slopes: list[Tensor] = [self.params[i].grad for i in live]  # type: ignore[misc]
+            velocities = [self.velocity[i] for i in live]
+            torch._foreach_lerp_(velocities, slopes, 1 - self.momentum)
+            turned = orthogonal(torch.stack(torch._foreach_lerp(slopes, velocities, self.momentum)))
+            long = max(1.0, turned.shape[1] / turned.shape[2]) ** 0.5
+            params: list[Tensor] = [self.params[i] for i in live]
+            torch._foreach_mul_(params, 1 - FASTER * rate * self.weight_decay)
+            torch._foreach_add_(params, list(turned.unbind()), alpha=-FASTER * rate * long)
+
+    def forget_gradients(self) -> None:
+        """Before the next backward pass."""
+        for p in self.params:
+            p.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Velocities by place."""
+        return {f"{i}/velocity": v for i, v in enumerate(self.velocity)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes them back."""
+        for i, v in enumerate(self.velocity):
+            v.copy_(state[f"{i}/velocity"])
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """(k, rows, columns) with the singular vectors of each and singular values between about .7 and 1.2, float32."""
+    wide = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if wide else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.to(torch.bfloat16 if fast_bfloat16(x.device.type) else torch.float32)
+    a, b, c = QUINTIC
+    for _ in range(5):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    found: Tensor = (x.mT if wide else x).float()
+    return found

@@ -1,0 +1,84 @@
+"""What lies nearest to made items among those that a model learned from: items by distance, texts by their longest common run."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from ilk.dataset import Dataset
+from ilk.metrics._features import alike, pictures
+from ilk.metrics._nearest import Rows, Vectors, nearest, rows, vectors
+from ilk.metrics._tables import columns
+from ilk.model import Model
+from ilk.rng import Rng
+
+ITEMS, NUMBERS, HELD = 20_000, 1 << 26, 1000   # training items and numbers looked at, held-out items compared with
+LETTERS, LONGEST = 1_000_000, 300              # letters of training looked through, letters of a text that are looked for
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """The nearest of some training items to each made item; `held` are the distances from items that were not seen."""
+
+    items: Any
+    index: Tensor
+    distance: Tensor
+    held: Tensor | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The longest run of letters of a text that occurs in the training texts."""
+
+    first: int
+    letters: int
+
+
+def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
+    """By Gower's distance for rows, by Euclid's for pictures and arrays; None for items that have no distance here."""
+    size = prod(getattr(made, "shape", (1,))[1:])
+    train = data.sample("train", min(ITEMS, max(HELD, NUMBERS // max(1, size))), rng.child("train"))
+    test = data.sample("test", HELD, rng.child("test"))
+    found = _points(model, [made, train, test])
+    if found is None:
+        return None
+    (mine, known, held), unit = found
+    distance, index = nearest(mine, known)
+    return Near(train, index, distance, nearest(held, known)[0] if len(held) else None, unit)
+
+
+def _points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+    if all(isinstance(s, pl.DataFrame) for s in sides):
+        seen = columns(model, sides)
+        points: list[Rows] = rows(seen, sides, slice(1, 2)) if seen else []
+        return (points, "gower") if points else None
+    if alike(*sides[:2]):
+        return None
+    if pictures(sides[1]):
+        return [Vectors(torch.from_numpy(np.ascontiguousarray(x).reshape(len(x), -1)).float() / 255) for x in sides], "pixels"
+    return vectors(sides, slice(1, 2)), "scaled"
+
+
+def corpus(texts: Sequence[str]) -> str:
+    """Training texts end to end, so many letters of them, with a letter between that no run goes across."""
+    return "\0".join(texts)[:LETTERS]
+
+
+def longest(text: str, known: str) -> Run:
+    """The longest run of the text that is in `known`; the first of equally long ones.
+
+    >>> longest("the cat sat", "a cat sang")
+    Run(first=3, letters=7)
+    """
+    text, best = text[:LONGEST].replace("\0", "\1"), Run(0, 0)
+    for first in range(len(text)):
+        while (last := first + best.letters + 1) <= len(text) and text[first:last] in known:
+            best = Run(first, best.letters + 1)
+    return best
