@@ -1,4 +1,4 @@
-"""A VAE of binarised digits beside pythae's: items a second over the whole fit, at batches of 64 (their default) and 256 (ours), and the test bounds that came of it."""
+"""A VAE of binarised digits beside pythae's: items a second over the whole fit, at batches of 256 (our default) and 64 (theirs), and the test bounds that came of it."""
 from __future__ import annotations
 
 import tempfile
@@ -33,17 +33,17 @@ def ours(data: Dataset[Any], batch: int, precision: Literal["bfloat16", "float32
 
 
 def bench() -> dict[str, Any]:
-    """Each batch size in turn; the ratio is the lesser one, of training in bfloat16 to theirs; that in float32 is beside it."""
+    """The same networks, batch, epochs, rate, AdamW and cosine; ours in bfloat16, and in float32 beside it. The bounds of both sizes must be equal."""
     python()
     data, found = digits(), {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "digits.npz"
         np.savez(file, train=data.train, valid=data.valid, test=data.test)
-        for batch in (64, 256):
-            plain, quick = ours(data, batch, "float32"), ours(data, batch, "bfloat16")
+        for batch in (256, 64):
+            (plain, exact), (quick, bound) = ours(data, batch, "float32"), ours(data, batch, "bfloat16")
             peer = run("vae.py", str(file), folder, str(batch), str(EPOCHS), str(RATE))[-1]
-            found[batch] = {"ours": quick[0], "peer": peer["samples_per_second"], "peer_steps_only": peer["steps_only"], "ratio": quick[0] / peer["samples_per_second"],
-                            "bound_ours": quick[1], "bound_peer": peer["bound"], "ratio_float32": plain[0] / peer["samples_per_second"], "bound_float32": plain[1]}
-    least = min(found, key=lambda b: found[b]["ratio"])
-    return {**found[least], "peer_name": "pythae", "unit": f"samples per second, batch {least}", "equal": all(f["bound_ours"] >= f["bound_peer"] - SLACK for f in found.values()),
-            "epochs": EPOCHS, "batches": found}
+            found[batch] = {"ours": quick, "ours_float32": plain, "peer": peer["samples_per_second"], "peer_steps_only": peer["steps_only"], "ratio": quick / peer["samples_per_second"],
+                            "ratio_float32": plain / peer["samples_per_second"], "bound_ours": bound, "bound_float32": exact, "bound_peer": peer["bound"]}
+    equal = all(min(f["bound_ours"], f["bound_float32"]) >= f["bound_peer"] - SLACK for f in found.values())
+    small = {f"{k}_b64": v for k, v in found[64].items()}
+    return {**found[256], "peer_name": "pythae", "unit": "samples per second, batch 256", "equal": equal, **small, "epochs": EPOCHS}

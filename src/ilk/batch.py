@@ -106,7 +106,7 @@ class Batch:
 
     def _take_x(self, rows: Tensor) -> Tensor | Mapping[str, Batch] | Batch:
         if isinstance(self.x, Tensor):
-            return self.x[rows]
+            return self.x.index_select(0, rows)
         if isinstance(self.x, Mapping):
             return {k: b.take(rows) for k, b in self.x.items()}
         length = self.lengths

@@ -11,6 +11,7 @@ from .rng import Rng
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .dataset import Labels
     from .model import Model
 
 
@@ -30,6 +31,7 @@ class Case:
     holdout: Any = None
     train_labels: Tensor | None = None
     made_labels: Tensor | None = None
+    test_labels: Labels | None = None
     errors: bool = True
 
 

@@ -26,7 +26,8 @@ class Named(Region):
     def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
         """All others; UsageError for a name that there is not."""
         if odd := [n for n in self.names if n not in parts]:
-            raise UsageError(f"there is no part {odd[0]!r}", code="COLUMN", param="redo", remedy=f"the parts are {', '.join(list(parts)[:8])}{' ...' if len(parts) > 8 else ''}")
+            known = f"{', '.join(list(parts)[:8])}{' ...' if len(parts) > 8 else ''}"
+            raise UsageError(f"there is no part {odd[0]!r}", code="COLUMN", param="redo", remedy=f"the parts are {known}")
         return {n: v for n, v in parts.items() if n not in self.names}
 
 

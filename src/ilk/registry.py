@@ -19,7 +19,8 @@ from .errors import UsageError, nearest
 BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modality", "Modality"), "metrics": ("ilk.metric", "Metric"),
          "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.samplers._contract", "Sampler"), "nets": ("ilk.distribution", "Net"),
          "exporters": ("ilk.exporter", "Exporter")}
-SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler", "nets": "network", "exporters": "exporter"}
+SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler",
+            "nets": "network", "exporters": "exporter"}
 _HOME = Path(__file__).parent
 
 

@@ -21,7 +21,7 @@ class Nats(Metric):
         """The mean; `parts` has the share of items that the model holds impossible, if there are any."""
         if case.model is None or not len(case.test):
             return NotApplicable("there is no model, or there are no test items")
-        found = scored(case.model, case.test, rng)
+        found = scored(case.model, case.test, rng, case.test_labels)
         if isinstance(found, NotApplicable):
             return found
         never = float((found.nats == -inf).double().mean())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ilk import registry
-from ilk.dataset import Dataset, split_dataset
+from ilk.dataset import Dataset, Labels, split_dataset
 from ilk.distribution import Family
 from ilk.errors import DataError, IlkError, UsageError
 from ilk.given import Label
@@ -107,14 +107,15 @@ def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[C
     """The model's case, the floor's, and real items to stand in for made ones: seen (from train) and unseen (from valid)."""
     chosen = data.some("test", MOST, rng.child("test"))
     test = data.modality.take(data.items, chosen)
+    judge = None if data.labels is None else Labels(data.labels.codes[chosen], data.labels.names)
     n = n or len(test)
     made, asked = _made(model, data, chosen, n, int(rng.child("seed").key() % 2**31))
     if "train" not in data.splits or not len(data.index("train")):
-        return Case(model=model, made=made, test=test), None, {}
+        return Case(model=model, made=made, test=test, test_labels=judge), None, {}
     learned = data.some("train", MOST, rng.child("train"))
     train = data.modality.take(data.items, learned)
     labels = None if data.labels is None else data.labels.codes[learned]
-    case = Case(model=model, made=made, train=train, test=test, holdout=test, train_labels=labels, made_labels=asked)
+    case = Case(model=model, made=made, train=train, test=test, holdout=test, train_labels=labels, made_labels=asked, test_labels=judge)
     floor = _floor(data, n, case, rng)
     real = {"seen": data.sample("train", n, rng.child("real"))}
     if len(data.index("valid")) >= 50:

@@ -51,14 +51,15 @@ class Score:
         return f"{sign}{self.mean:z.4f} +- {self.error:.4f} nats an item (n={len(self.nats)}{more}; {self.sort}; {self.measure})"
 
 
-def score(model: Model, items: Any, seed: int = 0, draws: int = DRAWS) -> Score:
+def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> Score:
     """log p(item | given) in nats, with everything the codec and lift add; UsageError for a model without a likelihood.
 
-    Bounds by noise average `draws` draws. A Dataset is scored on its test items, with their labels where the model knows them.
+    Bounds by noise average `draws` draws (16). A Dataset is scored on its test items, with their labels where the model knows them.
     """
     about: Mapping[str, Batch] = {}
     if isinstance(items, Dataset):
-        about, items = items.context(items.index("test")) if model.body.about else {}, items.test
+        known = model.body.about and items.labels is not None and items.labels.names == model.labels
+        about, items = items.context(items.index("test")) if known else {}, items.test
     items = native(model.modality, items)
     if len(items) == 0:
         raise UsageError("there are no items to score", code="EMPTY")
@@ -70,7 +71,7 @@ def score(model: Model, items: Any, seed: int = 0, draws: int = DRAWS) -> Score:
     for start in range(0, len(items), CHUNK):
         rows = torch.arange(start, min(start + CHUNK, len(items)))
         context = {k: b.take(rows) for k, b in about.items()}
-        parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), draws if noisy else 1))
+        parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), (draws or DRAWS) if noisy else 1))
     nats = torch.cat(parts)
     per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
     return Score(nats, sort, model.modality.measure, met.met.log_mass_error, per)
