@@ -78,7 +78,7 @@ def test_order_on_the_flow_of_a_gaussian(sampler: Sampler, low: float, high: flo
     mean, spread = 1.5, 0.7
     x = 80 * Rng(0).normal(5)
     true = mean + (x - mean) * sqrt((spread**2 + 0.002**2) / (spread**2 + 80.0**2))
-    errors = [float((last(sampler, gaussian(mean, spread), x, grid(n)) - true).abs().max()) for n in (20, 40, 80)]
+    errors = [float((last(sampler, gaussian(mean, spread), x, grid(n)) - true).abs().max()) for n in (80, 160, 320)]
     assert all(low < slope < high for slope in order(errors)) and errors[2] < 0.05
 
 
@@ -95,12 +95,12 @@ def test_order_on_the_flow_of_a_mixture(sampler: Sampler, low: float, high: floa
     assert all(low < slope < high for slope in order(errors)) and errors[2] < (0.02 if low < 1 else 0.001)
 
 
-def test_heun_as_in_the_paper() -> None:
-    """With the last step to 0, 18 levels of Karras et al. are within .08, and twice as many within a quarter of it."""
+def test_heun_with_a_last_step_to_nothing() -> None:
+    """18 levels of Karras et al. are within .005 (in sigma itself it would be .08), and four times as many within an eighth of that."""
     x = 80 * Rng(1).normal(5)
     true = 1.5 + (x - 1.5) * 0.7 / sqrt(0.7**2 + 80.0**2)
     errors = [float((last(Heun(), gaussian(1.5, 0.7), x, [*grid(n - 1), 0.0]) - true).abs().max()) for n in (18, 36, 72)]
-    assert errors[0] < 0.08 and all(3.5 < a / b < 7 for a, b in pairwise(errors))
+    assert errors[0] < 0.005 and errors[2] < errors[0] / 8
 
 
 @pytest.mark.parametrize("sampler", STILL, ids=name)
