@@ -26,6 +26,7 @@ class BitsPerCharacter(Metric):
         found = scored(case.model, case.test, rng)
         if isinstance(found, NotApplicable):
             return found
+        counts = counts[:len(found.nats)]
         bits, total, n = -found.nats / log(2), float(counts.sum()), len(counts)
         value = float(bits.sum()) / total
         off = float((bits - value * counts).square().sum() * n / max(1, n - 1)) ** 0.5
