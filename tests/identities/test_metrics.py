@@ -226,7 +226,7 @@ def test_nats_and_bits_per_character_are_those_of_score(monkeypatch: pytest.Monk
         return scoring.Score(-torch.tensor([len(t) + 1.0 for t in items]).double() * log(4), "exact", "counting measure")
 
     monkeypatch.setattr(scoring, "score", score)
-    case = Case(model=SimpleNamespace(modality=Unit(), labels=(), body=SimpleNamespace(log_prob=None)), test=texts)  # type: ignore[arg-type]
+    case = Case(model=SimpleNamespace(modality=Unit(), labels=(), body=SimpleNamespace(log_prob=len)), test=texts)  # type: ignore[arg-type]
     nats, bits = read(Nats(), case), read(BitsPerCharacter(), case)
     assert nats.value == pytest.approx(-13 / 4 * log(4)) and nats.n == 4 and "exact" in nats.convention
     assert bits.value == pytest.approx(2 * 13 / 9) and bits.error and asked["seed"] >= 0
@@ -237,7 +237,7 @@ def test_a_model_without_likelihood_has_no_nats(monkeypatch: pytest.MonkeyPatch)
         raise UsageError("no likelihood", code="NO_SCORE")
 
     monkeypatch.setattr(scoring, "score", score)
-    case = Case(model=SimpleNamespace(modality=Unit(), labels=(), body=SimpleNamespace(log_prob=None)), test=["ab"])  # type: ignore[arg-type]
+    case = Case(model=SimpleNamespace(modality=Unit(), labels=(), body=SimpleNamespace(log_prob=len)), test=["ab"])  # type: ignore[arg-type]
     for metric in (Nats(), BitsPerCharacter()):
         assert isinstance(measured(metric, case, Rng(0)), NotApplicable)
     assert isinstance(measured(Nats(), Case(test=["ab"]), Rng(0)), NotApplicable)
