@@ -137,7 +137,8 @@ def _pictures(say: Say) -> tuple[dict[str, Any], Section]:
     section = Section("Pictures: handwritten digits", [
         Text(f"{model}, conditional on the label. Of {EACH * len(made)} made digits {found['own']:.1%} are recognised as the one asked for, by a classifier that recognises "
              f"{found['real']:.1%} of real digits that were left out."),
-        Gallery("Real digits, and made ones: four of each label", [_cell("real", model, data.train[:40]), _cell("made", model, np.concatenate([m[:4] for m in made.values()]))]),
+        Gallery("Real digits, and made ones: four of each label",
+                [_cell("real", model, data.train[:40]), _cell("made", model, np.concatenate([m[:4] for m in made.values()]))]),
         Gallery("Inpainting: a real digit that the model has not seen, and 11 right halves made for its left half", [_cell("", model, np.concatenate([one, again]))]),
         Gallery("From noise to digits: eight of them after steps of the sampler", [_cell(f"step {i + 1}", model, s) for i, s in enumerate(states)], 9)])
     return {"recognised": found["own"], "real_recognised": found["real"], "kept": kept}, section
