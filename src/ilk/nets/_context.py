@@ -17,10 +17,7 @@ MOST = 1000  # joint classes whose shares are counted
 
 
 class Context(nn.Module):
-    """(B, width): labels one-hot, numbers standardised, a missing value zeros with a flag.
-
-    `drop` leaves whole contexts out (all zeros), which is how guided models learn to do without (Ho & Salimans 2022).
-    """
+    """(B, width): labels one-hot, numbers standardised, a missing value zeros with a flag."""
 
     share: Tensor
 
@@ -56,7 +53,7 @@ class Context(nn.Module):
             self.share.copy_((count / count.sum()).log())
 
     def forward(self, context: Mapping[str, Batch]) -> Tensor:
-        """The vectors; an empty context is none at all, (0, width)."""
+        """The vectors; every name of the context has to be there."""
         parts = [self._one(name, space, context[name]) for name, space in self.about.items()]
         return torch.cat(parts, 1)
 
