@@ -1,4 +1,4 @@
-"""Items of one modality with their splits, labels, origin and licence; and how models draw on them."""
+"""Items of one modality with their splits, labels, captions, origin and licence; and how models draw on them."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .batch import Batch, mapped
+from .captions import Captions
 from .errors import DataError, UsageError
 from .rng import Rng
 from .space import Discrete, Space
@@ -61,6 +62,7 @@ class Dataset(Generic[C]):
     items: C
     splits: Mapping[str, Tensor] = field(default_factory=dict)
     labels: Labels | None = None
+    captions: Captions | None = None
     origin: Origin = Origin()
 
     def __len__(self) -> int:
@@ -100,11 +102,13 @@ class Dataset(Generic[C]):
     @property
     def about(self) -> Mapping[str, Space]:
         """The spaces of what is known beside the items."""
-        return {} if self.labels is None else {"label": self.labels.space}
+        label: dict[str, Space] = {} if self.labels is None else {"label": self.labels.space}
+        return label if self.captions is None else {**label, "caption": self.captions.vocabulary.space}
 
     def context(self, index: Tensor) -> Mapping[str, Batch]:
         """What is known beside some items."""
-        return {} if self.labels is None else {"label": Batch(self.labels.codes[index])}
+        label = {} if self.labels is None else {"label": Batch(self.labels.codes[index])}
+        return label if self.captions is None else {**label, "caption": self.captions.batch(index)}
 
     def sample(self, split: str, at_most: int, rng: Rng) -> C:
         """At most so many items of a split, spread evenly at random: enough to learn scales and quantiles from."""
@@ -182,9 +186,9 @@ class Coded:
     of tensors mapped from there: the system brings in what is used and drops what is not.
     """
 
-    def __init__(self, data: Dataset[Any], split: str, codec: Codec[Any], lift: Lift, rng: Rng, use_context: bool = False) -> None:
+    def __init__(self, data: Dataset[Any], split: str, codec: Codec[Any], lift: Lift, rng: Rng, about: Sequence[str] = ()) -> None:
         self.data, self.codec, self.lift, self.rng = data, codec, lift, rng
-        self.index, self.use_context = data.index(split), use_context
+        self.index, self.about = data.index(split), tuple(about)
         self._whole: Batch | None = None
 
     def __len__(self) -> int:
@@ -220,7 +224,8 @@ class Coded:
         where = self.index[rows]
         items = self.data.modality.take(self.data.items, where)
         batch = encoded(self.codec, self.lift, items, rng)
-        return replace(batch, context=self.data.context(where)) if self.use_context else batch
+        context = self.data.context(where) if self.about else {}
+        return replace(batch, context={name: context[name] for name in self.about})
 
 
 def encoded(codec: Codec[Any], lift: Lift, items: Any, rng: Rng) -> Batch:

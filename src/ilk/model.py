@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, recipe, registry
+from .captions import Vocabulary
 from .distribution import Distribution, describe
 from .errors import IlkError, ModelError, UsageError
 from .given import Given, Value, given_from_json, given_to_json, tests_of
@@ -16,10 +17,14 @@ from .lift import Lift, lift_named
 from .memory import Bounded
 from .modality import Codec, Modality
 from .rng import Rng
-from .space import from_json, to_json
+from .space import Many, from_json, to_json
 from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .batch import Batch
+    from .dataset import Dataset
     from .distribution import How
     from .region import Region
     from .verbs.condition import Conditioned
@@ -39,6 +44,7 @@ class Model:
     body: Distribution[Any]
     givens: tuple[Given, ...] = ()
     labels: tuple[int | str, ...] = ()
+    words: tuple[str, ...] = ()                # that captions are told by
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def given(self, asked: str | Mapping[str, Value] | Given) -> Model:
@@ -76,6 +82,19 @@ class Model:
         return save(self, to)
 
     @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """How captions are told to it, if they are."""
+        about = self.body.about.get("caption")
+        return Vocabulary(self.words, about.at_most) if isinstance(about, Many) else None
+
+    def told(self, data: Dataset[Any], index: Tensor) -> Mapping[str, Batch]:
+        """What the data say beside some items, as far as the model was fitted with it."""
+        found = {"label": data.context(index)["label"]} if "label" in self.body.about and data.labels is not None and data.labels.names == self.labels else {}
+        if self.vocabulary is not None and data.captions is not None:
+            found["caption"] = self.vocabulary.batch([data.captions.texts[i] for i in index.tolist()])
+        return found
+
+    @cached_property
     def met(self) -> Conditioned:
         """The givens worked out, once."""
         from .verbs.condition import condition
@@ -103,7 +122,7 @@ def _facts(model: Model, state: State) -> dict[str, Any]:
             "family": recipe.facts("families", model.body.family), "modality": recipe.facts("modalities", model.modality),
             "codec": {"name": type(model.codec).__name__, "facts": dict(model.codec.state().facts)},
             "lift": type(model.lift).__name__, "space": to_json(model.codec.space),
-            "about": [[k, to_json(s)] for k, s in model.body.about.items()], "labels": list(model.labels),
+            "about": [[k, to_json(s)] for k, s in model.body.about.items()], "labels": list(model.labels), "words": list(model.words),
             "givens": [given_to_json(g) for g in model.givens], "state": dict(state.facts), "card": dict(model.card)}
 
 
@@ -169,7 +188,9 @@ def _built(facts: Mapping[str, Any], tensors: Mapping[str, Any], net: Any) -> Mo
     modality.checked([t for g in givens for t in tests_of(g)])
     if not all(isinstance(label, int | str) for label in facts["labels"]):
         raise ModelError("ilk.json: labels are whole numbers or texts", code="MANIFEST_SCHEMA")
-    model = Model(modality, codec, lift, body, givens, tuple(facts["labels"]), facts["card"])
+    if not all(isinstance(word, str) for word in facts["words"]):
+        raise ModelError("ilk.json: words are texts", code="MANIFEST_SCHEMA")
+    model = Model(modality, codec, lift, body, givens, tuple(facts["labels"]), tuple(facts["words"]), facts["card"])
     again = json.loads(json.dumps({**_facts(model, body.state()), "version": str(facts["version"]), "ilk": facts["ilk"]}))
     if stray := _stray(facts, again) or ", ".join(again.keys() - facts.keys()):
         raise ModelError(f"ilk.json: {stray} is not as in a model that was saved", code="MANIFEST_SCHEMA")

@@ -230,7 +230,8 @@ def test_files_beside_say_labels_and_captions(tmp_path: Path, name: str) -> None
     (tmp_path / name).write_text(SAID[name], encoding="utf-8")
     data = read(tmp_path)
     assert labels(data) == ["cat", "dog"]
-    assert any("1 captions" in n for n in data.origin.notes) and any("1 rows" in n and "no picture" in n for n in data.origin.notes)
+    assert data.captions is not None and list(data.captions.texts) == ["a cat", ""]
+    assert any("1 rows" in n and "no picture" in n for n in data.origin.notes)
     put(tmp_path / "c.png", drawn())
     assert read(tmp_path).labels is None and any("says none of 1 pictures" in n for n in read(tmp_path, Image(bad=0.5)).origin.notes)
 

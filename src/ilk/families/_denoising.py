@@ -15,7 +15,7 @@ from ilk.distribution import How, Net, Neural, Phase, Plan, Port
 from ilk.errors import UsageError
 from ilk.families._denoising_given import Box, Told, ToldContext, box_of
 from ilk.given import About, Evidence
-from ilk.nets._context import Context
+from ilk.nets._context import Partly
 from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, levels
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
@@ -36,13 +36,13 @@ class Denoising(Neural[Any]):
     scale: Tensor
 
     def build_net(self) -> None:
-        """The network, the scales of the data, and the context with one place more for "not told"."""
+        """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Context(self.about)
+        self.context = Partly(self.about)
         inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
         net = self.family.net or default_net(inside)
-        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width + 1 if self.about else 0))
+        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
@@ -74,7 +74,7 @@ class Denoising(Neural[Any]):
         shift = SHIFT if pictures(self.shape) else 1.0
         sigma = (shift * self.path.learned(rng.child("level").uniform(len(x)))).float().clamp(LEAST, MOST).to(x.device)
         noise = rng.child("noise").normal(*x.shape).float().to(x.device)
-        told = self._told(batch.context, rng.child("drop").uniform(len(x)) >= self.family.drop)
+        told = self._told(batch.context, len(x), self.context.kept(self.family.drop, len(x), rng.child("drop"))) if self.about else None
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         noisy = x + s * noise
         answer = self._ask(self.answer.shown(s) * noisy, sigma, told)
@@ -93,42 +93,35 @@ class Denoising(Neural[Any]):
     def _raw(self, x: Tensor) -> Tensor:
         return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
 
-    def _told(self, context: Mapping[str, Batch], keep: Tensor | None = None) -> Tensor | None:
-        """What the network is told: the context and a 0, or zeros and a 1 where it is not kept."""
-        if not self.about:
-            return None
-        known = self.context(context)
-        there = torch.ones(len(known), 1, device=known.device) if keep is None else keep.to(known)[:, None]
-        return torch.cat([known * there, 1 - there], 1)
+    def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor | None:
+        return self.context.told(context, n, keep) if self.about else None
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
-        """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); an empty context is none."""
-        told = self._told(context) if context or not self.about else self._untold(len(x), x.device)
+        """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); what the context lacks is not told."""
+        told = self._told(context, len(x))
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         return self.answer.skip(s) * x + self.answer.out(s) * self._ask(self.answer.shown(s) * x, sigma, told)
-
-    def _untold(self, n: int, device: torch.device) -> Tensor:
-        told = torch.zeros(n, self.context.width + 1, device=device)
-        told[:, -1] = 1
-        return told
 
     def guided(self, context: Mapping[str, Batch], weight: float) -> Denoise:
         """The denoiser leaning towards its context: D without it + weight * the difference it makes (Ho & Salimans 2022)."""
         def denoise(x: Tensor, sigma: float) -> Tensor:
             level = torch.full((len(x),), sigma)
-            if not self.about or weight == 1:
+            if not context or weight == 1:
                 return self.denoise(x, level, context)
             s = level.reshape(-1, *[1] * (x.ndim - 1))
-            told = self._told(context)
-            both = torch.cat([told, self._untold(len(x), x.device)]) if told is not None else None
+            both = torch.cat([self.context.told(context, len(x)), self.context.told({}, len(x))])
             asked, free = self._ask((self.answer.shown(s) * x).repeat(2, *[1] * (x.ndim - 1)), level.repeat(2), both).chunk(2)
             return self.answer.skip(s) * x + self.answer.out(s) * (free + weight * (asked - free))
         return denoise
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Labels by their shares in training, then items from noise."""
-        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {}, how)
+        return self.draw(n, rng, self.said(n, rng), how)
+
+    def said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
+        """What n items are told when nobody says it: labels by their shares, nothing of captions and numbers."""
+        return {} if not self.about or (self.context.sizes is None and self.family.drop) else self.context.draw(n, rng)
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
@@ -137,7 +130,7 @@ class Denoising(Neural[Any]):
 
     def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
         """The items after every step of the sampler, noise and all, at the spread of data."""
-        yield from self.unfold(n, rng, self.context.draw(n, rng) if self.about else {}, how)
+        yield from self.unfold(n, rng, self.said(n, rng), how)
 
     @torch.no_grad()
     def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None) -> Iterator[Batch]:
@@ -191,9 +184,9 @@ class Denoising(Neural[Any]):
 
         It bounds the law of ancestral sampling without guidance; a mean over noise, so it may lie above the bound by chance.
         """
-        if self.about and not batch.context:
-            if self.context.sizes is None:
-                raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+        if self.about and not batch.context and self.context.sizes is None and not self.family.drop:
+            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+        if self.about and not batch.context and self.context.sizes is not None:
             weight = self._every(batch, rng.child("which")).log_softmax(0)   # with noise of its own: the log of a sum would lie above the bound
             return (weight.exp() * (self._every(batch, rng) - weight)).sum(0)
         parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]

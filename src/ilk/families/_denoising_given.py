@@ -54,9 +54,7 @@ class Told:
         self.met = Met("exact" if box is None else "guided")
 
     def _said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
-        if self.context or not self.whole.about:
-            return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
-        return self.whole.context.draw(n, rng)
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or self.whole.said(n, rng)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""

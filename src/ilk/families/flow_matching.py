@@ -9,7 +9,7 @@ from annotated_types import Interval
 
 from ilk.distribution import AnyNet, Family
 from ilk.families._denoising import Denoising, refuses
-from ilk.nets._context import Context
+from ilk.nets._context import Partly
 from ilk.space import Space
 
 
@@ -42,5 +42,5 @@ class FlowMatching(Family):
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
-        """Labels and arrays of numbers."""
-        return Context.refuses(about)
+        """Labels, captions and arrays of numbers."""
+        return Partly.refuses(about)

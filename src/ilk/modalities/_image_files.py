@@ -5,7 +5,7 @@ import stat
 import struct
 import sys
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ import polars as pl
 from ilk.errors import DataError, IlkError, printable
 from ilk.modalities._files import read_bytes, unreadable, walk
 from ilk.modalities._image_decode import SUFFIXES, Broken, open_regular
-from ilk.modalities._image_sides import SIDES, Side, said_beside, whole
+from ilk.modalities._image_sides import Side, is_side, said_beside, whole
 from ilk.modality import Limits
 
 SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test", "testing": "test"}
@@ -33,6 +33,7 @@ class Picture:
     open: Callable[[], IO[bytes]]
     split: str = ""
     label: int | str | None = None
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def _clean(name: str) -> str:
 def _folder(at: Path, limits: Limits) -> Found:
     paths, notes = walk(at, replace(limits, entries=sys.maxsize))  # pictures are counted later
     names = {_clean(p.relative_to(at).as_posix()): p for p in paths}
-    sides = {name: (lambda p=p: read_bytes(p, limits)) for name, p in names.items() if PurePosixPath(name).name in SIDES}
+    stems = _stems(names)
+    sides = {name: (lambda p=p: read_bytes(p, limits)) for name, p in names.items() if is_side(name, stems)}
     return _named({n: (lambda p=p: open_regular(p)) for n, p in names.items()}, sides, at, notes)  # type: ignore[misc]
 
 
@@ -84,7 +86,7 @@ def _named(files: Mapping[str, Callable[[], IO[bytes]]], sides: Mapping[str, Cal
     labels, more = _labels(splits, side)
     said = [f"{len(other)} files are no pictures: {_few(other)}"] if other else []
     said += [f"{len(left)} pictures outside of the folders of train and test were left out: {_few(left)}"] if left else []
-    found = [Picture(name, wanted[name], split, labels.get(name)) for name, split in splits.items()]
+    found = [Picture(name, wanted[name], split, labels.get(name), side.captions.get(name, "")) for name, split in splits.items()]
     return Found(found, (*notes, *said, *side.notes, *more))
 
 
@@ -94,6 +96,11 @@ def _few(names: Sequence[str]) -> str:
 
 def _is_picture(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not _is_junk(name)
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    """Names of pictures without their suffix."""
+    return {PurePosixPath(name).with_suffix("").as_posix() for name in names if _is_picture(name)}
 
 
 def _is_junk(name: str) -> bool:
@@ -141,7 +148,8 @@ def _zipped(at: Path, limits: Limits) -> Found:
         if info.filename.startswith("/") or ".." in info.filename.replace("\\", "/").split("/"):
             raise DataError(f"{at} is not safe: {_clean(info.filename)[:200]!r} leaves the archive's own folder", code="UNSAFE_ARCHIVE")
     regular = {_clean(i.filename): i for i in infos if not i.is_dir() and stat.S_IFMT(i.external_attr >> 16) in (0, stat.S_IFREG)}
-    sides = {n: (lambda i=i: _said(archive, i)) for n, i in regular.items() if PurePosixPath(n).name in SIDES}
+    stems = _stems(regular)
+    sides = {n: (lambda i=i: _said(archive, i)) for n, i in regular.items() if is_side(n, stems)}
     return _named({n: (lambda i=i: _member(archive, i)) for n, i in sorted(regular.items())}, sides, at, ())  # type: ignore[misc]
 
 
@@ -219,11 +227,13 @@ def _parquet(at: Path) -> Found:
         raise DataError(f"{at} has no column of pictures", code="FORMAT", remedy=f"a column of bytes named {', '.join(COLUMNS)}, or of bytes and path")
     try:
         rows = int(pl.scan_parquet(at).select(pl.len()).collect().item())
-        label = next((n for n in Side.LABELS if n in pl.read_parquet_schema(at)), None)
-        labels = [None] * rows if label is None else pl.scan_parquet(at).select(label).collect().to_series().to_list()
+        schema = pl.read_parquet_schema(at)
+        label, caption = (next((n for n in names if n in schema), None) for names in (Side.LABELS, Side.CAPTIONS))
+        labels, captions = ([None] * rows if n is None else pl.scan_parquet(at).select(n).collect().to_series().to_list() for n in (label, caption))
     except pl.exceptions.PolarsError as why:
         raise DataError(f"{at} can't be read: {str(why)[:120]}", code="FORMAT") from None
     known = label is not None and all(isinstance(v, int | str) for v in labels)
     cells = _Cells(at, name)
     notes = () if label is None or known else (f"no labels: `{label}` has missing cells or is neither text nor whole numbers",)
-    return Found([Picture(f"row {i + 1}", (lambda i=i: cells.open(i)), label=v if known else None) for i, v in enumerate(labels)], notes)  # type: ignore[misc]
+    told = [text if isinstance(text, str) else "" for text in captions]
+    return Found([Picture(f"row {i + 1}", (lambda i=i: cells.open(i)), label=v if known else None, caption=told[i]) for i, v in enumerate(labels)], notes)  # type: ignore[misc]

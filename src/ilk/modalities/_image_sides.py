@@ -1,10 +1,10 @@
-"""Files beside pictures that say what each shows: a table or JSON lines of file name, label and caption."""
+"""Files beside pictures that say what each shows: a table or JSON lines of file name, label and caption; or a text of the picture's own name."""
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import PurePosixPath
@@ -31,11 +31,18 @@ class Side:
     notes: tuple[str, ...] = ()
 
 
+def is_side(name: str, stems: Container[str]) -> bool:
+    """Whether a file says something of pictures: by its name, or as the text of the picture with this stem."""
+    path = PurePosixPath(name)
+    return path.name in SIDES or (path.suffix.lower() == ".txt" and path.with_suffix("").as_posix() in stems)
+
+
 def said_beside(files: Mapping[str, bytes], known: Mapping[str, Any]) -> Side:
     """What files by name say of the known pictures; names in them count from the folder that they lie in."""
     labels: dict[str, int | str] = {}
-    captions: dict[str, str] = {}
+    captions = _texts({name: data for name, data in files.items() if name.lower().endswith(".txt")}, known)
     absent = 0
+    files = {name: data for name, data in files.items() if not name.lower().endswith(".txt")}
     for name, data in files.items():
         for row in _rows(name, data):
             file = next((str(row[k]) for k in Side.FILES if row.get(k)), "")
@@ -48,8 +55,15 @@ def said_beside(files: Mapping[str, bytes], known: Mapping[str, Any]) -> Side:
             if caption := next((row[k] for k in Side.CAPTIONS if isinstance(row.get(k), str)), ""):
                 captions[place] = caption
     notes = [f"{absent} rows of {', '.join(files)} name no picture here"] if absent else []
-    notes += [f"{len(captions)} captions were read, which no family here learns from yet"] if captions else []
+    notes += [f"{len(known) - len(captions)} of {len(known)} pictures have no caption"] if 0 < len(captions) < len(known) else []
     return Side(", ".join(files), whole(labels), captions, tuple(notes))
+
+
+def _texts(files: Mapping[str, bytes], known: Mapping[str, Any]) -> dict[str, str]:
+    """Captions that lie in a text file each."""
+    said = {PurePosixPath(name).with_suffix("").as_posix(): " ".join(decode(data, name)[0].split()) for name, data in files.items()}
+    told = {name: said.get(PurePosixPath(name).with_suffix("").as_posix(), "") for name in known}
+    return {name: text for name, text in told.items() if text}
 
 
 def whole(labels: Mapping[str, int | str]) -> Mapping[str, int | str]:

@@ -16,6 +16,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
+from ilk.captions import Captions
 from ilk.dataset import Dataset, Labels, Origin
 from ilk.errors import DataError, UsageError
 from ilk.given import Test, Value
@@ -81,7 +82,9 @@ class Image(Modality[Items]):
     def _of_files(self, at: Path, loaded: Loaded) -> Dataset[Items]:
         labels = [p.label for p in loaded.pictures]
         splits = _ranges([p.split for p in loaded.pictures])
-        return self.dataset(loaded.items, None if None in labels else np.array(labels), splits, Origin(str(at), notes=loaded.notes))
+        captions = [p.caption for p in loaded.pictures]
+        made = self.dataset(loaded.items, None if None in labels else np.array(labels), splits, Origin(str(at), notes=loaded.notes))
+        return replace(made, captions=Captions.of(captions)) if any(captions) else made
 
     def _of_array(self, data: Dataset[Any]) -> Dataset[Items]:
         """Pictures that came as an array, with what came beside it."""
@@ -110,7 +113,7 @@ class Image(Modality[Items]):
         made = resized(items, (height, width, channels), self.fit)
         known = chosen if self.shape else replace(chosen, levels=2 if _two_levels(made) else LEVELS)
         found: Labels | None = None if labels is None else labelled(labels, len(made))
-        return Dataset(known, made, splits, found, origin)
+        return Dataset(known, made, splits, found, origin=origin)
 
     def codecs(self) -> Sequence[type[Codec[Items]]]:
         """Bits for black and white, reals for networks, levels where each shall be counted."""

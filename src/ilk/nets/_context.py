@@ -11,13 +11,13 @@ from torch.nn.functional import one_hot
 from ilk.batch import Batch
 from ilk.errors import UsageError
 from ilk.rng import Rng
-from ilk.space import Discrete, Maybe, Reals, Space, inner
+from ilk.space import Discrete, Many, Maybe, Reals, Space, inner
 
 MOST = 1000  # joint classes whose shares are counted
 
 
 class Context(nn.Module):
-    """(B, width): labels one-hot, numbers standardised, a missing value zeros with a flag."""
+    """(B, width): labels one-hot, numbers standardised, sequences by how often each value is in them; a missing value zeros with a flag."""
 
     share: Tensor
 
@@ -37,7 +37,7 @@ class Context(nn.Module):
     @staticmethod
     def refuses(about: Mapping[str, Space]) -> str | None:
         """Why these can't be made a vector, or None if they can."""
-        odd = [n for n, s in about.items() if not isinstance(inner(s), Reals) and not _single(inner(s))]
+        odd = [n for n, s in about.items() if isinstance(s, Many) or not _width(s)]
         return f"learns from labels and arrays of numbers beside the items, not from {', '.join(odd)}" if odd else None
 
     def prepare(self, few: Mapping[str, Batch]) -> None:
@@ -82,7 +82,9 @@ class Context(nn.Module):
 
     def _one(self, name: str, space: Space, batch: Batch) -> Tensor:
         atom = inner(space)
-        if isinstance(atom, Discrete):
+        if isinstance(atom, Many):
+            x = _counted(batch, _width(atom))
+        elif isinstance(atom, Discrete):
             x = one_hot(batch.tensor, atom.each[0]).float()
         else:
             x = ((batch.tensor.flatten(1) if batch.tensor.ndim > 1 else batch.tensor[:, None]) - getattr(self, f"center_{name}")) / getattr(self, f"scale_{name}")
@@ -93,14 +95,51 @@ class Context(nn.Module):
         return torch.cat([x.where(batch.seen[:, None], torch.zeros_like(x)), seen], 1)
 
 
+class Partly(Context):
+    """The same with a flag for each part that is not told: zeros stand for it then."""
+
+    def __init__(self, about: Mapping[str, Space]) -> None:
+        super().__init__(about)
+        self.width += len(self.about)
+
+    @staticmethod
+    def refuses(about: Mapping[str, Space]) -> str | None:
+        """Why these can't be made a vector, or None if they can."""
+        odd = [n for n, s in about.items() if not _width(s)]
+        return f"learns from labels, captions and arrays of numbers beside the items, not from {', '.join(odd)}" if odd else None
+
+    def told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor:
+        """The vectors of n items; what the context lacks, and what `keep` (n, parts) is false for, is not told."""
+        parts = [self._one(k, s, context[k]) if k in context else torch.zeros(n, _width(s), device=self.share.device) for k, s in self.about.items()]
+        there = torch.tensor([k in context for k in self.about], device=self.share.device).expand(n, -1)
+        there = (there if keep is None else there & keep.to(there.device)).float()
+        return torch.cat([*(x * there[:, i:i + 1] for i, x in enumerate(parts)), 1 - there], 1)
+
+    def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
+        """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
+        alone = rng.child("part").uniform(n, len(self.about)) >= drop if len(self.about) > 1 else torch.ones(n, 1, dtype=torch.bool)
+        return alone & (rng.uniform(n) >= drop)[:, None]
+
+
+def _counted(batch: Batch, size: int) -> Tensor:
+    """How often each value is in each sequence, over the root of its length: a bag of words."""
+    item = torch.arange(len(batch), device=batch.lengths.device).repeat_interleave(batch.lengths)
+    found = torch.zeros(len(batch), size, device=batch.lengths.device)
+    found.index_put_((item, batch.elements.tensor), torch.ones(len(item), device=found.device), accumulate=True)
+    return found / batch.lengths.clamp_min(1).sqrt()[:, None]
+
+
 def _single(space: Space) -> bool:
     return isinstance(space, Discrete) and space.shape == ()
 
 
 def _width(space: Space) -> int:
+    """How many numbers say a part; 0 for one that can't be said."""
     atom = inner(space)
-    flat = atom.each[0] if isinstance(atom, Discrete) else prod(atom.shape) if isinstance(atom, Reals) else 0
-    return flat + isinstance(space, Maybe)
+    if isinstance(space, Many):
+        return space.of.each[0] if isinstance(space.of, Discrete) and space.of.shape == () else 0
+    flat = atom.each[0] if isinstance(atom, Discrete) and atom.shape == () else prod(atom.shape) if isinstance(atom, Reals) else 0
+    return flat + isinstance(space, Maybe) if flat else 0
 
 
 def _sizes(about: Mapping[str, Space]) -> tuple[int, ...] | None:

@@ -32,8 +32,10 @@ class Muon:
             slopes: list[Tensor] = [self.params[i].grad for i in live]  # type: ignore[misc]
             velocities = [self.velocity[i] for i in live]
             torch._foreach_lerp_(velocities, slopes, 1 - self.momentum)
-            turned = orthogonal(torch.stack(torch._foreach_lerp(slopes, velocities, self.momentum)))
+            wanted = torch.stack(torch._foreach_lerp(slopes, velocities, self.momentum))
+            turned = orthogonal(wanted.flatten(2))
             long = max(1.0, turned.shape[1] / turned.shape[2]) ** 0.5
+            turned = turned.view_as(wanted)
             params: list[Tensor] = [self.params[i] for i in live]
             torch._foreach_mul_(params, 1 - FASTER * rate * self.weight_decay)
             torch._foreach_add_(params, list(turned.unbind()), alpha=-FASTER * rate * long)

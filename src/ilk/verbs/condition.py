@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
+from ilk.captions import words_of
 from ilk.dataset import encoded
 from ilk.distribution import Conditions, How, Met, Posterior, Samples
 from ilk.errors import UsageError, nearest
-from ilk.given import About, Evidence, Given, Label, Test, Value, tests_of
+from ilk.given import About, Evidence, Given, Label, Prompt, Test, Value, tests_of
 from ilk.modality import Codec, Lowered
 from ilk.model import Model
 from ilk.rng import Rng
@@ -77,7 +78,7 @@ def condition(model: Model) -> Conditioned:
     """The model's givens, met in the best way its family knows: exactly, else by rejection."""
     if not isinstance(model.body, Samples):
         raise UsageError(f"{type(model.body).__name__} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
-    if soft := [g for g in model.givens if not isinstance(g, Label) and not tests_of(g)]:
+    if soft := [g for g in model.givens if not isinstance(g, Label | Prompt) and not tests_of(g)]:
         raise UsageError(f"{type(model.body).__name__} can't honour {type(soft[0]).__name__}", code="GIVEN", param="given",
                          remedy="ask for columns, a rule, a prefix or a label")
     base: Any = _about(model)
@@ -90,10 +91,20 @@ def condition(model: Model) -> Conditioned:
 
 
 def _about(model: Model) -> Any:
-    """The body, or what it is once its label is given."""
+    """The body, or what it is once its label and its caption are given."""
+    told = {**_label(model), **_caption(model)}
+    if not told:
+        return model.body
+    found = model.body.given(About(told), Rng(0).child("given")) if isinstance(model.body, Conditions) else None
+    if found is None:
+        raise UsageError(f"{type(model.body).__name__} can't be given a {' or a '.join(told)}", code="GIVEN", param="given")
+    return found
+
+
+def _label(model: Model) -> Mapping[str, Batch]:
     labels = [g for g in model.givens if isinstance(g, Label)]
     if not labels:
-        return model.body
+        return {}
     value = labels[-1].value
     if len({g.value for g in labels}) > 1:
         raise UsageError(f"contradictory labels: {', '.join(str(g.value) for g in labels)}", code="CONTRADICTION", param="given")
@@ -101,11 +112,20 @@ def _about(model: Model) -> Any:
         raise UsageError("this model was fitted without labels", remedy="fit a family that learns from them, such as vae", code="GIVEN", param="given")
     if value not in model.labels:
         raise UsageError(f"no label {value!r}", remedy=nearest(str(value), model.labels), code="GIVEN", param="given")
-    evidence = About({"label": Batch(torch.tensor([model.labels.index(value)]))})
-    found = model.body.given(evidence, Rng(0).child("given")) if isinstance(model.body, Conditions) else None
-    if found is None:
-        raise UsageError(f"{type(model.body).__name__} can't be given a label", code="GIVEN", param="given")
-    return found
+    return {"label": Batch(torch.tensor([model.labels.index(value)]))}
+
+
+def _caption(model: Model) -> Mapping[str, Batch]:
+    """What is prompted, several prompts being one."""
+    text = " ".join(g.text for g in model.givens if isinstance(g, Prompt))
+    if not any(isinstance(g, Prompt) for g in model.givens):
+        return {}
+    if model.vocabulary is None:
+        raise UsageError("this model was fitted without captions", remedy="fit pictures that have captions (docs: image)", code="GIVEN", param="given")
+    if not words_of(text) or not set(words_of(text)) & set(model.words):
+        raise UsageError(f"none of the words of {text[:100]!r} are in the captions that the model knows", code="GIVEN", param="given",
+                         remedy=f"words such as {', '.join(model.words[:12])}")
+    return {"caption": model.vocabulary.batch([text])}
 
 
 def _consistent(tests: Sequence[Test]) -> None:

@@ -62,19 +62,20 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
 def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run) -> Model:
     """The model over a way that is already chosen."""
     start = time.monotonic()
-    about = {} if not data.about or family.refuses_context(data.about) else data.about
+    about = {name: space for name, space in data.about.items() if family.refuses_context({name: space}) is None}
     body = family.build(lift.space, run.rng.child("build"), about)
     history = History()
     run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts}, listeners=(*run.listeners, history))
-    train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), bool(about)) if len(data.index(s)) else None for s in ("train", "valid"))
+    train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), tuple(about)) if len(data.index(s)) else None for s in ("train", "valid"))
     if train is None:
         raise DataError("there are no items to learn from", code="TOO_FEW")
     body.fit(train, run, valid)
-    labels = data.labels.names if data.labels is not None and about else ()
+    labels = data.labels.names if data.labels is not None and "label" in about else ()
+    words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
             **_said(run), **history.facts()}
-    return Model(data.modality, codec, lift, body, (), labels, card)
+    return Model(data.modality, codec, lift, body, (), labels, words, card)
 
 
 def _said(run: Run) -> dict[str, Any]:

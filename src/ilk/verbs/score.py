@@ -58,8 +58,7 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
     """
     about: Mapping[str, Batch] = {}
     if isinstance(items, Dataset):
-        known = model.body.about and items.labels is not None and items.labels.names == model.labels
-        about, items = items.context(items.index("test")) if known else {}, items.test
+        about, items = model.told(items, items.index("test")), items.test
     items = native(model.modality, items)
     if len(items) == 0:
         raise UsageError("there are no items to score", code="EMPTY")
