@@ -330,7 +330,7 @@ def test_bfloat16_learns_what_float32_does_and_resumes(tmp_path: Path) -> None:
 
 def test_muons_steps_are_orthogonal() -> None:
     """Singular vectors stay, singular values come near 1, whatever they were; wide and tall matrices alike."""
-    for shape in ((24, 8), (8, 24), (16, 16)):
+    for shape in ((24, 8), (8, 24), (16, 16), (8, 72), (72, 8)):   # the last two go by their squares
         x = Rng(3).normal(2, *shape).float()
         u, s, v = torch.linalg.svd(x.double(), full_matrices=False)
         with patch("ilk.train.muon.fast_bfloat16", lambda device: False):
@@ -339,6 +339,15 @@ def test_muons_steps_are_orthogonal() -> None:
         assert torch.allclose(inside, torch.diag_embed(inside.diagonal(dim1=1, dim2=2)), atol=1e-4)
         found = inside.diagonal(dim1=1, dim2=2)
         assert bool(((found > 0.65) & (found < 1.25))[s > 0.05 * s.max()].all())
+
+
+def test_muon_takes_a_kernel_as_the_matrix_of_its_outputs() -> None:
+    slopes = Rng(6).normal(3, 5, 2, 2).float()
+    kernel, matrix = nn.Parameter(torch.zeros(3, 5, 2, 2)), nn.Parameter(torch.zeros(3, 20))
+    for p, slope in ((kernel, slopes), (matrix, slopes.flatten(1))):
+        p.grad = slope.clone()
+        Muon([p], 0.0).step(0.1)
+    assert torch.equal(kernel.detach().flatten(1), matrix.detach()) and float(kernel.detach().abs().max()) > 0.01
 
 
 def test_muon_keeps_its_state_and_finds_the_least() -> None:
