@@ -27,6 +27,12 @@ Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
 SAID = 'A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.'
 Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help=SAID)]
 
+ITEMS = "Items of the same kind: a file, or a name of `ilk list data`."
+Item = Annotated[tuple[int, ...], Parameter(name="--item", negative="", help="Only this item, counted from 0. Several compose; by default all.")]
+Label = Annotated[str | None, Parameter(help="A label, for models that were fitted with labels.")]
+Prompt = Annotated[str | None, Parameter(help="What pictures shall show, for models that were fitted with captions.")]
+Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")]
+
 
 @dataclass
 class Shell:
@@ -108,25 +114,81 @@ def sample(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 10,
     given: Given = (),
-    label: Annotated[str | None, Parameter(help="A label, for models that were fitted with labels.")] = None,
+    label: Label = None, prompt: Prompt = None,
     how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
-    seed: Seed = 0,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")] = None,
-    json: Json = False,
+    seed: Seed = 0, out: Out = None, json: Json = False,
 ) -> None:
     """Make more of its kind: draw new items, given what is known.
 
     Examples: `ilk sample people.ilk -n 1000 --out new.csv`, `ilk sample people.ilk --given "age > 60 and city == 'Lyon'"`,
-    `ilk sample poems.ilk -n 3 --given "The " --how top_p --p .9`.
+    `ilk sample poems.ilk -n 3 --given "The " --how top_p --p .9`,
+    `ilk sample sums.ilk --how form --pattern "[0-9]+ = [0-9]+"`.
     """
-    from .console import sample_command
+    from .console import Asked, sample_command
 
-    _say(*sample_command(model, n, given, label, how, OPTIONS, seed, out))
+    _say(*sample_command(model, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def edit(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE of a text, "
+                                               "or columns: age,income (odd names in `backticks`).")] = None,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make part of items anew; the rest of them is kept to the bit.
+
+    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters.
+
+    Examples: `ilk edit people.ilk people.csv --redo age,income --out other.csv`, `ilk edit faces.ilk face.png --redo box:8,8,24,24 -n 9 --out sheet.png`,
+    `ilk edit faces.ilk face.png --redo outside:box:8,8,24,24`, `ilk edit poems.ilk poem.txt --redo after:40 --how top_p --p .9`.
+    """
+    from .console import Asked, edit_command
+
+    _say(*edit_command(model, items, redo, item, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def vary(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, diffusion, flow_matching.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    strength: Annotated[float, Parameter(help="From 0, the item itself as the model decodes it, to 1, any other item.")] = 0.5,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make variations of items.
+
+    Example: `ilk vary faces.ilk face.png --strength .3 -n 9 --out sheet.png`.
+    """
+    from .console import vary_command
+
+    _say(*vary_command(model, items, item, strength, n, seed, out))
+
+
+def interpolate(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, diffusion, flow_matching.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items, the two ends among them.")] = 8,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make the way from one item to another: both ends and what lies between.
+
+    Example: `ilk interpolate digits.ilk digits.npz --item 3 --item 7 --out way.png`.
+    """
+    from .console import interpolate_command
+
+    _say(*interpolate_command(model, items, item, n, seed, out))
 
 
 def score(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
-    data: Annotated[str, Parameter(help="Items of the same kind: a file, or a name of `ilk list data`.")], /, *,
+    data: Annotated[str, Parameter(help=ITEMS)], /, *,
     given: Given = (), seed: Seed = 0, json: Json = False,
 ) -> None:
     """Say how likely items are: nats per raw item, and whether exact, a bound or an estimate.
@@ -224,7 +286,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, score, evaluate, show, report, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, score, evaluate, show, report, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

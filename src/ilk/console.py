@@ -11,19 +11,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from . import recipe, registry
 from .dataset import Dataset, split_dataset
+from .distribution import How
 from .errors import DataError, ModelError, Stopped, UsageError, printable
-from .given import Label
+from .given import Label, Prompt
 from .model import Model, load
 from .progress import Log, Progressing
+from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
+from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.read import read
-from .verbs.sample import sample
+from .verbs.sample import named, sample
 from .verbs.score import Score, score
 from .verbs.show import summary
 
@@ -149,15 +154,23 @@ def stopping(switch: Switch, run: Run) -> Iterator[None]:
             signal.signal(s, old)
 
 
-def opened(at: str, given: Sequence[str], label: str | None = None) -> Model:
-    """A model, with what is given."""
-    model = load(at)
-    for rule in given:
-        model = model.given(_mapping(rule) if rule.lstrip().startswith("{") else rule)
-    if label is not None:
-        known = {str(v): v for v in model.labels}
-        model = model.given(Label(known.get(label, label)))
-    return model
+@dataclass(frozen=True)
+class Asked:
+    """What a command line gives of the items to make: rules, a label, a caption."""
+
+    rules: Sequence[str] = ()
+    label: str | None = None
+    prompt: str | None = None
+
+    def of(self, at: str) -> Model:
+        """The model in a folder with all that given."""
+        model = load(at)
+        for rule in self.rules:
+            model = model.given(_mapping(rule) if rule.lstrip().startswith("{") else rule)
+        if self.label is not None:
+            known = {str(v): v for v in model.labels}
+            model = model.given(Label(known.get(self.label, self.label)))
+        return model if self.prompt is None else model.given(Prompt(self.prompt))
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -168,23 +181,76 @@ def _mapping(text: str) -> dict[str, Any]:
     return found
 
 
-def sample_command(at: str, n: int, given: Sequence[str], label: str | None, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+def sample_command(at: str, n: int, asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Draws, and writes or prints."""
-    model = opened(at, given, label)
-    axis = next(iter(options), "decoding")
-    way = recipe.made(registry.get(axis, how), options.get(axis, {})) if how else None
-    if way is None and getattr(model.modality, "per", "") == "whole":
-        way = recipe.made(registry.get("decoding", "ancestral"), {"most": WHOLE})
-        sys.stderr.write(f"a whole text has no end: the first {WHOLE} tokens (--how ancestral --most N for more)\n")
-    found = sample(model, n, seed, way)
-    answer: dict[str, Any] = {"out": None if out is None else str(out), "n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}
-    said = "".join(f"{g.given}: met {'exactly' if g.met == 'exact' else 'by ' + g.met}"
+    model = asked.of(at)
+    found = sample(model, n, seed, _way(model, how, options))
+    said = "".join(f"{g.given}: {_met(g.met)}"
                    f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
+    return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}, said)
+
+
+def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: int, asked: Asked, how: str | None,
+                 options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes part of every item anew, and writes or prints."""
+    if redo is None:
+        raise UsageError("nothing is to be made anew", code="REGION", param="redo", remedy=f"--redo {FORMS}")
+    model = asked.of(at)
+    way = _way(model, how, options)
+    found = edited(model, _chosen(model, data, only), redo, n, seed, way)
+    answer = {"n": len(found.items), "seed": seed, "how": named(way), "redo": redo, "met": found.met}
+    return _handed(model, found.items, out, answer, f"what is kept is {_met(found.met)}\n")
+
+
+def vary_command(at: str, data: str, only: Sequence[int], strength: float, n: int, seed: int, out: Path | None) -> Answer:
+    """Varies every item, and writes or prints."""
+    model = load(at)
+    made = vary(model, _chosen(model, data, only), strength, n, seed)
+    return _handed(model, made, out, {"n": len(made), "seed": seed, "strength": strength})
+
+
+def interpolate_command(at: str, data: str, only: Sequence[int], n: int, seed: int, out: Path | None) -> Answer:
+    """Makes the way from one item to another, and writes or prints."""
+    model = load(at)
+    ends = _chosen(model, data, only)
+    if len(ends) != 2:
+        raise UsageError(f"{len(ends)} items; a way has two ends", code="ITEMS", param="item", remedy="choose two: --item 0 --item 1")
+    one, other = (model.modality.take(ends, torch.tensor([i])) for i in (0, 1))
+    return _handed(model, interpolate(model, one, other, n, seed), out, {"n": n, "seed": seed})
+
+
+def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
+    """The way of drawing that is named; of a text that has no end, its beginning."""
+    if how is None and getattr(model.modality, "per", "") == "whole":
+        sys.stderr.write(f"a whole text has no end: the first {WHOLE} tokens (--how ancestral --most N for more)\n")
+        how, options = "ancestral", {"decoding": {"most": WHOLE}}
+    axis = next(iter(options), "decoding")
+    made: How | None = recipe.made(registry.get(axis, how), options.get(axis, {})) if how else None
+    return made
+
+
+def _met(sort: str) -> str:
+    return {"exact": "met exactly", "estimate": "met by an estimate", "guided": "met by guidance", "rejected": "met by rejection"}[sort]
+
+
+def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
+    """Made items: in the file that is asked for, else in the answer."""
+    whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
-        model.modality.write(found.items, out)
-        return answer, printable(f"{said}{n} items in {out}")
+        model.modality.write(items, out)
+        return whole, printable(f"{said}{len(items)} items in {out}")
     sys.stderr.write(printable(said))
-    return {**answer, "items": _listed(found.items)}, _printed(model, found.items)
+    return {**whole, "items": _listed(items)}, _printed(model, items)
+
+
+def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
+    """The items of the data that are meant: all, or those of these numbers. A text that the model knows as one whole is one item."""
+    modality: Any = model.modality
+    whole = getattr(modality, "per", "") == "whole"
+    items = _like(replace(model, modality=replace(modality, per="file")) if whole else model, data).items
+    if odd := [i for i in only if not 0 <= i < len(items)]:
+        raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {len(items) - 1}: {data} has {len(items)}")
+    return model.modality.take(items, torch.tensor(only, dtype=torch.long)) if only else items
 
 
 def _listed(items: Any) -> Any:
@@ -211,7 +277,7 @@ def _like(model: Model, data: str) -> Dataset[Any]:
 
 def score_command(at: str, data: str, given: Sequence[str], seed: int) -> Answer:
     """Scores every item of the data, or the test items of a named data set."""
-    model = opened(at, given)
+    model = Asked(given).of(at)
     found = _like(model, data)
     scored = score(model, found if "test" in found.splits else found.items, seed)
     return {"nats": scored.mean, "sort": scored.sort, "se": scored.error, "measure": scored.measure, "n": len(scored.nats), "per": dict(scored.per)}, repr(scored)
@@ -219,7 +285,7 @@ def score_command(at: str, data: str, given: Sequence[str], seed: int) -> Answer
 
 def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence[str], given: Sequence[str], seed: int) -> Answer:
     """Every metric that applies."""
-    model = opened(at, given)
+    model = Asked(given).of(at)
     with Progressing() as bar:
         found = evaluate(model, _judges(model, against), n, seed, only, (bar,))
     return {"metrics": [_figure_json(f) for f in found.metrics], "skipped": dict(found.skipped)}, repr(found)
@@ -272,7 +338,7 @@ def report_command(at: str, out: Path, against: str | None, language: str, n: in
     """Writes the page; without data that can be read, of the model alone."""
     from .verbs.report import report  # not above: it takes polars and jinja2, which other commands can do without
 
-    model = opened(at, given)
+    model = Asked(given).of(at)
     try:
         data = _judges(model, against)
     except DataError as why:

@@ -17,7 +17,7 @@ from . import registry
 from .errors import UsageError, nearest
 
 DEFAULTS = {"table": "made", "text": "ngram", "image": "diffusion"}
-HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}}
+HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}, "decoding": {"tokens"}}
 SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
             **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}
 
@@ -40,7 +40,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 def _named(command: str, words: list[str]) -> dict[str, str]:
     """Which recipes the command line is about."""
-    if command == "sample":
+    if command in ("sample", "edit"):
         how = _value(words, "--how")
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
     if command != "fit":

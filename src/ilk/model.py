@@ -59,11 +59,11 @@ class Model:
 
         return sample(self, n, seed, how).items
 
-    def edit(self, item: Any, redo: Region | Sequence[str], n: int = 1, seed: int = 0) -> Any:
-        """The item with part of it made anew, n times: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
+    def edit(self, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
+        """Items with part of them made anew, n times each: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
         from .verbs.edit import edit
 
-        return edit(self, item, redo, n, seed)
+        return edit(self, items, redo, n, seed, how)
 
     def score(self, items: Any, seed: int = 0) -> Score:
         """Nats per raw item, and whether exact, a bound or an estimate."""

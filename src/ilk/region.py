@@ -1,11 +1,12 @@
 """What of an item is to be made anew: the rest of it is kept."""
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import UsageError
+from .errors import UsageError, nearest
 from .given import Value
 
 
@@ -19,16 +20,18 @@ class Region(ABC):
 
 @dataclass(frozen=True)
 class Named(Region):
-    """Parts by name: columns of a table."""
+    """Parts by name: columns of a table, or pixels, `3,4` being all channels of one."""
 
     names: tuple[str, ...]
 
     def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
         """All others; UsageError for a name that there is not."""
-        if odd := [n for n in self.names if n not in parts]:
-            known = f"{', '.join(list(parts)[:8])}{' ...' if len(parts) > 8 else ''}"
+        goes = {name: [name] if name in parts else [p for p in parts if "," in name and p.startswith(f"{name},")] for name in self.names}
+        if odd := [name for name, found in goes.items() if not found]:
+            known = f"{', '.join(map(_written, list(parts)[:8]))}{' ...' if len(parts) > 8 else ''}"
             raise UsageError(f"there is no part {odd[0]!r}", code="COLUMN", param="redo", remedy=f"the parts are {known}")
-        return {n: v for n, v in parts.items() if n not in self.names}
+        gone = {part for found in goes.values() for part in found}
+        return {n: v for n, v in parts.items() if n not in gone}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Box(Region):
         places = {name: _place(name) for name in parts}
         stays = {n: parts[n] for n, (row, column) in places.items() if not (self.top <= row < self.bottom and self.left <= column < self.right)}
         if len(stays) == len(parts):
-            raise UsageError(f"no pixel lies in rows {self.top} to {self.bottom}, columns {self.left} to {self.right}", code="REGION", param="redo")
+            last = [max(place[axis] for place in places.values()) for axis in (0, 1)]
+            raise UsageError(f"no pixel lies in rows {self.top} to {self.bottom}, columns {self.left} to {self.right}", code="REGION", param="redo",
+                             remedy=f"rows are 0 to {last[0]}, columns 0 to {last[1]}")
         return stays
 
 
@@ -54,6 +59,10 @@ class Outside(Region):
     """All that another region leaves: to paint on around it."""
 
     of: Region
+
+    def __post_init__(self) -> None:
+        if isinstance(self.of, After):
+            raise UsageError("a text can't be made anew before its end", code="REGION", param="redo", remedy="after:PLACE keeps its beginning")
 
     def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
         """What the other one would make anew."""
@@ -71,8 +80,55 @@ class After(Region):
         """The beginning."""
         whole = parts.get("prefix")
         if not isinstance(whole, str):
-            raise UsageError("only texts have a beginning", code="REGION", param="redo")
+            raise UsageError("only texts have a beginning", code="REGION", param="redo", remedy="name columns, or a box of pixels")
         return {"prefix": whole[:self.place]}
+
+
+_NAME = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^`,:]*[^`,:\s]))\s*(,|$)")
+FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, or names such as age,income (odd ones in `backticks`)"
+
+
+def parse(text: str) -> Region:
+    """A region as people write it; UsageError for anything else.
+
+    >>> parse("outside:box:8,8,24,24")
+    Outside(of=Box(top=8, left=8, bottom=24, right=24))
+    >>> parse("age, `hours per week`").names
+    ('age', 'hours per week')
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon or "`" in kind:
+        return Named(_names(text))
+    kind = kind.strip()
+    if kind == "outside":
+        return Outside(parse(rest))
+    if kind == "box":
+        return Box(*_numbers(rest, 4, text))
+    if kind == "after":
+        return After(*_numbers(rest, 1, text))
+    raise UsageError(f"no region {kind!r}: {nearest(kind, ('box', 'outside', 'after'))}", code="REGION", param="redo", remedy=FORMS)
+
+
+def _numbers(text: str, many: int, whole: str) -> list[int]:
+    found = [n.strip() for n in text.split(",")]
+    if len(found) != many or not all(re.fullmatch(r"[0-9]{1,9}", n) for n in found):
+        raise UsageError(f"{whole!r} is no region: {text!r} is not {many} whole number{'s' * (many > 1)} from 0", code="REGION", param="redo", remedy=FORMS)
+    return [int(n) for n in found]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names, at, comma = [], 0, ","
+    while comma:
+        found = _NAME.match(text, at)
+        if found is None:
+            raise UsageError(f"{text!r} is no region: no name at character {at}", code="REGION", param="redo", remedy=FORMS)
+        names.append(found[1].replace("``", "`") if found[1] else found[2])
+        at, comma = found.end(), found[3]
+    return tuple(names)
+
+
+def _written(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`" if re.search(r"[`,:]", name) else name
 
 
 def _place(name: str) -> tuple[int, int]:

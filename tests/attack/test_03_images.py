@@ -150,7 +150,7 @@ def test_a_folder_as_people_have_it(ilk: Any) -> None:
     assert "can't be read" not in out and "root:" not in out and "\x1b" not in out
     assert "links that lead out of the folder or nowhere were left out: 3" in out and "1 files are no pictures: notes.txt" in out
     data = read(Path("d"), Image(bad=0.5))
-    assert data.items.shape == (25, 8, 8, 4)
+    assert data.items.shape == (25, 8, 8, 3)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 import ilk
 from ilk.captions import Captions, Vocabulary, words_of
+from ilk.cli import main
 from ilk.errors import UsageError
 
 SAID = {(0, 30): "dim left", (0, 250): "bright left", (4, 250): "bright right"}
@@ -100,3 +101,11 @@ def test_parts_of_a_context_may_go_untold() -> None:
         for g in given:
             made = made.given(g)
         assert made.sample(2).shape == (2, 8, 8, 1)
+
+
+def test_the_command_asks_by_prompt(model: ilk.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = str(model.save(tmp_path / "m"))
+    assert main(["sample", at, "-n", "8", "--prompt", "bright right", "--out", str(tmp_path / "x.npz"), "--seed", "1"]) == 0
+    with np.load(tmp_path / "x.npz") as file:
+        assert np.array_equal(next(iter(file.values())), model.given(ilk.Prompt("bright right")).sample(8, seed=1))
+    assert main(["sample", at, "--prompt", "zebra"]) == 2 and "words such as" in capsys.readouterr().err

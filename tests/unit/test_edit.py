@@ -10,6 +10,7 @@ import pytest
 import ilk
 from ilk.errors import UsageError
 from ilk.modalities.image import Image
+from ilk.region import Named, Region, parse
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,43 @@ def test_rows_and_texts() -> None:
     assert all(t.startswith("the c") for t in text.edit(["the cow"], ilk.after(5), n=5))
 
 
+def test_every_item_is_edited_by_noise_of_its_own() -> None:
+    """Two rows that keep the same have different others; each is what it is without the other; the second's noise is not the first's."""
+    rows = pl.DataFrame({"a": [0] * 100, "x": [i / 7 for i in range(100)], "id": [f"row{i:03d}" for i in range(100)], "b": ["u", "v"] * 50})
+    model = ilk.fit(rows, ilk.GMM(components=1), seed=1)
+    two = model.edit(rows[:2], "x,b", n=50, seed=4)
+    assert two["id"].to_list() == ["row000"] * 50 + ["row001"] * 50   # nothing can be asked of identifiers, and they stay
+    assert two[:50].equals(model.edit(rows[:1], ["x", "b"], n=50, seed=4))
+    assert np.abs(np.corrcoef(two["x"][:50], two["x"][50:])[0, 1]) < 0.4
+    made = model.edit(rows[:3], "outside:a", n=2)
+    assert made["id"].to_list() == [f"row{i}" for i in range(100, 106)]   # made afresh, no two alike
+
+
+@pytest.mark.parametrize(("text", "region"), [
+    ("box:8,8,24,24", ilk.box(8, 8, 24, 24)), (" box: 1, 2,3 ,4", ilk.box(1, 2, 3, 4)), ("outside:box:0,0,1,1", ilk.outside(ilk.box(0, 0, 1, 1))), ("after:40", ilk.after(40)),
+    ("age", Named(("age",))), ("age, hours per week ,城市", Named(("age", "hours per week", "城市"))), ("`a,b:c`,`d``e`", Named(("a,b:c", "d`e"))),
+    ("outside:`box:x`,y", ilk.outside(Named(("box:x", "y")))), ("`box:1`", Named(("box:1",)))])
+def test_regions_in_writing(text: str, region: Region) -> None:
+    assert parse(text) == region
+
+
+@pytest.mark.parametrize("bad", ["", " ", ",", "a,", "a,,b", "`a", "a`b`", "`a` b", "box:", "box:1,2,3", "box:1,2,3,4,5", "box:a,b,c,d", "box:1,2,3,-4", "box:1.5,2,3,4",
+                                 "bax:1,2,3,4", "after:", "after:1,2", "after:x", "after:-1", "outside:", "outside:after:3", "outside:outside:after:3", "a:b"])
+def test_what_is_no_region(bad: str) -> None:
+    with pytest.raises(UsageError) as why:
+        parse(bad)
+    assert why.value.code == "REGION" and why.value.remedy
+
+
+def test_a_pixel_is_named_with_or_without_its_channel() -> None:
+    parts = {"0,0,0": 1, "0,0,1": 2, "0,1,0": 3, "0,10,0": 4}
+    assert parse("`0,0`").kept(parts) == {"0,1,0": 3, "0,10,0": 4} and parse("`0,1`").kept(parts) == {"0,0,0": 1, "0,0,1": 2, "0,10,0": 4}
+    assert parse("`0,0,1`").kept(parts) == {"0,0,0": 1, "0,1,0": 3, "0,10,0": 4}
+    for bad in ("0", "`0,2`", "`1,0`"):
+        with pytest.raises(UsageError, match="no part"):
+            parse(bad).kept(parts)
+
+
 def test_what_can_not_be_edited() -> None:
     rows = pl.DataFrame({"a": [0, 1] * 60, "b": ["x", "y"] * 60})
     model = ilk.fit(rows, ilk.GMM(components=2), seed=1)
@@ -69,8 +107,12 @@ def test_what_can_not_be_edited() -> None:
         model.edit(rows[:1], ["z"])
     with pytest.raises(UsageError, match="no row and column"):
         model.edit(rows[:1], ilk.box(0, 0, 1, 1))
-    with pytest.raises(UsageError, match="one is edited at a time"):
-        model.edit(rows[:2], ["a"])
+    with pytest.raises(UsageError, match="there is no item"):
+        model.edit(rows[:0], ["a"])
+    with pytest.raises(UsageError, match="n is 0"):
+        model.edit(rows[:1], ["a"], n=0)
+    with pytest.raises(UsageError, match="an end of the way is one"):
+        ilk.interpolate(model, rows[:2], rows[:1])
     with pytest.raises(UsageError, match="lacks Encodes"):
         ilk.vary(model, rows[:1])
     with pytest.raises(UsageError, match="only texts"):

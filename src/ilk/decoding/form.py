@@ -1,7 +1,7 @@
 """Draws only texts of a form: a regular pattern says which characters may come next."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
@@ -21,8 +21,8 @@ class Form(How):
     """Texts that match the whole `pattern`: tokens after which none could match are left out, and what is left keeps its proportions.
 
     The pattern knows letters, `.` for any, [classes], (groups|of choices), * + ? {m,n}, and \\ before a sign. `tokens` says what
-    each token stands for, None for one that is never drawn; `p` keeps the likeliest tokens of this mass, after the temperature.
-    An item that `most` cuts short may not match.
+    each token stands for, None for one that is never drawn: the verbs fill it in from the model. `p` keeps the likeliest tokens of
+    this mass, after the temperature. An item that `most` cuts short may not match.
 
     >>> form = Form(pattern="(ab)+", tokens=("a", "b", "c"))
     >>> form.allowed(torch.tensor([form.first])).tolist()
@@ -37,9 +37,9 @@ class Form(How):
 
     first = 0  # the machine's first state
 
-    def bound(self, tokens: Iterable[str | None]) -> Form:
+    def bound(self, tokens: Sequence[str | None]) -> Form:
         """The same over these tokens."""
-        return replace(self, tokens=tuple(tokens))
+        return self if tuple(tokens) == self.tokens else replace(self, tokens=tuple(tokens))
 
     def allowed(self, states: Tensor) -> Tensor:
         """Which tokens may come next, and whether the item may end, (n, tokens + 1)."""
@@ -50,11 +50,18 @@ class Form(How):
         return self._table[states, token].clamp_min(0)
 
     def logits(self, log_weight: Tensor) -> Tensor:
-        """Log weights at the temperature, within the nucleus."""
+        """Log weights at the temperature, within the nucleus; UsageError where they come from a family that never asked what is `allowed`."""
+        if bool(log_weight[:, self._never].isfinite().any()):
+            raise UsageError("this family draws without regard to a form", code="HOW", param="how", remedy="transformer keeps to forms")
         warm = tempered(log_weight, self.temperature)
         law, order = warm.exp().sort(dim=-1, descending=True, stable=True)
         before = law.cumsum(-1) - law < self.p
         return kept(warm, before.scatter(-1, order, before))
+
+    @cached_property
+    def _never(self) -> Tensor:
+        """Tokens that may come nowhere, (tokens + 1,)."""
+        return (self._table < 0).all(0)
 
     @cached_property
     def _table(self) -> Tensor:

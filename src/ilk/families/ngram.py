@@ -11,19 +11,19 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ..batch import Batch, Source, ragged
-from ..decoding._contract import decoding
+from ..batch import Batch, Source
+from ..decoding._draw import continued
 from ..distribution import Distribution, Family, How, Met
 from ..errors import UsageError
 from ..given import Begin, Evidence
-from ..rng import Rng, choose
+from ..rng import Rng
 from ..run import Began, Ended, Noted, Progress, Run, Seconds
 from ..space import Discrete, Many, Space
 from ..store import State
 from ._trie import Counts, Tally, Trie, counted, merged
 from ._windows import Place, counts_of, place_of, smallest, state_of, windows_of
 
-_CHUNK, _PIECE, _BLOCK = 4096, 1 << 20, 64  # items read at once, positions counted or scored at once, draws made at once
+_CHUNK, _PIECE = 4096, 1 << 20  # items read at once, positions counted or scored at once
 _COUNTING = "counting windows"
 
 
@@ -128,23 +128,7 @@ class NGrams(Distribution["NGram"]):
 
     def continued(self, prefix: Tensor, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items that begin with the prefix; `how.most` bounds the elements drawn after it."""
-        chosen, cache, alive = decoding(how), self._after(prefix, n), torch.arange(n)
-        most = min(self.at_most - len(prefix), self.at_most if chosen is None or chosen.most is None else chosen.most)
-        length, blocks, token = torch.zeros(n, dtype=torch.long), [prefix.repeat(n, 1)], None
-        for t in range(most if n else 0):
-            if t % _BLOCK == 0:
-                noise = rng.child("tokens", t // _BLOCK).uniform(n, _BLOCK)
-                blocks.append(torch.zeros(n, _BLOCK, dtype=torch.long))
-            law = self.step(cache, token)
-            token = choose(law if chosen is None else chosen.logits(law), noise[alive, t % _BLOCK])
-            goes = (token < self.size).nonzero()[:, 0]
-            if len(goes) < len(alive):
-                alive, token, cache = alive[goes], token[goes], cache.pick(goes)
-            if not len(alive):
-                break
-            blocks[-1][alive, t % _BLOCK] = token
-            length[alive] += 1
-        return ragged(torch.cat(blocks, 1), length + len(prefix))
+        return continued(self, lambda a, b: self._after(prefix, b - a), prefix, self.at_most - len(prefix), n, rng, how)
 
     def _after(self, prefix: Tensor, n: int) -> Place:
         """The place of n items after one prefix; only as much of it is held as the law looks at."""

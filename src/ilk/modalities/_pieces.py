@@ -67,6 +67,11 @@ class BPE(Codec[Texts]):
         made: Texts = self.tokenizer.decode_batch([ids[a:b] for a, b in zip([0, *ends], ends, strict=False)], skip_special_tokens=False)
         return made
 
+    def pieces(self) -> Sequence[str | None]:
+        """What each token stands for; None for one with part of a character in it."""
+        found = self.tokenizer.decode_batch([[i] for i in range(self.tokenizer.get_vocab_size())], skip_special_tokens=False)
+        return [None if "\ufffd" in text else text for text in found]
+
     def log_volume(self, items: Texts, rng: Rng) -> Tensor:
         """Nothing to add."""
         return torch.zeros(len(items), dtype=torch.float64)

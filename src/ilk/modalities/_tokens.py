@@ -120,6 +120,10 @@ class Characters(Codec[Texts]):
         text, ends = points.tobytes().decode("utf-32-le"), length.cumsum(0).tolist()
         return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
+    def pieces(self) -> Sequence[str | None]:
+        """What each token stands for; None for the one that may be any character never seen."""
+        return [*self.alphabet, None]
+
     def log_volume(self, items: Texts, rng: Rng) -> Tensor:
         """-log of how many characters it might have been, for each that was never seen, (B,)."""
         item = np.arange(len(items)).repeat(list(map(len, items)))
@@ -181,6 +185,10 @@ class Bytes(Codec[Texts]):
         """The texts."""
         data, ends = batch.elements.tensor.numpy().astype(np.uint8).tobytes(), batch.lengths.cumsum(0).tolist()
         return [data[a:b].decode("utf-8", "replace") for a, b in zip([0, *ends], ends, strict=False)]
+
+    def pieces(self) -> Sequence[str | None]:
+        """What each token stands for; None for one that is only part of a character."""
+        return [chr(byte) if byte < 128 else None for byte in range(256)]
 
     def log_volume(self, items: Texts, rng: Rng) -> Tensor:
         """Nothing to add."""

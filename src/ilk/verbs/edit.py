@@ -1,7 +1,8 @@
-"""edit: an item with part of it made anew; its variations; and the way from one item to another."""
+"""edit: items with part of them made anew; their variations; and the way from one item to another."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
@@ -14,46 +15,73 @@ from ilk.errors import UsageError
 from ilk.given import Keep
 from ilk.modality import HasParts
 from ilk.model import Model
-from ilk.region import Named, Region
+from ilk.region import Named, Region, parse
 from ilk.rng import Rng
 from ilk.verbs.condition import flat, given
 from ilk.verbs.read import native
-from ilk.verbs.sample import sample
+from ilk.verbs.sample import MOST, bound, drawn
 
 
-def edit(model: Model, item: Any, redo: Region | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
-    """n items that are this one but for what is made anew: what is kept is kept exactly.
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """Items with part of them made anew, and how what is kept was met."""
 
-    `redo` is `ilk.box(top, left, bottom, right)` of a picture, `ilk.outside(...)` of one, names of columns, or `ilk.after(place)` of a text.
+    items: Any
+    met: str
+
+
+def edit(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
+    """n items for each of these that are it but for what is made anew: what is kept is kept exactly.
+
+    `redo` is `ilk.box(top, left, bottom, right)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` of a text,
+    or one of these in writing: "box:8,8,24,24", "age,income".
 
     >>> import ilk, polars as pl
     >>> model = ilk.fit(pl.DataFrame({"a": [0, 1] * 50, "b": ["x", "y"] * 50}), ilk.GMM(components=2))
     >>> edit(model, pl.DataFrame({"a": [1], "b": ["x"]}), ["b"])["a"].to_list()
     [1]
     """
-    one = _one(model, item)
+    return edited(model, items, redo, n, seed, how).items
+
+
+def edited(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Edited:
+    """As `edit`, and how what is kept was met: in the worst case of all items."""
     if not isinstance(model.modality, HasParts):
         raise UsageError(f"items of {type(model.modality).__name__} have no parts to keep", code="CAPABILITY")
-    region = redo if isinstance(redo, Region) else Named(tuple(redo))
-    stays = region.kept(model.modality.parts(one))
-    return sample(given(model, Keep(stays)) if stays else model, n, seed, how).items
+    if not 1 <= n <= MOST:
+        raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
+    region = redo if isinstance(redo, Region) else parse(redo) if isinstance(redo, str) else Named(tuple(redo))
+    alone = {c.name for c in getattr(model.modality, "columns", ()) if c.kind in ("identifier", "text")}   # what no other column depends on
+    way, rng = bound(model, how), Rng(seed).child("edit")
+    made, sorts = [], []
+    for number, one in enumerate(_each(model, items)):
+        stays = region.kept(model.modality.parts(one))
+        asked = {name: value for name, value in stays.items() if name not in alone}
+        known = given(model, Keep(asked)) if asked else model
+        new = drawn(known, n, rng.child(number).at(number * n), way)   # rows count on, as made identifiers do
+        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & alone) else new)
+        sorts.append(known.met.met.sort)
+    return Edited(model.modality.join(made), max(sorts, key=("exact", "estimate", "guided", "rejected").index))
 
 
-def vary(model: Model, item: Any, strength: float = 0.5, n: int = 1, seed: int = 0) -> Any:
-    """n variations of an item: its code mixed with fresh noise. `strength` 0 gives the item as it decodes, 1 any other item."""
+def vary(model: Model, items: Any, strength: float = 0.5, n: int = 1, seed: int = 0) -> Any:
+    """n variations of each item: its code mixed with fresh noise. `strength` 0 gives the item as it decodes, 1 any other item."""
     if not 0 <= strength <= 1:
         raise UsageError(f"strength is {strength}", code="OPTION", param="strength", remedy="0 to 1")
-    body, code = _code(model, item)
-    noise = Rng(seed).child("vary").normal(n, *code.shape[1:])
-    return _decoded(model, body, sqrt(1 - strength**2) * code.double() + strength * noise, seed)
+    if not 1 <= n <= MOST:
+        raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
+    body, codes = _codes(model, items)
+    each = codes.double().repeat_interleave(n, 0)
+    noise = Rng(seed).child("vary").normal(*each.shape)
+    return _decoded(model, body, sqrt(1 - strength**2) * each + strength * noise, seed)
 
 
 def interpolate(model: Model, one: Any, other: Any, n: int = 8, seed: int = 0) -> Any:
     """n items on the way from one to the other, both ends among them: along the arc between their codes (White 2016)."""
-    if n < 2:
-        raise UsageError(f"n is {n}", code="OPTION", param="n", remedy="at least 2: the ends")
-    body, a = _code(model, one)
-    _, b = _code(model, other)
+    if not 2 <= n <= MOST:
+        raise UsageError(f"n is {n}", code="OPTION", param="n", remedy=f"2 (the ends) to {MOST}")
+    body, a = _codes(model, _single(model, one))
+    _, b = _codes(model, _single(model, other))
     return _decoded(model, body, _arc(a.double(), b.double(), torch.linspace(0, 1, n, dtype=torch.double)), seed)
 
 
@@ -64,17 +92,25 @@ def _arc(a: Tensor, b: Tensor, at: Tensor) -> Tensor:
     return ((1 - t) * angle).sin() / angle.sin() * a + (t * angle).sin() / angle.sin() * b
 
 
-def _one(model: Model, item: Any) -> Any:
+def _each(model: Model, items: Any) -> list[Any]:
+    """Collections of one item each; UsageError if there is none."""
+    found = native(model.modality, items)
+    if not len(found):
+        raise UsageError("there is no item", code="ITEMS", remedy="pass one at least")
+    return [model.modality.take(found, torch.tensor([i])) for i in range(len(found))]
+
+
+def _single(model: Model, item: Any) -> Any:
     items = native(model.modality, item)
     if len(items) != 1:
-        raise UsageError(f"{len(items)} items; one is edited at a time", code="ITEMS", remedy="pass a collection of one: items[3:4]")
+        raise UsageError(f"{len(items)} items; an end of the way is one", code="ITEMS", remedy="pass a collection of one: items[3:4]")
     return items
 
 
-def _code(model: Model, item: Any) -> tuple[Encodes, Tensor]:
+def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
     if not isinstance(model.body, Encodes):
         raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY", remedy="vae, diffusion and flow_matching have it")
-    return model.body, model.body.encode(flat(model, _one(model, item), Rng(0).child("code"))).tensor
+    return model.body, model.body.encode(flat(model, native(model.modality, items), Rng(0).child("code"))).tensor
 
 
 def _decoded(model: Model, body: Encodes, codes: Tensor, seed: int) -> Any:

@@ -1,8 +1,9 @@
 """sample: new raw items, given what is given."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -12,9 +13,23 @@ from ilk.errors import UsageError
 from ilk.memory import enough, held
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.verbs.condition import BLOCK
+from ilk.verbs.condition import BLOCK, LEAST, PROBE
 
 MOST = 10**9
+
+
+@runtime_checkable
+class Spells(Protocol):
+    """A codec that can say what each of its tokens stands for; None: never on its own for a whole text."""
+
+    def pieces(self) -> Sequence[str | None]: ...
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A How that has to know what the tokens stand for."""
+
+    def bound(self, tokens: Sequence[str | None]) -> How: ...
 
 
 @dataclass(frozen=True)
@@ -48,24 +63,43 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
     """
     if not 0 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
+    made = drawn(model, n, Rng(seed).child("sample"), bound(model, how))
+    met = model.met
+    said = tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
+    return Sampled(made, n, seed, named(how), said)
+
+
+def bound(model: Model, how: How | None) -> How | None:
+    """The way of drawing over this model's tokens; UsageError if it does not draw from such a model."""
     if how is not None and not isinstance(model.body, NextToken | Denoises):
         raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
-    met, have = model.met, 0
+    if not isinstance(how, Reads):
+        return how
+    if not isinstance(model.codec, Spells):
+        raise UsageError(f"{type(how).__name__} draws texts, and this is a model of {registry.name_of('modalities', model.modality)}", code="HOW", param="how",
+                         remedy="leave it out")
+    return how.bound(model.codec.pieces())
+
+
+def drawn(model: Model, n: int, rng: Rng, how: How | None) -> Any:
+    """n raw items that obey what is given, by a way of drawing that is `bound`."""
+    met, have, tried = model.met, 0, 0
     found: list[Any] = []
     block = BLOCK if met.rest else min(BLOCK, max(1, n))
-    for items in met.draws(Rng(seed).child("sample"), block, how):
+    for items in met.draws(rng, block, how):
         if not found and len(items):
             enough(3 * held(items) // len(items) * n, f"{n} items")
         found.append(items)
-        have += len(items)
+        have, tried = have + len(items), tried + block
         if have >= n:
             break
-    made = model.modality.take(model.modality.join(found), torch.arange(n))
-    said = tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
-    return Sampled(made, n, seed, _named(how), said)
+        if how is not None and tried >= PROBE and have * PROBE < LEAST * tried:
+            raise UsageError(f"{have} of {tried} draws by {type(how).__name__} obey {' and '.join(map(str, met.rest))}", code="TOO_RARE", param="how",
+                             remedy="ask for less, or leave the way of drawing out")
+    return model.modality.take(model.modality.join(found), torch.arange(n))
 
 
-def _named(how: How | None) -> str:
+def named(how: How | None) -> str:
     """The registered name of a way to draw."""
     if how is None:
         return "default"
