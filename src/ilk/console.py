@@ -29,7 +29,7 @@ from .verbs.export import export
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.read import read
 from .verbs.sample import named, sample
-from .verbs.score import Score, score
+from .verbs.score import Score, affordable, score
 from .verbs.show import summary
 
 Answer = tuple[dict[str, Any], str]
@@ -110,9 +110,10 @@ def _forget(run: Run) -> None:
 def _held_out(model: Model, data: Dataset[Any] | None) -> Score | None:
     if data is None:
         return None
-    few = replace(data, splits={**data.splits, "test": data.index("test")[:HELD_OUT]})
+    held = data.index("test")[:HELD_OUT]
+    many = affordable(model, model.modality.take(data.items, held))
     try:
-        return score(model, few)
+        return score(model, replace(data, splits={**data.splits, "test": held[:many]}))
     except (UsageError, DataError):
         return None
 

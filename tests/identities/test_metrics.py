@@ -221,7 +221,7 @@ class Unit:
 def test_nats_and_bits_per_character_are_those_of_score(monkeypatch: pytest.MonkeyPatch) -> None:
     texts, asked = ["ab", "abcd", "", "abc"], {}
 
-    def score(model: Any, items: list[str], seed: int, draws: int | None) -> scoring.Score:
+    def score(model: Any, items: list[str], seed: int) -> scoring.Score:
         asked["seed"] = seed
         return scoring.Score(-torch.tensor([len(t) + 1.0 for t in items]).double() * log(4), "exact", "counting measure")
 
@@ -233,7 +233,7 @@ def test_nats_and_bits_per_character_are_those_of_score(monkeypatch: pytest.Monk
 
 
 def test_a_model_without_likelihood_has_no_nats(monkeypatch: pytest.MonkeyPatch) -> None:
-    def score(model: Any, items: Any, seed: int, draws: int | None) -> scoring.Score:
+    def score(model: Any, items: Any, seed: int) -> scoring.Score:
         raise UsageError("no likelihood", code="NO_SCORE")
 
     monkeypatch.setattr(scoring, "score", score)

@@ -144,8 +144,17 @@ def test_grey_only_if_all_are(tmp_path: Path) -> None:
     assert read(tmp_path).items.shape[3] == 1
     put(tmp_path / "c.png", drawn(channels=1).convert("RGB"))
     assert read(tmp_path).items.shape[3] == 3 and read(tmp_path, Image(color="grey")).items.shape[3] == 1
-    put(tmp_path / "d.png", drawn(channels=4))
-    assert read(tmp_path).items.shape[3] == 4
+
+
+@pytest.mark.parametrize("plain", [1, 2])
+def test_transparency_is_kept_if_half_have_it(tmp_path: Path, plain: int) -> None:
+    put(tmp_path / "a.png", pil.new("RGBA", (12, 10), (9, 9, 9, 0)))
+    for i in range(plain):
+        put(tmp_path / f"b{i}.png", drawn())
+    data = read(tmp_path)
+    assert data.items.shape[3] == (4 if plain == 1 else 3) and (data.items[0] == ((9, 9, 9, 0) if plain == 1 else 255)).all()
+    assert any("1 of" in n and n.endswith("transparency" if plain == 1 else "put on white (--color rgba keeps it)") for n in data.origin.notes)
+    assert read(tmp_path, Image(color="rgba")).items[0, 0, 0].tolist() == [9, 9, 9, 0]
 
 
 # sizes

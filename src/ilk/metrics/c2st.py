@@ -11,13 +11,14 @@ from ..rng import Rng
 from ._judge import Curve, classifier, matrix
 from ._tables import Cells, columns, some
 
-FOLDS, FEWEST = 5, 30
+FOLDS, FEWEST, COLUMNS = 5, 30, 1024  # a tree takes as long as there are columns, and large pictures have tens of thousands
 
 
 class C2ST(Metric):
     """AUC of gradient-boosted trees between as many made and test items (Lopez-Paz & Oquab 2017); .5 is chance.
 
-    Values below .5 are chance too, or made items that are copies of the test items.
+    Values below .5 are chance too, or made items that are copies of the test items. Of more than 1,024 columns or pixels the
+    trees see that many, drawn at random.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("made", "test")
@@ -35,13 +36,15 @@ class C2ST(Metric):
         n = min(len(made), len(test), max(100, self.most_cells // made.shape[1]))
         if n < FEWEST:
             return NotApplicable(f"a classifier needs at least {FEWEST} items a side, not {n}")
-        x = np.concatenate([made[some(len(made), n, rng.child("made"))], test[some(len(test), n, rng.child("test"))]])
+        kept = some(made.shape[1], COLUMNS, rng.child("columns"))
+        x = np.concatenate([made[some(len(made), n, rng.child("made"))], test[some(len(test), n, rng.child("test"))]])[:, kept]
         y = np.repeat([1, 0], n)
         fold = np.concatenate([rng.child("fold", side).shuffle(n).numpy() % FOLDS for side in (0, 1)])
-        found = [self._fold(x, y, fold == k, categories, rng.child(k)) for k in range(FOLDS)]
+        found = [self._fold(x, y, fold == k, categories[kept], rng.child(k)) for k in range(FOLDS)]
         value = float(np.mean(found))
         error = (_variance(value, n / FOLDS) * (1 / FOLDS + 1 / (FOLDS - 1))) ** 0.5
-        return Reading(value, error, n, {}, f"AUC of HistGradientBoosting at defaults, {n} made against {n} test items, mean of {FOLDS} folds; "
+        part = f", {len(kept)} of {made.shape[1]} columns" if len(kept) < made.shape[1] else ""
+        return Reading(value, error, n, {}, f"AUC of HistGradientBoosting at defaults, {n} made against {n} test items{part}, mean of {FOLDS} folds; "
                                             "error after Hanley and McNeil, folds as dependent as Nadeau and Bengio say")
 
     def _fold(self, x: Cells, y: Cells, held: Cells, categories: Cells, rng: Rng) -> float:

@@ -116,10 +116,11 @@ class _Broken:
 
 
 def _shape(at: Path, heads: Sequence[Header], wanted: Wanted) -> tuple[tuple[int, int, int], list[str]]:
-    """The shape of all: as the model knows it, as asked, or the most frequent size and all channels that any has."""
+    """The shape of all: as the model knows it, as asked, or the most frequent size, colour if any has it, transparency if half of them have."""
     sizes = Counter((h.height, h.width) for h in heads)
     usual = sizes.most_common(1)[0][0]
-    channels = wanted.channels or max(h.channels for h in heads)
+    clear = sum(h.channels == 4 for h in heads)
+    channels = wanted.channels or (4 if 2 * clear >= len(heads) else max(min(h.channels, 3) for h in heads))
     shape = (wanted.size or usual[0], wanted.size or usual[1], channels)
     if wanted.shape:
         shape = (wanted.shape[0], wanted.shape[1], wanted.shape[2])
@@ -129,8 +130,8 @@ def _shape(at: Path, heads: Sequence[Header], wanted: Wanted) -> tuple[tuple[int
     if other := sum(n for size, n in sizes.items() if size != shape[:2]):
         how = {"crop": "scaled and cut around their middle", "pad": "scaled and given margins", "stretch": "stretched"}[wanted.fit]
         notes.append(f"{other} of {len(heads)} pictures have another size and were {how}")
-    if clear := sum(h.channels == 4 for h in heads):
-        notes.append(f"{clear} of {len(heads)} pictures have transparency" + ("" if shape[2] == 4 else ", which was put on white"))
+    if clear:
+        notes.append(f"{clear} of {len(heads)} pictures have transparency" + ("" if shape[2] == 4 else ", which was put on white (--color rgba keeps it)"))
     if moving := sum(h.moving for h in heads):
         notes.append(f"{moving} of {len(heads)} files have several frames, of which the first was taken")
     return shape, notes

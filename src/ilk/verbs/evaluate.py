@@ -82,7 +82,7 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
         registry.check("metrics", name)
     against = against if isinstance(against, Dataset) else native(model.modality, against)
     data = against if isinstance(against, Dataset) else Dataset(model.modality, against, {"test": torch.arange(len(against))})
-    data = data if "test" in data.splits else split_dataset(data)
+    data = data if "test" in data.splits and "train" not in data.splits else split_dataset(data)
     if not len(data.index("test")):
         raise DataError("there are no test items", code="EMPTY", remedy="name some with --against")
     rng = Rng(seed).child("evaluate")

@@ -54,4 +54,4 @@ def _data(model: Model, against: Any) -> Dataset[Any]:
     if not isinstance(against, Dataset):
         items = native(model.modality, against)
         return Dataset(model.modality, items, {"test": torch.arange(len(items))})
-    return against if "test" in against.splits else split_dataset(against)
+    return against if "test" in against.splits and "train" not in against.splits else split_dataset(against)

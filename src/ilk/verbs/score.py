@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import log
+from math import log, prod
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from ilk.verbs.condition import Conditioned, flat, never
 from ilk.verbs.read import native
 
 DRAWS, CHUNK = 16, 4096
+FEW, LEAST, NUMBERS = 256, 64, 1 << 20  # items of which a bound is soon worked out, and fewer of large ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ class Score:
 def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> Score:
     """log p(item | given) in nats, with everything the codec and lift add; UsageError for a model without a likelihood.
 
-    Bounds by noise average `draws` draws (16). A Dataset is scored on its test items, with their labels where the model knows them.
+    `draws` are of the noise: 16 of a codec's under an exact density (their mean before the log), one of a bound (a mean of nats, since
+    the log of a mean of noisy bounds is none). A Dataset is scored on its test items, with what the model knows beside them.
     """
     about: Mapping[str, Batch] = {}
     if isinstance(items, Dataset):
@@ -65,15 +67,22 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
     met = model.met
     scorer, sort = _scorer(met)
     sort = weakest(sort, sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if met.met.sort == "exact" or met.met.log_mass_error == 0 else "estimate")
-    noisy = "refines" in (met.codec.keeps, model.lift.keeps)
+    exact = isinstance(met.scorer, HasLogProb)
+    times = DRAWS if exact and "refines" in (met.codec.keeps, model.lift.keeps) else 1
     parts = []
     for start in range(0, len(items), CHUNK):
         rows = torch.arange(start, min(start + CHUNK, len(items)))
         context = {k: b.take(rows) for k, b in about.items()}
-        parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), (draws or DRAWS) if noisy else 1))
+        parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), draws or times))
     nats = torch.cat(parts)
     per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
     return Score(nats, sort, model.modality.measure, met.met.log_mass_error, per)
+
+
+def affordable(model: Model, items: Any) -> int:
+    """How many of some items a score is soon worked out for: all if it is exact, some if it takes many network calls each."""
+    size = prod(getattr(items, "shape", (1,))[1:])
+    return len(items) if isinstance(model.body, HasLogProb) else min(FEW, max(LEAST, NUMBERS // max(1, size)), len(items))
 
 
 def _scorer(met: Conditioned) -> tuple[Any, Sort]:
@@ -95,7 +104,8 @@ def _scored(model: Model, met: Conditioned, scorer: Any, items: Any, context: Ma
         here = rng.child(k)
         batch = replace(flat(model, items, here), context=context)
         found.append(scorer(batch, here.child("body")).double() + model.lift.log_volume(batch) + met.codec.log_volume(items, here.child("codec")))
-    nats = torch.stack(found).logsumexp(0) - log(draws)
+    each = torch.stack(found)
+    nats = each.logsumexp(0) - log(draws) if isinstance(met.scorer, HasLogProb) else each.mean(0)
     if met.rest:
         nats = never(nats - (met.met.log_mass - met.kept_mass), model.modality.obeys(items, met.rest))
     return nats
