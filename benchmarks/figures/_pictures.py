@@ -18,7 +18,7 @@ from ilk.metrics._gaussians import Gaussian, frechet
 from ilk.model import Model
 from ilk.samplers._contract import Sampler
 
-DRAWS = 4
+DRAWS, NEAR = 4, 0.1   # sets of real pictures for the floor; how much farther the sharpest way may be than the nearest one
 
 
 def divided(data: Dataset[Any], test: int, seed: int = 0) -> Dataset[Any]:
@@ -52,12 +52,12 @@ def floor(data: Dataset[Any], n: int) -> float:
 
 
 def chosen(model: Model, data: Dataset[Any], n: int, ways: Iterable[Sampler]) -> Sampler:
-    """The way of drawing with the least Frechet distance to unseen training pictures: test pictures are not looked at."""
+    """The last of these ways whose Frechet distance to unseen training pictures is within a tenth of the least; test pictures are not looked at."""
     space = space_of(case_of(data))
     assert not isinstance(space, str)
     rest = Gaussian.of(space.vectors(data.train[space.unseen]))
-    found = [(sum(frechet(Gaussian.of(space.vectors(made(model, data, n, how, 99)[0])), rest)), i, how) for i, how in enumerate(ways)]
-    return min(found)[2]
+    found = [(sum(frechet(Gaussian.of(space.vectors(made(model, data, n, how, 99)[0])), rest)), how) for how in ways]
+    return [how for distance, how in found if distance <= (1 + NEAR) * min(found, key=lambda one: one[0])[0]][-1]
 
 
 def judged(data: Dataset[Any], items: Any, asked: Tensor, names: Iterable[str]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def figure(seed: int, steps: int = STEPS) -> dict[str, Any]:
         data = split_dataset(pictures.divided(found, N))
         model = ilk.fit(data, ilk.Diffusion(), seed=seed, budget=ilk.Steps(steps))
         clock("fit")
-        items, asked = pictures.made(model, data, N, ilk.Heun(steps=5), seed)
+        items, asked = pictures.made(model, data, N, ilk.DPMSolver(steps=10), seed)
         clock("sample")
         judged = pictures.judged(data, items, asked, NAMES)
         least = pictures.floor(data, N)

@@ -65,6 +65,11 @@ class Batch:
             raise TypeError("this batch is not of a Many")
         return self.length
 
+    def rows(self) -> tuple[Tensor, Tensor]:
+        """Of every element of a Many, which item it belongs to and its place there."""
+        row = torch.arange(len(self)).repeat_interleave(self.lengths)
+        return row, torch.arange(len(row)) - (self.lengths.cumsum(0) - self.lengths)[row]
+
     def take(self, index: Tensor) -> Batch:
         """The items at a boolean or whole-number index."""
         rows = index.nonzero()[:, 0] if index.dtype == torch.bool else index

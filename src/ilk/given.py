@@ -280,6 +280,13 @@ class Begin:
 
 
 @dataclass(frozen=True, eq=False)
+class At:
+    """Evidence on a Many: what is known of single elements, by place; all these places are there."""
+
+    places: Mapping[int, Evidence]
+
+
+@dataclass(frozen=True, eq=False)
 class Held:
     """Evidence on an atom: where the mask (of the atom's shape) is true, the values are these."""
 
@@ -310,4 +317,4 @@ class About:
     context: Mapping[str, Batch]
 
 
-Evidence = Weigh | Fix | Within | Begin | Held | Presence | Parts | About
+Evidence = Weigh | Fix | Within | Begin | At | Held | Presence | Parts | About

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,10 +16,11 @@ from torch.nn.functional import one_hot
 
 from .batch import Batch
 from .distribution import Keeps
-from .given import Evidence, Fix, Parts, Presence, Weigh
+from .given import At, Evidence, Fix, Parts, Presence, Weigh, Within
 from .rng import Rng
-from .space import Discrete, Maybe, Reals, Row, Space, inner
+from .space import Discrete, Many, Maybe, Reals, Row, Space, inner
 
+T = TypeVar("T")
 Known = Mapping[str, Evidence]  # per part of the outer space; "" is the whole of one that has no parts
 
 
@@ -209,7 +210,48 @@ class ToReals(Lift):
         return Fix(fixed)
 
 
-LIFTS: tuple[type[Lift], ...] = (Same, ToRecord, ToReals)
+class ToSequence(Lift):
+    """An array as the sequence of what lies along its first axis: time steps of several numbers, or single ones."""
+
+    def __init__(self, outer: Space) -> None:
+        if not self.takes(outer) or not isinstance(outer, Reals | Discrete):
+            raise TypeError("ToSequence carries arrays of one axis at least")
+        self.steps, self.inner = outer.shape[0], prod(outer.shape[1:])
+        element = Reals(outer.shape[1:]) if isinstance(outer, Reals) else Discrete(outer.sizes, outer.shape[1:])
+        self.space = Many(element, self.steps)
+
+    @classmethod
+    def takes(cls, outer: Space) -> bool:
+        """Arrays of numbers, or of whole numbers that all have one size."""
+        return (isinstance(outer, Reals) or (isinstance(outer, Discrete) and isinstance(outer.sizes, int))) and len(outer.shape) > 0 and outer.shape[0] > 0
+
+    def encode(self, batch: Batch, rng: Rng) -> Batch:
+        """All steps end to end."""
+        return Batch(Batch(batch.tensor.flatten(0, 1)), length=torch.full((len(batch),), self.steps), context=batch.context, weight=batch.weight)
+
+    def decode(self, batch: Batch) -> Batch:
+        """As many steps as there were."""
+        return Batch(batch.elements.tensor.unflatten(0, (-1, self.steps)))
+
+    def evidence(self, known: Known) -> Evidence | None:
+        """What is said of each step."""
+        said = known.get("")
+        if len(known) > 1 or not isinstance(said, Fix | Within | Weigh):
+            return None
+        if isinstance(said, Weigh):
+            return At({step: Weigh(here) for step, here in self._by_step(said.tables).items()})
+        if isinstance(said, Within):
+            return At({step: Within(here) for step, here in self._by_step(said.ranges).items()})
+        return At({step: Fix(here) for step, here in self._by_step(said.values).items()})
+
+    def _by_step(self, values: Mapping[int, T]) -> dict[int, dict[int, T]]:
+        steps: dict[int, dict[int, T]] = {}
+        for i, value in values.items():
+            steps.setdefault(i // self.inner, {})[i % self.inner] = value
+        return steps
+
+
+LIFTS: tuple[type[Lift], ...] = (Same, ToRecord, ToReals, ToSequence)
 
 
 def lift_named(name: str, outer: Space) -> Lift:

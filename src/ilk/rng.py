@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import RLock
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_GLOBAL = RLock()
+_GLOBAL, BLOCK = RLock(), 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,29 @@ class Rng:
         bits = np.random.Philox(key=self.key()).advance(self.first * blocks)
         raw: NDArray[np.uint64] = bits.random_raw(rows * blocks * 4).reshape(rows, blocks * 4)
         return raw[:, :width]
+
+
+@dataclass(frozen=True, slots=True)
+class Elements(Rng):
+    """The same for the elements of ragged items: what element `place` of item `row` gets depends on nothing else."""
+
+    row: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    place: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+
+    @classmethod
+    def of(cls, rng: Rng, row: Tensor, place: Tensor) -> Elements:
+        """Of elements in any order, (N,) each."""
+        return cls(rng.seed, rng.path, rng.first, row, place)
+
+    def _raw(self, rows: int, width: int) -> NDArray[np.uint64]:
+        out = np.empty((rows, width), dtype=np.uint64)
+        block = self.place // BLOCK
+        for b in block.unique().tolist() if width else ():
+            here = (block == b).nonzero()[:, 0]
+            row = self.row[here]
+            wide = Rng(self.seed, (*self.path, str(b)), self.first)._raw(int(row.max()) + 1, BLOCK * width).reshape(-1, BLOCK, width)
+            out[here.numpy()] = wide[row.numpy(), (self.place[here] % BLOCK).numpy()]
+        return out
 
 
 def choose(log_weight: Tensor, u: Tensor) -> Tensor:

@@ -47,7 +47,6 @@ class Denoising(Neural[Any]):
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
         self.path, self.answer = PATHS[self.family.path], ANSWERS[self.family.predict]
-        self.visits = PATHS["straight"] if pictures(self.shape) and self.family.path == "edm" else self.path  # few steps for shape, not for grain
 
     def prepare(self, data: Source) -> None:
         """Centre and scale, a channel's or a number's, from at most 20,000 items."""
@@ -69,7 +68,7 @@ class Denoising(Neural[Any]):
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged over some hundreds of them."""
         batch = int(min(32 if pictures(self.shape) else 256, max(16, items // 16)))
-        steps = int(min(max(600, 40 * items // batch), 3200 if pictures(self.shape) else 8000))
+        steps = int(min(max(600, 40 * items // batch), 2700 if pictures(self.shape) else 8000))
         return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 10))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
@@ -138,16 +137,16 @@ class Denoising(Neural[Any]):
     @torch.no_grad()
     def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None) -> Iterator[Batch]:
         """States of n items, each with its context; `CHUNK` items at a time go through the network."""
-        sampler = sampling(how, self.shape)
+        sampler = sampling(how)
         walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
         if len(walks) == 1:
-            for x, sigma in zip(walks[0], levels(self.visits, sampler.steps)[1:], strict=False):
+            for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
                 yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
         else:
             yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
 
     def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None) -> Iterator[Tensor]:
-        sigmas = levels(self.visits, sampler.steps)
+        sigmas = levels(self.path, sampler.steps)
         denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance)
 
         def noise(name: str, i: int) -> Tensor:
@@ -162,7 +161,7 @@ class Denoising(Neural[Any]):
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
-        sigmas = levels(self.visits, CODE_STEPS)[::-1]
+        sigmas = levels(self.path, CODE_STEPS)[::-1]
         sigmas[0] = LEAST
         x = torch.cat([_last(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
         return Batch((x / sigmas[-1]).double().reshape(len(batch), *getattr(self.space, "shape", ())))
@@ -170,7 +169,7 @@ class Denoising(Neural[Any]):
     @torch.no_grad()
     def decode(self, codes: Batch) -> Batch:
         """The item that each noise leads to."""
-        sigmas = levels(self.visits, CODE_STEPS)
+        sigmas = levels(self.path, CODE_STEPS)
         made = []
         for part in _cut(codes):
             noise = part.tensor.reshape(len(part), *self.shape).float() * sigmas[0]
@@ -254,10 +253,10 @@ def default_net(shape: tuple[int, ...]) -> Net:
     return UNet2D(width=32, multiples=tuple(multiples))
 
 
-def sampling(how: How | None, shape: tuple[int, ...]) -> Sampler:
-    """The how as a way of denoising, by default one of at most 10 network calls; UsageError for one that is not."""
+def sampling(how: How | None) -> Sampler:
+    """The how as a way of denoising, by default one of 10 network calls; UsageError for one that is not."""
     if how is None:
-        return Heun(steps=5) if pictures(shape) else DPMSolver(steps=10)
+        return DPMSolver(steps=10)
     if not isinstance(how, Sampler):
         raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM and DDPM do")
     return how

@@ -130,8 +130,11 @@ class MixturePosterior:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """A component by its share of the evidence, then its parts."""
-        layout = self.whole.layout
-        which = rng.child("which").pick(self.log_weight, n)
+        return self.made(rng.child("which").pick(self.log_weight, n), rng)
+
+    def made(self, which: Tensor, rng: Rng) -> Batch:
+        """An item of each of these components, (n,)."""
+        layout, n = self.whole.layout, len(which)
         loose = self.free.draw(which, rng.child("noise").normal(n, self.free.mean.shape[1]))
         if len(self.where):
             exact = self.met.sort == "exact"

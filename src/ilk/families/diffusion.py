@@ -19,8 +19,7 @@ class Diffusion(Family):
 
     `path` says which noise levels are learned and visited, `predict` what the network answers: "v" is the preconditioned mean of data and
     noise. Labels are forgotten with chance `drop`, so that `guidance` above 1 can sharpen what they ask for. `levels` noise
-    levels an item make the bound. Samplers are ways to draw: `sample(64, how=Heun(steps=18))`; by default Heun(steps=5) for pictures,
-    at levels even in sigma / (1 + sigma), and DPMSolver(steps=10) for anything else.
+    levels an item make the bound. Samplers are ways to draw: `sample(64, how=Heun(steps=18))`; by default DPMSolver(steps=10).
 
     >>> import torch
     >>> from ilk.rng import Rng
