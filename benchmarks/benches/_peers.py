@@ -15,7 +15,8 @@ def python() -> Path:
     """The peers' interpreter."""
     stamp, listed = VENV / ".installed", (HOME / "peers.txt").read_text()
     if not stamp.exists() or stamp.read_text() != listed:
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        if not (VENV / "bin" / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
         first = next(line for line in listed.splitlines() if line.startswith("torch=="))
         for wanted in ([first], ["-r", str(HOME / "peers.txt")]):
             subprocess.run([str(VENV / "bin" / "python"), "-m", "pip", "install", "-q", *wanted], check=True, stdout=sys.stderr)

@@ -68,7 +68,7 @@ class Denoising(Neural[Any]):
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged over some hundreds of them."""
         batch = int(min(32 if pictures(self.shape) else 256, max(16, items // 16)))
-        steps = int(min(max(600, 40 * items // batch), 2700 if pictures(self.shape) else 8000))
+        steps = int(min(max(600, 80 * items // batch), 2700) if pictures(self.shape) else min(max(600, 40 * items // batch), 8000))
         return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 10))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:

@@ -70,7 +70,7 @@ def _in_turn(x: Tensor) -> Tensor:
     x = x.to(torch.bfloat16 if fast_bfloat16(x.device.type) else torch.float32)
     for _ in range(5):
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.float()
 
 
