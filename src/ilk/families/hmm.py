@@ -294,7 +294,7 @@ class HMM(Family):
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
     tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-4
     ridge: Annotated[float, Interval(gt=0, le=1)] = 1e-6
-    smoothing: Annotated[float, Interval(ge=0, le=1e6)] = 0.01
+    smoothing: Annotated[float, Interval(ge=0, le=1_000_000)] = 0.01
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:
