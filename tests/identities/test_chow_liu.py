@@ -83,7 +83,7 @@ def test_counts_of_pairs_keep_their_marginals_when_smoothed() -> None:
     joint = body._joint()
     for i in range(4):
         own = slice(body.starts[i], body.starts[i] + SIZES[i])
-        wanted = (torch.bincount(x[:, i], minlength=SIZES[i]) + 5.0 / SIZES[i]) / 305
+        wanted = (torch.bincount(x[:, i], minlength=SIZES[i]).double() + 5.0 / SIZES[i]) / 305
         for j in range(4):
             other = slice(body.starts[j], body.starts[j] + SIZES[j])
             assert torch.allclose(joint[own, other].sum(1), wanted, atol=1e-12)

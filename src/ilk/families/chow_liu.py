@@ -175,7 +175,7 @@ class Tilted:
         if not isinstance(evidence, Weigh):
             return None
         more = {i: t.double() for i, t in evidence.tables.items()}
-        return Tilted(self.whole, {i: self.weights.get(i, 0.0) + more.get(i, torch.zeros(())) for i in self.weights.keys() | more.keys()})  # type: ignore[misc]
+        return Tilted(self.whole, {i: self.weights.get(i, 0.0) + more.get(i, torch.zeros(())) for i in self.weights.keys() | more.keys()})
 
 
 def spanning(weight: Tensor) -> tuple[list[int], list[int]]:
