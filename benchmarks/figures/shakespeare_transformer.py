@@ -43,7 +43,7 @@ def figure(seed: int) -> dict[str, Any]:
     data = Memory(Batch(Batch(code[:cut]), length=torch.tensor([cut])))
     plain = ilk.Transformer(layers=4, heads=4, width=128, context=CONTEXT)
     row: dict[str, Any] = {}
-    for name, recipe, seconds in (("plain", plain, PLAIN), ("grams", replace(plain, ngrams=6144, dropout=0.15), GRAMS)):
+    for name, recipe, seconds in (("plain", plain, PLAIN), ("grams", replace(plain, ngrams=6144, dropout=0.05), GRAMS)):
         body = recipe.build(ilk.Many(ilk.Discrete(len(place)), 4 * len(code)), ilk.Rng(seed))
         start = time.monotonic()
         body.fit(data, Run(seed=seed, budget=Seconds(seconds)))

@@ -10,9 +10,11 @@ from ilk.decoding.top_k import TopK as TopK
 from ilk.decoding.top_p import TopP as TopP
 from ilk.errors import IlkError as IlkError
 from ilk.families.chain import Chain as Chain
+from ilk.families.chow_liu import ChowLiu as ChowLiu
 from ilk.families.diffusion import Diffusion as Diffusion
 from ilk.families.flow_matching import FlowMatching as FlowMatching
 from ilk.families.gmm import GMM as GMM
+from ilk.families.hmm import HMM as HMM
 from ilk.families.made import MADE as MADE
 from ilk.families.ngram import NGram as NGram
 from ilk.families.transformer import Transformer as Transformer

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ilk.batch import Batch
 from ilk.rng import Rng, choose
 
-TINY = 1e-300
+TINY, ELEMENTS = 1e-300, 1 << 17   # elements worked on at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,13 @@ class Filtered:
     law: Tensor
     mass: Tensor
     log_prob: Tensor
+
+
+def portions(batch: Batch) -> list[Batch]:
+    """So many sequences at a time that their elements, filled up to the longest, are few."""
+    longest = int(batch.lengths.max()) if len(batch) else 1
+    many = max(1, ELEMENTS // max(1, longest))
+    return [batch.cut(i, i + many) for i in range(0, len(batch), many)]
 
 
 def forward(seen: Seen, moves: Moves) -> Filtered:

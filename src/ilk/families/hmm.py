@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Memory, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError, TrainingError
-from ilk.families._hmm_chain import Moves, Seen, backward, forward, likeliest, moved
+from ilk.families._hmm_chain import Moves, Seen, backward, forward, likeliest, moved, portions
 from ilk.families._hmm_given import Told, Whereabouts
 from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_fit import seeded
@@ -25,7 +25,7 @@ from ilk.run import Began, Ended, Noted, Progress, Run
 from ilk.space import Discrete, Many, Reals, Row, Space
 from ilk.store import State
 
-ELEMENTS, SELECT, FEW = 1 << 17, 20_000, 1e-10   # elements worked on at once, elements that choose the number of states
+SELECT, FEW = 20_000, 1e-10   # elements that choose the number of states
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -198,7 +198,7 @@ class Hidden(Distribution["HMM"]):
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Log density or mass of whole sequences, their end included, (n,); -inf for those longer than `at_most`."""
-        found = [forward(self.seen(part), self.moves).log_prob for part in _parts(batch)]
+        found = [forward(self.seen(part), self.moves).log_prob for part in portions(batch)]
         return torch.cat(found).where(batch.lengths <= self.at_most, -torch.inf) if found else torch.zeros(0).double()
 
     def seen(self, batch: Batch) -> Seen:
@@ -261,16 +261,9 @@ def _mean_length(data: Source) -> int:
     return int(few.lengths.double().mean().ceil()) if len(few) else 1
 
 
-def _parts(batch: Batch) -> list[Batch]:
-    """So many sequences at a time that their elements, filled up to the longest, are few."""
-    longest = int(batch.lengths.max()) if len(batch) else 1
-    many = max(1, ELEMENTS // max(1, longest))
-    return [batch.cut(i, i + many) for i in range(0, len(batch), many)]
-
-
 def _pieces(data: Source) -> Any:
     for batch in data.chunks(4096):
-        yield from _parts(batch)
+        yield from portions(batch)
 
 
 @dataclass(frozen=True, kw_only=True)
