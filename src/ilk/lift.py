@@ -214,16 +214,15 @@ class ToSequence(Lift):
     """An array as the sequence of what lies along its first axis: time steps of several numbers, or single ones."""
 
     def __init__(self, outer: Space) -> None:
-        if not self.takes(outer) or not isinstance(outer, Reals | Discrete):
-            raise TypeError("ToSequence carries arrays of one axis at least")
+        if not isinstance(outer, Reals) or not self.takes(outer):
+            raise TypeError("ToSequence carries arrays of numbers of one axis at least")
         self.steps, self.inner = outer.shape[0], prod(outer.shape[1:])
-        element = Reals(outer.shape[1:]) if isinstance(outer, Reals) else Discrete(outer.sizes, outer.shape[1:])
-        self.space = Many(element, self.steps)
+        self.space = Many(Reals(outer.shape[1:]), self.steps)
 
     @classmethod
     def takes(cls, outer: Space) -> bool:
-        """Arrays of numbers, or of whole numbers that all have one size."""
-        return (isinstance(outer, Reals) or (isinstance(outer, Discrete) and isinstance(outer.sizes, int))) and len(outer.shape) > 0 and outer.shape[0] > 0
+        """Arrays of numbers. Not of whole numbers: what learns sequences of those learns when they end, too, and an array has one length."""
+        return isinstance(outer, Reals) and len(outer.shape) > 0 and outer.shape[0] > 0
 
     def encode(self, batch: Batch, rng: Rng) -> Batch:
         """All steps end to end."""
@@ -236,10 +235,8 @@ class ToSequence(Lift):
     def evidence(self, known: Known) -> Evidence | None:
         """What is said of each step."""
         said = known.get("")
-        if len(known) > 1 or not isinstance(said, Fix | Within | Weigh):
+        if len(known) > 1 or not isinstance(said, Fix | Within):
             return None
-        if isinstance(said, Weigh):
-            return At({step: Weigh(here) for step, here in self._by_step(said.tables).items()})
         if isinstance(said, Within):
             return At({step: Within(here) for step, here in self._by_step(said.ranges).items()})
         return At({step: Fix(here) for step, here in self._by_step(said.values).items()})

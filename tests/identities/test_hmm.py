@@ -175,8 +175,11 @@ def test_counts_have_poisson_laws() -> None:
     dice = np.random.Generator(np.random.Philox(key=4))
     state = np.repeat(dice.integers(0, 2, (300, 5)), 4, 1)
     x = dice.poisson(np.where(state == 0, 1.0, 9.0)).astype(np.int64)
-    model = ilk.fit(x, HMM(states=2, counts="poisson"), seed=0)
-    law = model.body.speech.law.tables[0].exp()   # type: ignore[attr-defined]
+    body = HMM(states=2, counts="poisson").build(Many(Discrete(int(x.max()) + 1), 20), Rng(0))
+    assert isinstance(body, Hidden)
+    batch = Batch(Batch(torch.from_numpy(x.flatten())), length=torch.full((300,), 20))
+    body.fit(Memory(batch), Run(seed=0))
+    law = body.speech.law.tables[0].exp()
     mean = sorted((law @ torch.arange(law.shape[1]).double()).tolist())
     assert abs(mean[0] - 1.0) < 0.15 and abs(mean[1] - 9.0) < 0.3
-    assert -model.score(x).mean / 20 < log(20) - 0.5
+    assert -float(body.log_prob(batch).mean()) / 20 < log(20) - 0.5

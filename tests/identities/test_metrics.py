@@ -213,6 +213,10 @@ class Unit:
 
     columns = ()
 
+    def take(self, items: list[str], index: Tensor) -> list[str]:
+        """Some."""
+        return [items[i] for i in index.tolist()]
+
     def lengths(self, items: list[str]) -> dict[str, Tensor]:
         """Characters."""
         return {"character": torch.tensor([len(t) for t in items])}
