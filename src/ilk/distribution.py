@@ -268,6 +268,18 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class Infers(Protocol):
+    """A latent-variable model, p(x | z) and q(z | x): any prior over its codes makes a model of items.
+
+    `infer` draws codes from q and gives their log density, `log_likelihood` is log p(x | z), both (B,) nats; `emit` draws from p(x | z).
+    """
+
+    def infer(self, batch: Batch, rng: Rng) -> tuple[Batch, Tensor]: ...
+    def log_likelihood(self, batch: Batch, codes: Batch) -> Tensor: ...
+    def emit(self, codes: Batch, rng: Rng) -> Batch: ...
+
+
+@runtime_checkable
 class Denoises(Protocol):
     """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
 
