@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ilk.batch import Memory, Source
+from ilk.families._em import Climb, climb, total
 from ilk.families._mixed import Items, Mixed
 from ilk.rng import Rng
 from ilk.run import Noted, Run
@@ -70,9 +71,7 @@ def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[
         if 2 * k * least > len(few):  # a full covariance of fewer items than numbers is none: its likelihood has no limit
             break
         one = mixture.copy(k)
-        one.absorb(seeded(one, few, k, run.rng))
-        quiet = replace(run, checkpoint=None, listeners=(), budget=None)
-        _rounds(one, few, quiet)
+        _climbed(one, few, k, replace(run, checkpoint=None, listeners=(), budget=None, within=None))
         bic = one.bic(few)
         best, best_k, worse = (bic, k, 0) if bic < best else (best, best_k, worse + 1)
         if worse == 2:
@@ -81,13 +80,7 @@ def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[
     return best_k
 
 
-def _rounds(one: Mixture, few: Source, run: Run) -> None:
-    before, items = -torch.inf, one.prepared(few)
-    for _ in range(min(one.family.rounds, 60)):
-        sums = one.total(items)
-        now = float(sums.tensors["nats"]) / len(few)
-        one.absorb(sums)
-        run.tick(one.state)
-        if now - before < max(1e-3, one.family.tolerance):
-            return
-        before = now
+def _climbed(one: Mixture, few: Source, k: int, run: Run) -> None:
+    items = one.prepared(few)
+    how = Climb("gmm", min(one.family.rounds, 60), max(1e-3, one.family.tolerance))
+    climb(one, lambda: one.absorb(seeded(one, few, k, run.rng)), lambda: total(one, map(one.expected, items)), run, how)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from math import log
 from typing import Annotated, Any, Literal
 
@@ -12,13 +13,14 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
-from ilk.errors import ModelError, TrainingError
+from ilk.errors import ModelError
+from ilk.families._em import Climb, climb, total
 from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
 from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
 from ilk.rng import Rng
-from ilk.run import Began, Ended, Progress, Run
+from ilk.run import Run
 from ilk.space import Space
 from ilk.store import State
 
@@ -80,32 +82,14 @@ class Mixture(Distribution["GMM"]):
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Expectation-maximisation from k-means++ (Arthur & Vassilvitskii 2007); the number of components by BIC unless given."""
+        items = cache(lambda: self.prepared(data))
+        climb(self, lambda: self._begin(data, run), lambda: total(self, map(self.expected, items())), run, Climb("gmm", self.family.rounds, self.family.tolerance))
+
+    def _begin(self, data: Source, run: Run) -> None:
         from ilk.families._mixture_fit import choose_components, seeded
 
-        saved = run.saved()
-        start, before = 0, -torch.inf
-        if saved is not None:
-            self.restore(saved)
-            start, before = int(saved.facts["round"]), float(saved.facts["before"])
-        else:
-            self.standardise(data)
-            k = self.family.components or choose_components(self, data, run, KS, SELECT)
-            self.absorb(seeded(self, data, k, run.rng))
-        rounds, done, items = run.steps(self.family.rounds), start, self.prepared(data)
-        run.emit(Began("gmm", rounds))
-        for done in range(start + 1, rounds + 1):
-            sums = self.total(items)
-            now = float(sums.tensors["nats"]) / float(sums.tensors["items"])
-            if not now > -torch.inf:
-                raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge")
-            self.absorb(sums)
-            facts = {"round": done, "before": now}
-            run.tick(lambda: replace(self.state(), facts=facts))  # noqa: B023
-            run.emit(Progress(done, done / rounds, -now))
-            if now - before < self.family.tolerance:
-                break
-            before = now
-        run.emit(Ended("gmm", done, 0.0))
+        self.standardise(data)
+        self.absorb(seeded(self, data, self.family.components or choose_components(self, data, run, KS, SELECT), run.rng))
 
     def standardise(self, data: Source) -> None:
         """Centre and scale of every number, from all items."""
@@ -131,16 +115,6 @@ class Mixture(Distribution["GMM"]):
         if len(data) * (9 * self.layout.width + 9 * len(self.layout.sizes) + self.layout.bits) <= PREPARED:
             return [self.items(chunk) for chunk in data.chunks(CHUNK)]
         return Anew(lambda: (self.items(chunk) for chunk in data.chunks(CHUNK)))
-
-    def total(self, items: Iterable[Items]) -> State:
-        """The statistics of all items."""
-        sums: State | None = None
-        for some in items:
-            part = self.expected(some)
-            sums = part if sums is None else self.add(sums, part)
-        if sums is None:
-            raise TrainingError("there are no items to learn from", code="EMPTY")
-        return sums
 
     def statistics(self, batch: Batch) -> State:
         """The E-step: expected counts and moments under the law of now. They add up over batches."""
@@ -258,8 +232,6 @@ class Mixture(Distribution["GMM"]):
         before, self.law = self.law, law
         found, self.law = self.state().tensors, before
         return found
-
-
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ilk.batch import Batch, Memory, Source
 from ilk.distribution import Distribution, Family, How
-from ilk.errors import ModelError, TrainingError
+from ilk.errors import ModelError
+from ilk.families._em import Climb, climb, total
 from ilk.families._hmm_chain import Moves, Seen, backward, forward, likeliest, moved, portions
 from ilk.families._hmm_given import Told, Whereabouts
 from ilk.families._mixed import Items, Mixed
@@ -21,7 +22,7 @@ from ilk.families._poisson import poisson
 from ilk.families.gmm import GMM, Mixture
 from ilk.given import Evidence
 from ilk.rng import Rng
-from ilk.run import Began, Ended, Noted, Progress, Run
+from ilk.run import Noted, Run
 from ilk.space import Discrete, Many, Reals, Row, Space
 from ilk.store import State
 
@@ -57,38 +58,13 @@ class Hidden(Distribution["HMM"]):
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Baum-Welch (Baum et al. 1970) from clusters of elements; the number of states by BIC unless given."""
-        saved = run.saved()
-        start, before = 0, -torch.inf
-        if saved is not None:
-            self.restore(saved)
-            start, before = int(saved.facts["round"]), float(saved.facts["before"])
-        else:
-            self.begin_at(data, self.family.states or self._chosen(data, run), run.rng)
-        rounds, done = run.steps(self.family.rounds), start
-        run.emit(Began("hmm", rounds))
-        for done in range(start + 1, rounds + 1):
-            now = self.round(data)
-            facts = {"round": done, "before": now}
-            run.tick(lambda: replace(self.state(), facts=facts))  # noqa: B023
-            run.emit(Progress(done, done / rounds, -now))
-            if now - before < self.family.tolerance:
-                break
-            before = now
-        run.emit(Ended("hmm", done, 0.0))
+        self._climb(data, run, Climb("hmm", self.family.rounds, self.family.tolerance))
 
-    def round(self, data: Source) -> float:
-        """One round of expectation-maximisation; nats an item before it."""
-        sums: State | None = None
-        for batch in _pieces(data):
-            part = self.statistics(batch)
-            sums = part if sums is None else self.add(sums, part)
-        if sums is None:
-            raise TrainingError("there are no items to learn from", code="EMPTY")
-        now = float(sums.tensors["sequence_nats"]) / float(sums.tensors["sequences"])
-        if not now > -torch.inf:
-            raise TrainingError(f"the likelihood became {now}", remedy="a larger --ridge or --smoothing")
-        self.absorb(sums)
-        return now
+    def _climb(self, data: Source, run: Run, how: Climb) -> float:
+        def begin() -> None:
+            self.begin_at(data, self.family.states or self._chosen(data, run), run.rng)
+
+        return climb(self, begin, lambda: total(self, map(self.statistics, _pieces(data))), run, how)
 
     def begin_at(self, data: Source, k: int, rng: Rng) -> None:
         """States from clusters of elements: which of them follow which is learned from there on."""
@@ -115,17 +91,12 @@ class Hidden(Distribution["HMM"]):
     def _chosen(self, data: Source, run: Run) -> int:
         """The number of states with the least BIC on some sequences; stops after two that are worse."""
         few = Memory(data.take(run.rng.child("select").shuffle(len(data))[:max(10, SELECT // max(1, _mean_length(data)))]))
-        quiet = replace(run, checkpoint=None, listeners=())
+        quiet = replace(run, checkpoint=None, listeners=(), budget=None, within=None)
+        how = Climb("hmm", min(30, self.family.rounds), max(1e-3, self.family.tolerance))
         elements, best, best_k, worse = int(few.resident().lengths.sum()), float("inf"), 1, 0
         for k in KS:
             one = Hidden(replace(self.family, states=k), self.space, Rng(0), {})
-            one.begin_at(few, k, run.rng)
-            now = -torch.inf
-            for _ in range(min(30, self.family.rounds)):
-                before, now = now, one.round(few)
-                quiet.tick(one.state)
-                if now - before < max(1e-3, self.family.tolerance):
-                    break
+            now = one._climb(few, quiet, how)
             bic = -2 * now * len(few) + one.parameters() * log(max(2, elements))
             best, best_k, worse = (bic, k, 0) if bic < best else (best, best_k, worse + 1)
             if worse == 2:
@@ -155,7 +126,7 @@ class Hidden(Distribution["HMM"]):
         speech = self.speech.summed(items, deep.reshape(k * parts, -1), torch.zeros(()).double())
         nats = (found.log_prob * weight).sum()
         return State({**speech.tensors, "start": starts.sum(0), "moves": moved(seen, self.moves, found, after, weight), "ends": ends.sum(0),
-                      "empty": weight[lengths == 0].sum(), "sequences": weight.sum(), "sequence_nats": nats})
+                      "empty": weight[lengths == 0].sum(), "items": weight.sum(), "nats": nats})
 
     def _joint(self, items: Items) -> Tensor:
         """log p(element, component | state), (K, parts, N)."""
@@ -186,7 +157,7 @@ class Hidden(Distribution["HMM"]):
         start = torch.cat([s["start"] + even * bool(s["start"].sum() > 0), s["empty"][None]])
         move = torch.cat([s["moves"] + even, s["ends"][:, None]], 1) + FEW * (self.at_most > 1)
         self.moves = Moves(start / start.sum(), move / move.sum(1, keepdim=True), self.at_most)
-        self._learn_speech(State({k: s[k] for k in s if k not in ("start", "moves", "ends", "empty", "sequences", "sequence_nats")}))
+        self._learn_speech(state)
 
     def _learn_speech(self, sums: State) -> None:
         self.speech.absorb(sums)
