@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,12 @@ from .space import Discrete, Many, Maybe, Reals, Row, Space, inner
 
 T = TypeVar("T")
 Known = Mapping[str, Evidence]  # per part of the outer space; "" is the whole of one that has no parts
+
+
+class Takes(Protocol):
+    """Whatever says which spaces it refuses: a family."""
+
+    def refuses(self, space: Space) -> str | None: ...
 
 
 class Lift(ABC):
@@ -249,6 +255,12 @@ class ToSequence(Lift):
 
 
 LIFTS: tuple[type[Lift], ...] = (Same, ToRecord, ToReals, ToSequence)
+
+
+def carried(space: Space, family: Takes) -> Lift | None:
+    """The first lift that carries a space to one the family takes; None if there is none."""
+    found = (kind(space) for kind in LIFTS if kind.takes(space))
+    return next((lift for lift in found if family.refuses(lift.space) is None), None)
 
 
 def lift_named(name: str, outer: Space) -> Lift:

@@ -10,6 +10,7 @@ from ilk.batch import Batch
 from ilk.rng import Rng, choose
 
 TINY, ELEMENTS = 1e-300, 1 << 17   # elements worked on at once
+WARM, ROWS, JOINT = 64, 2048, 1e-13   # steps that warm a piece up, rows worked on at once, how well pieces join
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,36 +83,84 @@ def portions(batch: Batch) -> list[Batch]:
 
 def forward(seen: Seen, moves: Moves) -> Filtered:
     """The scaled forward recursion (Rabiner 1989)."""
-    longest, n, k = seen.fit.shape
-    law, mass = seen.fit.new_empty(longest, n, k), seen.fit.new_ones(longest, n)
-    now, go, ragged = moves.start[:-1].expand(n, k), moves.go, seen.ragged
-    for t in range(longest):
-        new = (now if t == 0 else now @ go).mul(seen.fit[t])
-        size = new.sum(1)
-        new.div_(size.clamp_min(TINY)[:, None])
-        if ragged and t:
-            goes = t < seen.length
-            new, size = new.where(goes[:, None], now), size.where(goes, 1.0)
-        law[t], mass[t], now = new, size, new
-    log_prob = mass.log().sum(0) + seen.top
-    if longest:
-        log_prob = log_prob + (now * moves.last(seen.length)).sum(1).log()
-    return Filtered(law, mass, log_prob.where(seen.length > 0, moves.start[-1].log()) if longest else moves.start[-1].log().expand(n).clone())
+    longest, n, _ = seen.fit.shape
+    if not longest:
+        return Filtered(seen.fit, seen.fit.new_ones(0, n), moves.start[-1].log().expand(n).clone())
+    ahead, mass = _recursion(seen.fit, moves.go, moves.start[:-1].expand(n, -1))
+    law = ahead.mul_(seen.fit).div_(mass.clamp_min(TINY)[..., None])
+    if seen.ragged:
+        mass = mass.where(torch.arange(longest)[:, None] < seen.length, 1.0)
+    ends = (final(law, seen.length) * moves.last(seen.length)).sum(1)
+    return Filtered(law, mass, (mass.log().sum(0) + seen.top + ends.log()).where(seen.length > 0, moves.start[-1].log()))
 
 
 def backward(seen: Seen, moves: Moves, found: Filtered) -> Tensor:
-    """p(elements after t | state t) over p(elements after t | elements up to t), (T, n, K); the end of each sequence is among what comes after."""
-    longest, n, k = seen.fit.shape
-    out = seen.fit.new_empty(longest, n, k)
-    if not longest:
-        return out
-    last = moves.last(seen.length)
-    final = last / (found.law[-1] * last).sum(1, keepdim=True).clamp_min(TINY)
-    out[-1], back, ragged = final, moves.go.T.contiguous(), seen.ragged
-    for t in range(longest - 2, -1, -1):
-        new = (out[t + 1] * seen.fit[t + 1] / found.mass[t + 1].clamp_min(TINY)[:, None]) @ back
-        out[t] = new.where((t + 1 < seen.length)[:, None], final) if ragged else new
-    return out
+    """p(elements after t | state t) over p(elements after t | elements up to t), (T, n, K); the end of each sequence is among what comes after.
+
+    It is the forward recursion from the last element to the first, scaled so that its mean under the forward law is 1.
+    """
+    if not len(seen.fit):
+        return seen.fit
+    ahead, _ = _recursion(_turned(seen.fit, seen), moves.go.T.contiguous(), moves.last(seen.length))
+    out = _turned(ahead, seen)
+    return out.div_((out * found.law).sum(2, keepdim=True).clamp_min(TINY))
+
+
+def final(law: Tensor, length: Tensor) -> Tensor:
+    """At the last element of each sequence, (n, K)."""
+    return law[(length - 1).clamp_min(0), torch.arange(len(length))]
+
+
+def _turned(x: Tensor, seen: Seen) -> Tensor:
+    """Each sequence from its last element to its first; what lies behind the end stays there."""
+    if not seen.ragged:
+        return x.flip(0)
+    place = torch.arange(len(x))[:, None].expand(-1, x.shape[1])
+    return x.gather(0, (seen.length - 1 - place).where(place < seen.length, place)[..., None].expand_as(x))
+
+
+def _recursion(fit: Tensor, go: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """What is expected of each state given the elements before it, (T, n, K), and the mass of each element given those, (T, n).
+
+    Few long chains are cut into pieces worked on side by side, each warmed up on the elements before it: a chain forgets where it
+    began. Where the pieces do not join but for rounding errors, it is done step by step.
+    """
+    longest, n, _ = fit.shape
+    length = max(4 * WARM, -(-longest * n // ROWS))
+    found = _in_pieces(fit, go, first, length) if longest >= 8 * length else None
+    ahead, mass = found or _steps(fit, go, first)
+    return ahead[:longest], mass[:longest]
+
+
+def _steps(fit: Tensor, go: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Step by step; one expectation more than there are elements."""
+    ahead, mass = fit.new_empty(len(fit) + 1, *fit.shape[1:]), fit.new_empty(fit.shape[:2])
+    ahead[0] = first
+    for t, one in enumerate(fit):
+        new = ahead[t] * one
+        torch.sum(new, 1, out=mass[t])
+        torch.mm(new.div_(mass[t].clamp_min(TINY)[:, None]), go, out=ahead[t + 1])
+    return ahead, mass
+
+
+def _in_pieces(fit: Tensor, go: Tensor, first: Tensor, length: int) -> tuple[Tensor, Tensor] | None:
+    (longest, n, k), many = fit.shape, -(-len(fit) // length)
+    pieces = torch.cat([fit, fit.new_ones(many * length - longest, n, k)]).unflatten(0, (many, length))
+    warm, _ = _steps(_beside(pieces[:-1, -WARM:]), go, fit.new_full(((many - 1) * n, k), 1 / k))
+    ahead, mass = _steps(_beside(pieces), go, torch.cat([first, warm[-1]]))
+    if float((ahead[-1][:-n] - warm[-1]).abs().max()) > JOINT:
+        return None
+    return _ended(ahead[:-1], many), _ended(mass, many)
+
+
+def _beside(pieces: Tensor) -> Tensor:
+    """(pieces, steps, n, K) as (steps, pieces x n, K)."""
+    return pieces.transpose(0, 1).flatten(1, 2)
+
+
+def _ended(beside: Tensor, many: int) -> Tensor:
+    """(steps, pieces x n, ...) as (pieces x steps, n, ...)."""
+    return beside.unflatten(1, (many, -1)).transpose(0, 1).flatten(0, 1)
 
 
 def moved(seen: Seen, moves: Moves, found: Filtered, after: Tensor, weight: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ilk.batch import Batch, stack
 from ilk.decoding._draw import continued
 from ilk.distribution import How, Met
 from ilk.errors import UsageError
-from ilk.families._hmm_chain import Seen, back_drawn, forward, walks
+from ilk.families._hmm_chain import Seen, back_drawn, final, forward, walks
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import At, Begin, Evidence, Fix, Parts, Weigh
 from ilk.rng import Elements, Rng
@@ -131,7 +131,7 @@ class Whereabouts:
     def after(cls, whole: Hidden, prompt: Batch) -> Whereabouts:
         """After some beginnings."""
         law = forward(whole.seen(prompt), whole.moves).law
-        now = law[-1] if len(law) else torch.zeros(len(prompt), whole.states, dtype=torch.float64)
+        now = final(law, prompt.lengths) if len(law) else torch.zeros(len(prompt), whole.states, dtype=torch.float64)
         return cls(whole, now, prompt.lengths.clone(), list(prompt.padded(whole.size).T))
 
     def pick(self, rows: Tensor) -> Whereabouts:

@@ -1,7 +1,7 @@
 """The chain rule over the parts of a row: a family of atoms made a family of rows, each part given those before it."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyFamily, Distribution, Draws, Family, HasBound, HasLogProb, How, Met, Samples
-from ilk.errors import ModelError, UsageError
+from ilk.errors import UsageError
 from ilk.families._known import values_of
+from ilk.families._stages import Stages, View
 from ilk.families.vae import VAE
 from ilk.given import Evidence, Parts
-from ilk.lift import LIFTS, Lift
+from ilk.lift import Lift, carried
 from ilk.rng import Rng, choose
 from ilk.run import Run
 from ilk.space import Row, Space
@@ -51,70 +52,32 @@ class Factor:
         return back.parts[self.name] if self.wrapped else back
 
 
-@dataclass(frozen=True, eq=False)
-class View:
-    """A Source of one part of the rows of another."""
-
-    rows: Source
-    factor: Factor
-    rng: Rng
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def take(self, index: Tensor) -> Batch:
-        """That part of the rows at an index."""
-        return self.factor.batch(self.rows.take(index), self.rng)
-
-    def chunks(self, size: int) -> Iterator[Batch]:
-        """That part of all rows, `size` at a time."""
-        for i, chunk in enumerate(self.rows.chunks(size)):
-            yield self.factor.batch(chunk, self.rng.at(i * size))
-
-    def resident(self) -> Batch | None:
-        """That part of all rows, where these are at hand."""
-        whole = self.rows.resident()
-        return None if whole is None else self.factor.batch(whole, self.rng)
-
-
 class Chained(Distribution["Chain"]):
     """p(row) = p(part 1) p(part 2 | part 1) ..., in the order of the space."""
 
     def __init__(self, family: Chain, space: Space, factors: list[Factor]) -> None:
         super().__init__(family, space, Rng(0), {})
         self.factors = factors
+        self.stages = Stages({f.name: f.body for f in factors}, {f.name: 1 / len(factors) for f in factors})
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """One factor after the other, each with its share of the budget."""
-        saved = run.saved()
-        first = int(saved.facts["done"]) if saved else 0
-        if saved:
-            self._take(saved, first)
-        for i, factor in enumerate(self.factors[first:], first):
-            now = State(_under(saved.tensors, "now"), saved.facts["now"]) if saved and i == first else None
-            stage = run.stage(factor.name, 1 / len(self.factors), lambda state, i=i: self._state(i, state), now)  # type: ignore[misc]
-            held = None if valid is None else View(valid, factor, stage.rng.child("valid"))
-            factor.body.fit(View(data, factor, stage.rng.child("train")), stage, held)
+        factors = {f.name: f for f in self.factors}
+
+        def learn(name: str, stage: Run) -> None:
+            one = factors[name]
+            held = None if valid is None else View(valid, one.batch, stage.rng.child("valid"))
+            one.body.fit(View(data, one.batch, stage.rng.child("train")), stage, held)
+
+        self.stages.fit(run, learn)
 
     def state(self) -> State:
         """That of every factor."""
-        return self._state(len(self.factors), State())
-
-    def _state(self, done: int, now: State) -> State:
-        """That of the factors that are done, and of the one at work."""
-        states = [f.body.state() for f in self.factors[:done]]
-        tensors = {f"{i}/{k}": t for i, s in enumerate(states) for k, t in s.tensors.items()} | {f"now/{k}": t for k, t in now.tensors.items()}
-        return State(tensors, {"done": done, "now": dict(now.facts), "facts": [dict(s.facts) for s in states]})
+        return self.stages.state()
 
     def restore(self, state: State) -> None:
         """Takes them back; ModelError if they are not of these parts."""
-        if state.facts.get("done") != len(self.factors):
-            raise ModelError(f"a chain of {len(self.factors)} parts needs as many states", code="WEIGHTS_SHAPE")
-        self._take(state, len(self.factors))
-
-    def _take(self, state: State, done: int) -> None:
-        for i, factor in enumerate(self.factors[:done]):
-            factor.body.restore(State(_under(state.tensors, str(i)), state.facts["facts"][i]))
+        self.stages.restore(state)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Part after part."""
@@ -209,10 +172,6 @@ def _flat(part: Batch) -> Tensor:
     return torch.cat([x.where(part.seen[:, None], 0.0), part.seen[:, None].double()], 1)
 
 
-def _under(tensors: Mapping[str, Tensor], first: str) -> dict[str, Tensor]:
-    return {k[len(first) + 1:]: t for k, t in tensors.items() if k.partition("/")[0] == first}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Chain(Family):
     """Any row by a family that learns from a context: each part is modelled by `each`, given the parts before it.
@@ -243,9 +202,8 @@ class Chain(Family):
 
     def _lift(self, name: str, part: Space) -> tuple[Lift, bool]:
         for outer, wrapped in ((part, False), (Row({name: part}), True)):
-            for kind in LIFTS:
-                if kind.takes(outer) and self.each.refuses((lift := kind(outer)).space) is None:
-                    return lift, wrapped
+            if lift := carried(outer, self.each):
+                return lift, wrapped
         raise UsageError(f"can't model {name!r} with {type(self.each).__name__}, which {self.each.refuses(part)}", code="SPACE")
 
     def refuses(self, space: Space) -> str | None:

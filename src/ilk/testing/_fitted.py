@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..batch import Batch, Memory
 from ..distribution import Conditions, Distribution, Family, HasLogProb, Posterior, Samples
-from ..lift import LIFTS, Known, Lift
+from ..lift import Known, Lift, carried
 from ..rng import Rng
 from ..run import Run, Steps
 from ..space import Discrete, Maybe, Reals, Space
@@ -23,17 +23,9 @@ LABEL: Mapping[str, Space] = {"label": Discrete(2)}
 BESIDE: Mapping[str, Space] = {"kind": Maybe(Discrete(3)), "size": Reals((2,)), "label": Discrete(2)}
 
 
-def lift_of(recipe: Family, space: Space) -> Lift | None:
-    """The first lift that carries the space to one that the family takes."""
-    for lift in (cls(space) for cls in LIFTS if cls.takes(space)):
-        if recipe.refuses(lift.space) is None:
-            return lift
-    return None
-
-
 def taken(recipe: Family) -> dict[str, Space]:
     """The standard spaces that a family takes, natively or through a lift."""
-    return {name: space for name, space in SPACES.items() if lift_of(recipe, space) is not None}
+    return {name: space for name, space in SPACES.items() if carried(space, recipe) is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +44,7 @@ class Fitted:
     @classmethod
     def of(cls, recipe: Family, space: Space, steps: int = STEPS) -> Fitted:
         """Built and fitted with a small budget; the global generators must not be touched."""
-        lift = lift_of(recipe, space)
+        lift = carried(space, recipe)
         if lift is None:
             raise AssertionError(f"{type(recipe).__name__} takes {space} neither as it is nor through a lift: {recipe.refuses(space)}")
         rng = Rng(11).child("planted")
