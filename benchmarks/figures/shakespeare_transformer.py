@@ -9,7 +9,7 @@ import torch
 
 import ilk
 from ilk.batch import Batch, Memory
-from ilk.families._transformer_rows import Line, Rows
+from ilk.families._sequence_rows import Line, Rows
 from ilk.run import Run, Seconds
 from ilk.verbs.read import read
 

@@ -17,8 +17,8 @@ from ilk.batch import Batch, Memory, ragged
 from ilk.decoding.top_k import TopK
 from ilk.errors import ModelError, UsageError
 from ilk.exporters.transformers import Transformers
-from ilk.families._transformer_rows import Line, law_rows, training_rows
-from ilk.families.transformer import Sequences, Transformer
+from ilk.families._sequence_rows import Line, law_rows, training_rows
+from ilk.families.transformer import Transformed, Transformer
 from ilk.given import About, Begin
 from ilk.rng import Rng
 from ilk.run import Run, Steps
@@ -27,7 +27,7 @@ from ilk.space import Discrete, Many, Maybe, Reals, Space
 torch.set_num_threads(1)
 
 
-def body(size: int = 5, at_most: int = 60, about: dict[str, Space] | None = None, seed: int = 0, **options: Any) -> Sequences:
+def body(size: int = 5, at_most: int = 60, about: dict[str, Space] | None = None, seed: int = 0, **options: Any) -> Transformed:
     """Weights large enough that every part of the network shows."""
     recipe = Transformer(**{"layers": 2, "heads": 4, "kv_heads": 2, "width": 32, "context": 16, "ngrams": 40, **options})
     made = recipe.build(Many(Discrete(size), at_most), Rng(seed), about)
@@ -42,7 +42,7 @@ def items(size: int, lengths: list[int], seed: int = 1) -> Batch:
     return Batch(Batch(x), length=torch.tensor(lengths))
 
 
-def law_of(b: Sequences, tokens: Tensor) -> Tensor:
+def law_of(b: Transformed, tokens: Tensor) -> Tensor:
     """Log laws after every beginning of one short item, by one pass over the whole."""
     inputs = torch.cat([torch.tensor([b.size]), tokens])[None]
     from ilk.nets._decoder import gram_places
@@ -143,8 +143,8 @@ def test_greedy_draws_follow_the_steps_of_scoring() -> None:
 
 def test_labels_mix_by_their_shares_and_by_what_is_seen() -> None:
     b = body(size=3, at_most=4, about={"label": Discrete(2)}, ngrams=0)
-    assert b.prefix is not None
-    b.prefix.share.copy_(torch.tensor([0.3, 0.7]).log())
+    assert b.beside is not None
+    b.beside.share.copy_(torch.tensor([0.3, 0.7]).log())
     every = [s for n in range(5) for s in product(range(3), repeat=n)]
     batch = Batch(Batch(torch.tensor([t for s in every for t in s])), length=torch.tensor([len(s) for s in every]))
     told = [b.given(About({"label": Batch(torch.tensor([v]))}), Rng(0)) for v in (0, 1)]

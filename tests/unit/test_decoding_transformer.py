@@ -19,7 +19,7 @@ from ilk.decoding.top_p import TopP
 from ilk.distribution import How
 from ilk.errors import UsageError
 from ilk.families.ngram import NGram
-from ilk.families.transformer import Sequences, Transformer
+from ilk.families.transformer import Transformed, Transformer
 from ilk.given import Begin
 from ilk.rng import Rng
 from ilk.run import Run
@@ -30,7 +30,7 @@ EVERY = [s for n in range(5) for s in product(range(3), repeat=n)]
 ALL = Batch(Batch(torch.tensor([t for s in EVERY for t in s])), length=torch.tensor([len(s) for s in EVERY]))
 
 
-def body(seed: int = 0) -> Sequences:
+def body(seed: int = 0) -> Transformed:
     made = Transformer(layers=1, heads=2, width=16, context=4).build(Many(Discrete(3), 4), Rng(seed))
     with torch.no_grad():
         for i, p in enumerate(made.parameters()):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import ResourceError, UsageError
 from ..exporter import Exporter
-from ..families.transformer import Sequences
+from ..families.transformer import Transformed
 from ..files import atomic, not_written
 from ..modalities._tokens import Characters
 from ..modality import Codec
@@ -40,7 +40,7 @@ class GGUF(Exporter):
         library, part = _library(), to.with_name(f".{to.name}.part")
         try:
             with atomic(part / NAME) as file, closing(library.GGUFWriter(file.name, "llama")) as writer:
-                body = cast(Sequences, model.body)
+                body = cast(Transformed, model.body)
                 _sizes(writer, config(body.net.shape, body.family.context))
                 _vocabulary(writer, model.codec, library.TokenType)
                 _weights(writer, body, library)
@@ -109,7 +109,7 @@ def _vocabulary(writer: Any, codec: Codec[Any], kind: Any) -> None:
     writer.add_add_eos_token(False)
 
 
-def _weights(writer: Any, body: Sequences, library: Any) -> None:
+def _weights(writer: Any, body: Transformed, library: Any) -> None:
     """Under llama.cpp's names; one tensor less where embeddings are tied."""
     names = library.get_tensor_name_map(library.MODEL_ARCH.LLAMA, body.net.shape.layers)
     for name, tensor in named(body).items():

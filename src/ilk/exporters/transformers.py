@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import recipe
 from ..errors import IlkError, ModelError, UsageError
 from ..exporter import Exporter
-from ..families.transformer import Sequences, Transformer
+from ..families.transformer import Transformed, Transformer
 from ..lift import Same
 from ..modalities._pieces import BPE
 from ..modalities._tokens import Bytes, Characters
@@ -35,11 +35,11 @@ class Transformers(Exporter):
     def refuses(self, model: Model) -> str | None:
         """Anything but a transformer of texts that a Llama can be."""
         body = model.body
-        if not isinstance(body, Sequences) or not isinstance(model.codec, BPE | Bytes | Characters):
+        if not isinstance(body, Transformed) or not isinstance(model.codec, BPE | Bytes | Characters):
             return "writes transformers of texts only"
         if body.family.ngrams:
             return "can't write embeddings of n-grams: a Llama has none (fit with ngrams=0)"
-        if body.prefix is not None:
+        if body.beside is not None:
             return "can't write a model that is told a context: a Llama has no place for it"
         return "can't write what is given: export the model without it" if model.givens else None
 
@@ -49,7 +49,7 @@ class Transformers(Exporter):
             raise UsageError(f"transformers {why}", code="EXPORT")
         if to.exists() and not (to / "config.json").exists() and (not to.is_dir() or any(to.iterdir())):
             raise UsageError(f"{to} is there already and is no exported model", remedy="choose another name", code="OUT", param="out")
-        body: Sequences = model.body  # type: ignore[assignment]
+        body: Transformed = model.body  # type: ignore[assignment]
         shape = body.net.shape
         texts = {"config.json": _json({**config(shape, body.family.context), "ilk": _facts(model)}),
                  "generation_config.json": _json({"bos_token_id": shape.tokens - 1, "eos_token_id": shape.tokens - 1, "pad_token_id": shape.tokens - 1}),
@@ -68,7 +68,7 @@ class Transformers(Exporter):
             modality = recipe.from_facts("modalities", facts["modality"])
             codec = {c.__name__: c for c in modality.codecs()}[facts["codec"]["name"]].restored(modality, State(facts=facts["codec"]["facts"]))
             family: Transformer = recipe.from_facts("families", facts["family"])
-            body: Sequences = family.build(codec.space, Rng(0))  # type: ignore[assignment]
+            body: Transformed = family.build(codec.space, Rng(0))  # type: ignore[assignment]
             body.restore(State(unnamed(tensors_from_bytes(files["model.safetensors"]), body.net.shape)))
         except (IlkError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as why:
             raise ModelError(f"{at} is not a folder that ilk exported: {str(why)[:120]}", code="MODEL_DAMAGED", remedy="export the model again") from None
@@ -95,7 +95,7 @@ def config(shape: Shape, context: int) -> dict[str, Any]:
             "bos_token_id": shape.tokens - 1, "eos_token_id": shape.tokens - 1, "pad_token_id": shape.tokens - 1, "torch_dtype": "float32", "use_cache": True}
 
 
-def named(body: Sequences) -> dict[str, Tensor]:
+def named(body: Transformed) -> dict[str, Tensor]:
     """The weights under Llama's names."""
     net, shape = body.net, body.net.shape
     found = {"model.embed_tokens.weight": net.embed.weight, "model.norm.weight": net.last.weight}

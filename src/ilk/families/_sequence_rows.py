@@ -1,4 +1,4 @@
-"""Items of tokens as rows for a decoder: whole short items packed, windows of long ones, and which tokens each row is to predict."""
+"""Items of tokens as rows for a network: whole short items packed, windows of long ones, and which tokens each row is to predict."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..batch import Batch
+from ..batch import Batch, Source, stack
 
 Whole = NDArray[np.int64]
-PHASES = 16  # how many offsets the training windows of a long item have
+PHASES, CHECKED = 16, 256  # how many offsets the training windows of a long item have; rows that validate
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,3 +141,20 @@ class Packed:
 
     def resident(self) -> None:
         """Rows are cut as they are asked for."""
+
+
+def whole(data: Source) -> Batch:
+    """All items of a source in memory."""
+    batch = data.resident()
+    return stack(list(data.chunks(4096))) if batch is None else batch
+
+
+def held_out(data: Source | None, size: int, context: int, alone: bool) -> Packed | None:
+    """Some rows by which held-out items are scored, spread evenly; None if there are no items."""
+    if data is None or not len(data):
+        return None
+    batch = whole(data)
+    line = Line.of(batch, size)
+    rows = law_rows(line, context, alone)
+    some = np.linspace(0, len(rows) - 1, min(CHECKED, len(rows))).astype(np.int64)
+    return Packed(line, rows.at(some), batch.context)

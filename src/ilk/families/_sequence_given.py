@@ -1,9 +1,9 @@
-"""A transformer with something known: the context, how the item begins, or both. Exact."""
+"""A model of sequences with something known: the context, how the item begins, or both. Exact."""
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,13 +16,13 @@ from ..given import About, Begin, Evidence
 from ..rng import Rng
 
 if TYPE_CHECKING:
-    from .transformer import Sequences
+    from ._sequence import Sequences
 
 
 class Told:
     """Items of one context (or of labels by their law, if none is given) that begin with a prefix."""
 
-    def __init__(self, whole: Sequences, context: Mapping[str, Batch], prefix: Tensor) -> None:
+    def __init__(self, whole: Sequences[Any], context: Mapping[str, Batch], prefix: Tensor) -> None:
         if bool(((prefix < 0) | (prefix >= whole.size)).any()):
             raise UsageError(f"a prefix holds tokens from 0 to {whole.size - 1}", code="GIVEN")
         self.whole, self.context, self.prefix = whole, context, prefix
@@ -54,7 +54,7 @@ class Told:
         return replace(batch, context={k: b.take(rows) for k, b in self.context.items()} or batch.context)
 
     def _contexts(self, n: int, rng: Rng, how: How | None) -> Mapping[str, Batch]:
-        known = self.whole.prefix
+        known = self.whole.beside
         if self.context or known is None:
             return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
         if isinstance(how, Searches):

@@ -1,0 +1,130 @@
+"""What next-token models of sequences share: whole items scored and drawn token by token, beginnings and contexts met exactly."""
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..decoding._contract import Searches
+from ..decoding._draw import continued
+from ..distribution import Cache, Family, How, Neural
+from ..errors import UsageError
+from ..given import Evidence
+from ..nets._context import Context
+from ..rng import Rng
+from ..space import Discrete, Many, Space
+from ._sequence_given import Told
+
+NOTHING = torch.zeros(0, dtype=torch.long)
+Known = Mapping[str, Batch]
+F = TypeVar("F", bound=Family)
+
+
+class Standing(Cache, Protocol):
+    """Where several sequences stand: their lengths, which have ended, and the log weights of the next token, (B, size + 1)."""
+
+    length: Tensor
+    ended: Tensor
+    law: Tensor
+    longest: int
+    stopped: bool
+
+    def push(self, token: Tensor) -> None: ...
+
+
+class Sequences(Neural[F]):
+    """p(item) = prod_t p(token t | those before it), the end of the item being the last token.
+
+    Token number `size` ends an item and stands before its first. `beside` is the network of what is known beside the items, if anything is.
+    """
+
+    beside: Context | None
+
+    def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
+        if not isinstance(space, Many) or not isinstance(space.of, Discrete):
+            raise TypeError(f"{type(family).__name__} models a Many of Discrete")
+        self.size, self.at_most = space.of.each[0], space.at_most
+        super().__init__(family, space, rng, about)
+
+    @abstractmethod
+    def begin(self, prompt: Batch) -> Standing:
+        """Where sequences that begin so stand; those of a model with a context need theirs."""
+
+    @abstractmethod
+    def told(self, batch: Batch, first: int, end: bool) -> Tensor:
+        """Log mass of each item from its element `first` on, given those before and its context, (B,); `end`: its end included."""
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Log mass of whole items, their end included, (B,) float64; -inf for those longer than `at_most`."""
+        return self.log_prob_from(batch, 0)
+
+    @torch.no_grad()
+    def log_prob_from(self, batch: Batch, first: int, end: bool = True) -> Tensor:
+        """Log mass of each item from its element `first` on, given those before, (B,)."""
+        if self.beside is not None and not batch.context:
+            return self._any_label(batch, first, end)
+        return self.told(batch, first, end).where(batch.lengths <= self.at_most, -torch.inf)
+
+    def _any_label(self, batch: Batch, first: int, end: bool) -> Tensor:
+        """Items without labels: the sum over labels, each by its share and what comes before `first`."""
+        if not first:
+            return self.by_label(batch, 0, end).logsumexp(0)
+        return (self.by_label(batch, 0, end).logsumexp(0) - self.by_label(_begun(batch, first), 0, False).logsumexp(0)).nan_to_num(nan=-torch.inf)
+
+    def by_label(self, batch: Batch, first: int, end: bool) -> Tensor:
+        """log p(label, item), (labels, B)."""
+        beside = self.beside
+        if beside is None or beside.sizes is None:
+            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+        told = [replace(batch, context=beside.labels(torch.full((len(batch),), i))) for i in range(len(beside.share))]
+        return torch.stack([share + self.log_prob_from(b, first, end) for b, share in zip(told, beside.share.double(), strict=True)])
+
+    @torch.no_grad()
+    def step(self, cache: Standing, token: Tensor | None) -> Tensor:
+        """Log weights of the next token, (B, size + 1), after taking one in; the end is certain once there are `at_most`."""
+        if token is not None:
+            cache.push(token)
+        if not cache.stopped and cache.longest < self.at_most:
+            return cache.law
+        done = cache.ended | (cache.length >= self.at_most)
+        only = torch.full((self.size + 1,), -torch.inf).index_fill(0, torch.tensor(self.size), 0.0)
+        return only.where(done[:, None], cache.law)
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
+        """Token by token until all have ended; labels by their shares."""
+        return Told(self, {}, NOTHING).sample(n, rng, how)
+
+    def draw(self, n: int, rng: Rng, context: Known, how: How | None = None) -> Batch:
+        """Items, each given its own context."""
+        if isinstance(how, Searches):
+            raise UsageError("a search finds items of one context, not of several", code="HOW", param="how", remedy="give one")
+        return self.continued(NOTHING, n, rng, how, context)
+
+    def continued(self, prefix: Tensor, n: int, rng: Rng, how: How | None, context: Known) -> Batch:
+        """Items that begin with the prefix, each given its own context."""
+        def begins(start: int, stop: int) -> Standing:
+            many = stop - start
+            told = {k: b.cut(start, stop) for k, b in context.items()}
+            return self.begin(Batch(Batch(prefix.repeat(many)), length=torch.full((many,), len(prefix)), context=told))
+
+        return continued(self, begins, prefix, self.at_most - len(prefix), n, rng, how)
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """A context and how an item begins are met exactly; nothing else is."""
+        return Told(self, {}, NOTHING).given(evidence, rng)
+
+
+def refuses_sequence(space: Space) -> str | None:
+    """Why these are no sequences of single whole numbers, or None if they are."""
+    fits = isinstance(space, Many) and space.ordered and isinstance(space.of, Discrete) and space.of.shape == ()
+    return None if fits else "takes sequences of single whole numbers"
+
+
+def _begun(batch: Batch, first: int) -> Batch:
+    """The first elements of each item."""
+    return Batch(batch.elements.take(batch.rows()[1] < first), length=batch.lengths.clamp_max(first))
