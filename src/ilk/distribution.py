@@ -337,4 +337,4 @@ def describe(space: Space) -> str:
         case Maybe(of=of):
             return f"{describe(of)}, or missing"
         case _:
-            return f"up to {space.at_most} of: {describe(space.of)}"
+            return f"{'' if space.fixed else 'up to '}{space.at_most} of: {describe(space.of)}"

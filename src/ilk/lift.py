@@ -217,35 +217,44 @@ class ToReals(Lift):
 
 
 class ToSequence(Lift):
-    """An array as the sequence of what lies along its first axis: time steps of several numbers, or single ones."""
+    """An array as the sequence of what lies along its first axis, or of all its whole numbers one by one: every one of the same length."""
 
     def __init__(self, outer: Space) -> None:
-        if not isinstance(outer, Reals) or not self.takes(outer):
-            raise TypeError("ToSequence carries arrays of numbers of one axis at least")
-        self.steps, self.inner = outer.shape[0], prod(outer.shape[1:])
-        self.space = Many(Reals(outer.shape[1:]), self.steps)
+        if not isinstance(outer, Reals | Discrete) or not self.takes(outer):
+            raise TypeError("ToSequence carries arrays of one axis at least")
+        whole = isinstance(outer, Discrete)
+        self.shape, self.steps = outer.shape, prod(outer.shape) if whole else outer.shape[0]
+        self.inner = prod(outer.shape) // self.steps
+        self.space = Many(Discrete(outer.each[0]) if isinstance(outer, Discrete) else Reals(outer.shape[1:]), self.steps, at_least=self.steps)
 
     @classmethod
     def takes(cls, outer: Space) -> bool:
-        """Arrays of numbers. Not of whole numbers: what learns sequences of those learns when they end, too, and an array has one length."""
-        return isinstance(outer, Reals) and len(outer.shape) > 0 and outer.shape[0] > 0
+        """Arrays of numbers, and of whole numbers that are of one size."""
+        return isinstance(outer, Reals | Discrete) and prod(outer.shape[:1] or (0,)) > 0 and prod(outer.shape) > 0 and (isinstance(outer, Reals) or len(set(outer.each)) == 1)
 
     def encode(self, batch: Batch, rng: Rng) -> Batch:
         """All steps end to end."""
-        return Batch(Batch(batch.tensor.flatten(0, 1)), length=torch.full((len(batch),), self.steps), context=batch.context, weight=batch.weight)
+        steps = batch.tensor.reshape(-1, *self.space.of.shape)
+        return Batch(Batch(steps), length=torch.full((len(batch),), self.steps), context=batch.context, weight=batch.weight)
 
     def decode(self, batch: Batch) -> Batch:
         """As many steps as there were."""
-        return Batch(batch.elements.tensor.unflatten(0, (-1, self.steps)))
+        return Batch(batch.elements.tensor.reshape(-1, *self.shape))
 
     def evidence(self, known: Known) -> Evidence | None:
         """What is said of each step."""
         said = known.get("")
-        if len(known) > 1 or not isinstance(said, Fix | Within):
+        if len(known) > 1:
             return None
-        if isinstance(said, Within):
-            return At({step: Within(here) for step, here in self._by_step(said.ranges).items()})
-        return At({step: Fix(here) for step, here in self._by_step(said.values).items()})
+        match said:
+            case Weigh(tables=tables):
+                return At({step: Weigh({0: table}) for step, table in tables.items()})
+            case Within(ranges=ranges):
+                return At({step: Within(here) for step, here in self._by_step(ranges).items()})
+            case Fix(values=values):
+                return At({step: Fix(here) for step, here in self._by_step(values).items()})
+            case _:
+                return None
 
     def _by_step(self, values: Mapping[int, T]) -> dict[int, dict[int, T]]:
         steps: dict[int, dict[int, T]] = {}

@@ -79,16 +79,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A ragged sequence, or a set, of at most so many elements: text, events, boxes, points."""
+    """A ragged sequence, or a set, of at least and at most so many elements: text, events, boxes, points."""
 
     of: Space
     at_most: int
     ordered: bool = True
+    at_least: int = 0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether all have one length."""
+        return self.at_least == self.at_most
 
     def holds(self, batch: Batch) -> bool:
         """Lengths in range, and every element in the space of elements."""
         n = batch.length
-        return (n is not None and isinstance(batch.x, Batch) and bool(((n >= 0) & (n <= self.at_most)).all())
+        return (n is not None and isinstance(batch.x, Batch) and bool(((n >= self.at_least) & (n <= self.at_most)).all())
                 and len(batch.x) == int(n.sum()) and self.of.holds(batch.x))
 
 

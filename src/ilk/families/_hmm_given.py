@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 class Told:
     """p(sequence | what is known of the elements at some places, which are all there)."""
 
-    def __init__(self, whole: Hidden, known: Mapping[int, Evidence], begun: Tensor | None = None) -> None:
-        self.whole, self.known, self.begun = whole, known, begun
-        self.places = max(known, default=-1) + 1
-        self.said = {place: _posterior(whole, evidence) for place, evidence in known.items()}
+    def __init__(self, whole: Hidden, said: Mapping[int, MixturePosterior], begun: Tensor | None = None) -> None:
+        self.whole, self.said, self.begun = whole, said, begun
+        self.places = max(said, default=-1) + 1
         log_fit = torch.zeros(self.places, whole.states, dtype=torch.float64)
         for place, said in self.said.items():
             log_fit[place] = whole.by_state(said.log_weight) - whole.speech.scale[list(said.said.fixed)].log().sum()
@@ -57,7 +56,7 @@ class Told:
 
     def _drawn(self, n: int, rng: Rng, how: How) -> Batch:
         """Element by element, in another way than by its law."""
-        if not self.whole.size or (self.known and self.begun is None):
+        if not self.whole.size or (self.said and self.begun is None):
             raise UsageError(f"{type(how).__name__} draws sequences of single whole numbers, of which at most the beginning is known", code="HOW", param="how")
         prefix = torch.zeros(0, dtype=torch.long) if self.begun is None else self.begun
 
@@ -84,14 +83,12 @@ class Told:
             more = dict(evidence.places)
         else:
             return None
-        if more.keys() & self.known.keys() or any(_posterior(self.whole, said) is None for said in more.values()):
+        speech = self.whole.speech
+        found = {place: asked(speech, evidence) for place, evidence in more.items()}
+        said = {place: MixturePosterior(speech, one, Rng(0).child("known")) for place, one in found.items() if one is not None}
+        if more.keys() & self.said.keys() or len(said) < len(more):
             return None
-        return Told(self.whole, {**self.known, **more}, evidence.elements if isinstance(evidence, Begin) and not self.known else None)
-
-
-def _posterior(whole: Hidden, evidence: Evidence) -> MixturePosterior:
-    said = asked(whole.speech, evidence)
-    return None if said is None else MixturePosterior(whole.speech, said, Rng(0).child("known"))  # type: ignore[return-value]
+        return Told(self.whole, {**self.said, **said}, evidence.elements if isinstance(evidence, Begin) and not self.said else None)
 
 
 def held(space: Space, elements: Batch | Tensor, i: int) -> Evidence:

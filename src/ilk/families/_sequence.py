@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from ..batch import Batch
 from ..decoding._contract import Searches
@@ -48,7 +49,7 @@ class Sequences(Neural[F]):
     def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         if not isinstance(space, Many) or not isinstance(space.of, Discrete):
             raise TypeError(f"{type(family).__name__} models a Many of Discrete")
-        self.size, self.at_most = space.of.each[0], space.at_most
+        self.size, self.at_most, self.fixed = space.of.each[0], space.at_most, space.fixed
         super().__init__(family, space, rng, about)
 
     @abstractmethod
@@ -68,7 +69,11 @@ class Sequences(Neural[F]):
         """Log mass of each item from its element `first` on, given those before, (B,)."""
         if self.beside is not None and not batch.context:
             return self._any_label(batch, first, end)
-        return self.told(batch, first, end).where(batch.lengths <= self.at_most, -torch.inf)
+        return self.told(batch, first, end).where(self._possible(batch.lengths, end), -torch.inf)
+
+    def _possible(self, length: Tensor, end: bool) -> Tensor:
+        """Whether an item may have this length, or begin so."""
+        return length == self.at_most if end and self.fixed else length <= self.at_most
 
     def _any_label(self, batch: Batch, first: int, end: bool) -> Tensor:
         """Items without labels: the sum over labels, each by its share and what comes before `first`."""
@@ -89,11 +94,23 @@ class Sequences(Neural[F]):
         """Log weights of the next token, (B, size + 1), after taking one in; the end is certain once there are `at_most`."""
         if token is not None:
             cache.push(token)
+        law = self._goes_on(cache.law)
         if not cache.stopped and cache.longest < self.at_most:
-            return cache.law
+            return law
         done = cache.ended | (cache.length >= self.at_most)
         only = torch.full((self.size + 1,), -torch.inf).index_fill(0, torch.tensor(self.size), 0.0)
-        return only.where(done[:, None], cache.law)
+        return only.where(done[:, None], law)
+
+    def scored(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """-log p of every target that is one (not -1), 0 elsewhere; the end of items of one length is none."""
+        asked = targets.masked_fill(targets == self.size, -1) if self.fixed else targets
+        return cross_entropy(self._goes_on(logits).flatten(0, -2), asked.flatten(), ignore_index=-1, reduction="none").view(targets.shape)
+
+    def _goes_on(self, logits: Tensor) -> Tensor:
+        """Nobody ends by choice where all items have one length."""
+        if not self.fixed:
+            return logits
+        return logits.masked_fill(torch.arange(self.size + 1, device=logits.device) == self.size, -torch.inf)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Token by token until all have ended; labels by their shares."""
@@ -121,8 +138,8 @@ class Sequences(Neural[F]):
 
 def refuses_sequence(space: Space) -> str | None:
     """Why these are no sequences of single whole numbers, or None if they are."""
-    fits = isinstance(space, Many) and space.ordered and isinstance(space.of, Discrete) and space.of.shape == ()
-    return None if fits else "takes sequences of single whole numbers"
+    fits = isinstance(space, Many) and space.ordered and isinstance(space.of, Discrete) and space.of.shape == () and (space.fixed or not space.at_least)
+    return None if fits else "takes sequences of single whole numbers, of any length or all of one"
 
 
 def _begun(batch: Batch, first: int) -> Batch:

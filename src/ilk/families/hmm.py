@@ -47,7 +47,14 @@ class Hidden(Distribution["HMM"]):
         many = self.space.of  # type: ignore[union-attr]
         recipe = GMM(components=k * self.family.parts, covariance=self.family.covariance, ridge=self.family.ridge, smoothing=self.family.smoothing)
         self.speech = Mixture(recipe, many, Rng(0), {})
-        self.moves = Moves(torch.full((k + 1,), 1 / (k + 1)).double(), torch.full((k, k + 1), 1 / (k + 1)).double(), self.at_most)
+        self._goes(torch.ones(k + 1).double(), torch.ones(k, k + 1).double())
+
+    def _goes(self, start: Tensor, move: Tensor) -> None:
+        """Starts and moves by their weights; nobody ends by choice where all sequences have one length."""
+        if self.space.fixed:  # type: ignore[union-attr]
+            last = torch.arange(len(start)) == len(start) - 1
+            start, move = start.where(~last, 0.0), move.where(~last, 0.0)
+        self.moves = Moves(start / start.sum(), move / move.sum(1, keepdim=True), self.at_most)
 
     @property
     def states(self) -> int:
@@ -86,7 +93,7 @@ class Hidden(Distribution["HMM"]):
         end = float((lengths < self.at_most).sum() / lengths.sum().clamp_min(1).maximum((lengths < self.at_most).double().sum()))
         move = torch.cat([stay / stay.sum(1, keepdim=True) * (1 - end / 2), torch.full((k, 1), end / 2).double()], 1)
         empty = float((lengths == 0).double().mean())
-        self.moves = Moves(torch.cat([torch.full((k,), (1 - empty) / k), torch.tensor([empty])]).double(), move, self.at_most)
+        self._goes(torch.cat([torch.full((k,), (1 - empty) / k), torch.tensor([empty])]).double(), move)
 
     def _chosen(self, data: Source, run: Run) -> int:
         """The number of states with the least BIC on some sequences; stops after two that are worse."""
@@ -156,7 +163,7 @@ class Hidden(Distribution["HMM"]):
         even = self.family.smoothing / self.states
         start = torch.cat([s["start"] + even * bool(s["start"].sum() > 0), s["empty"][None]])
         move = torch.cat([s["moves"] + even, s["ends"][:, None]], 1) + FEW * (self.at_most > 1)
-        self.moves = Moves(start / start.sum(), move / move.sum(1, keepdim=True), self.at_most)
+        self._goes(start, move)
         self._learn_speech(state)
 
     def _learn_speech(self, sums: State) -> None:
@@ -170,7 +177,8 @@ class Hidden(Distribution["HMM"]):
     def log_prob(self, batch: Batch) -> Tensor:
         """Log density or mass of whole sequences, their end included, (n,); -inf for those longer than `at_most`."""
         found = [forward(self.seen(part), self.moves).log_prob for part in portions(batch)]
-        return torch.cat(found).where(batch.lengths <= self.at_most, -torch.inf) if found else torch.zeros(0).double()
+        many: Any = self.space
+        return torch.cat(found).where((batch.lengths >= many.at_least) & (batch.lengths <= self.at_most), -torch.inf) if found else torch.zeros(0).double()
 
     def seen(self, batch: Batch) -> Seen:
         """How well each state explains each element."""
@@ -264,6 +272,6 @@ class HMM(Family):
     def refuses(cls, space: Space) -> str | None:
         """Anything but sequences of numbers, categories or rows of them."""
         fits = isinstance(space, Many) and space.ordered and isinstance(space.of, Reals | Discrete | Row)
-        if not fits or (isinstance(space.of, Row) and Mixed.refuses(space.of)):  # type: ignore[union-attr]
-            return "takes sequences of Reals, Discrete or rows of them"
+        if not fits or (isinstance(space.of, Row) and Mixed.refuses(space.of)) or (space.at_least and not space.fixed):  # type: ignore[union-attr]
+            return "takes sequences of Reals, Discrete or rows of them, of any length or all of one"
         return None

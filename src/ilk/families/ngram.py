@@ -20,7 +20,8 @@ from ..rng import Rng
 from ..run import Began, Ended, Noted, Progress, Run, Seconds
 from ..space import Discrete, Many, Space
 from ..store import State
-from ._trie import Counts, Tally, Trie, counted, merged
+from ._sequence import refuses_sequence
+from ._trie import Counts, Real, Small, Tally, Trie, counted, merged
 from ._windows import Place, counts_of, place_of, smallest, state_of, windows_of
 
 _CHUNK, _PIECE = 4096, 1 << 20  # items read at once, positions counted or scored at once
@@ -43,7 +44,7 @@ class NGrams(Distribution["NGram"]):
         super().__init__(family, space, rng, about)
         if not isinstance(space, Many) or not isinstance(space.of, Discrete):
             raise TypeError("NGrams models a Many of Discrete")
-        self.size, self.at_most, self.order = space.of.each[0], space.at_most, family.order
+        self.size, self.at_most, self.fixed, self.order = space.of.each[0], space.at_most, space.fixed, family.order
         self._become(self._tally().total(), 0)
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
@@ -101,10 +102,20 @@ class NGrams(Distribution["NGram"]):
         total = np.zeros(len(batch))
         for start in range(0, len(asked), _PIECE):
             piece = asked[start:start + _PIECE]
-            law = np.log(self.trie.of_windows(windows.at(piece)))
+            law = np.log(self._goes_on(windows.at(piece)))
             law[windows.place[piece] >= self.at_most] = 0.0
             total += np.bincount(windows.item[piece], law, len(batch))
-        return torch.from_numpy(np.where(length > self.at_most, -np.inf, total))
+        possible = (length <= self.at_most) & ((length == self.at_most) | (not end or not self.fixed))
+        return torch.from_numpy(np.where(possible, total, -np.inf))
+
+    def _goes_on(self, windows: Small) -> Real:
+        """The mass of the last token of each window; nobody ends by choice where all items have one length."""
+        mass = self.trie.of_windows(windows)
+        if self.fixed:
+            ends = windows.copy()
+            ends[:, -1] = self.size
+            mass = mass / (1 - self.trie.of_windows(ends))
+        return mass
 
     def begin(self, prompt: Batch) -> Place:
         """Where sequences that begin so stand."""
@@ -115,6 +126,9 @@ class NGrams(Distribution["NGram"]):
         if token is not None:
             cache.push(token.numpy())
         law = self.trie.of_contexts(cache.context())
+        if self.fixed:
+            law[:, self.size] = 0.0
+            law /= law.sum(1, keepdims=True)
         law[(cache.length >= self.at_most) | cache.ended(self.size)] = np.arange(self.size + 1) == self.size
         return torch.from_numpy(law).log()
 
@@ -196,5 +210,4 @@ class NGram(Family):
     @classmethod
     def refuses(cls, space: Space) -> str | None:
         """Anything but a sequence of single whole numbers."""
-        fits = isinstance(space, Many) and space.ordered and isinstance(space.of, Discrete) and space.of.shape == ()
-        return None if fits else "takes sequences of single whole numbers"
+        return refuses_sequence(space)

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from annotated_types import Interval
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
@@ -85,7 +84,7 @@ class Transformed(Sequences["Transformer"]):
         if self.beside is not None:
             h = torch.cat([self.beside(context).to(h.dtype), h], 1)
         h = self.net(h, self._mask(inputs, h.dtype))[:, -inputs.shape[1]:]
-        return cross_entropy(self.net.logits(h).flatten(0, 1), targets.flatten(), ignore_index=-1, reduction="none").view(targets.shape)
+        return self.scored(self.net.logits(h), targets)
 
     def _mask(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
         """What is added to scores: -inf for what comes later, and for other items where a row holds several."""

@@ -43,7 +43,7 @@ def planted(space: Space, n: int, rng: Rng, latent: Tensor | None = None) -> Bat
         garbage = torch.tensor(77.0, dtype=torch.double)
         x = made.tensor.where(seen.reshape(n, *[1] * (made.tensor.ndim - 1)), garbage) if isinstance(space.of, Reals) else made.x
         return Batch(x, seen, made.length)
-    length = ((u + rng.child("length").uniform(n)) / 2 * (space.at_most + 1)).long().clamp_max(space.at_most)
+    length = ((u + rng.child("length").uniform(n)) / 2 * (space.at_most + 1)).long().clamp(space.at_least, space.at_most)
     return Batch(planted(space.of, int(length.sum()), rng.child("of"), u.repeat_interleave(length)), length=length)
 
 
@@ -91,7 +91,7 @@ def _grid(space: Space, step: float, fixed: Mapping[int, float]) -> tuple[Batch,
         return Batch(torch.cat([items.tensor, gone]), seen), torch.cat([volume, torch.zeros(1, dtype=torch.double)])
     if isinstance(space, Many):
         size = space.of.each[0] if isinstance(space.of, Discrete) else 0
-        every = [s for n in range(space.at_most + 1) for s in product(range(size), repeat=n)]
+        every = [s for n in range(space.at_least, space.at_most + 1) for s in product(range(size), repeat=n)]
         x = torch.tensor([t for s in every for t in s], dtype=torch.long)
         return Batch(Batch(x), length=torch.tensor([len(s) for s in every])), torch.zeros(len(every), dtype=torch.double)
     if isinstance(space, Discrete):
