@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, fields
+from dataclasses import Field, fields, is_dataclass
 from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
@@ -32,7 +32,9 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     if asked_help and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality")):
         return list(words), {}
     known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items()}
-    rest, found = _taken(list(words), known)
+    outer, inner = _inner(list(words), known)
+    rest, found = _taken(outer, known)
+    _put_inside(found, known, inner)
     if asked_help:
         _explain(known, named)
     return rest, found
@@ -112,6 +114,42 @@ def _taken(words: list[str], known: Mapping[str, Mapping[str, tuple[Field[Any], 
     return rest, found
 
 
+def _inner(words: list[str], known: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], dict[str, list[str]]]:
+    """The words without options of recipes inside a recipe (--prior.components 3), and those by the flag of the recipe."""
+    outer: list[str] = []
+    inner: dict[str, list[str]] = {}
+    at = 0
+    while at < len(words):
+        head, dot, tail = words[at].partition(".")
+        if dot and head.startswith("--") and any(head[2:] in flags for flags in known.values()):
+            many = 1 if "=" in tail else 2
+            inner.setdefault(head[2:], []).extend(["--" + tail, *words[at + 1:at + many]])
+            at += many
+        else:
+            outer.append(words[at])
+            at += 1
+    return outer, inner
+
+
+def _put_inside(found: dict[str, dict[str, Any]], known: Mapping[str, Mapping[str, tuple[Field[Any], Any]]], inner: Mapping[str, list[str]]) -> None:
+    """Options of the recipes that were named, or of the default ones."""
+    for name, words in inner.items():
+        axis = next(a for a, flags in known.items() if name in flags)
+        field, hint = known[axis][name]
+        recipe = found[axis].get(field.name, field.default)
+        if not is_dataclass(recipe) or isinstance(recipe, type):
+            raise UsageError(f"--{name} takes no options of its own", param=name, remedy=f"name one first: --{name} NAME" if recipe is None else None)
+        kind = _axis(hint)
+        inside = {kind: _known(kind, type(recipe))}
+        words, deeper = _inner(words, inside)
+        rest, options = _taken(words, inside)
+        if rest:
+            raise UsageError(f"{type(recipe).__name__} has no option {rest[0]}", remedy=nearest(rest[0][2:], inside[kind]), param=name)
+        options[kind] = {f.name: getattr(recipe, f.name) for f in fields(recipe)} | options[kind]
+        _put_inside(options, inside, deeper)
+        found[axis][field.name] = type(recipe)(**options[kind])
+
+
 def _put(into: dict[str, Any], name: str, value: Any) -> None:
     if isinstance(value, dict) and name in into:
         into[name] = {**into[name], **value}
@@ -176,7 +214,8 @@ def _range(hint: Any) -> str:
     high = next((f"to {m.le}" if m.le is not None else f"below {m.lt}" for m in bounds if m.le is not None or m.lt is not None), "")
     words = {int: "whole number", float: "number", str: "text", bool: "flag"}
     kind = words.get(plain, "NAME=VALUE" if "Mapping" in str(plain) else f"name of ilk list {_axis(hint)}")
-    return " ".join(p for p in (kind, low, high) if p)
+    inside = ", whose options are --THIS.OPTION" if kind.startswith("name") else ""
+    return " ".join(p for p in (kind, low, high) if p) + inside
 
 
 def _extras(hint: Any) -> list[Any]:
