@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import pytest
 
 from ilk import registry
+from ilk.distribution import Family
 from ilk.flags import HIDDEN
 
 from ._pages import ROOT, code_of, environment, run_python
@@ -58,7 +59,12 @@ def options(axis: str, name: str) -> list[list[str]]:
     cls = registry.get(axis, name)
     hints = get_type_hints(cls, include_extras=True)
     shown = [f for f in fields(cls) if f.name not in HIDDEN.get(axis, set())]
-    return [[f"`{f.name}`", takes(hints[f.name]), "{}" if f.default is MISSING else str(f.default)] for f in shown]
+    return [[f"`{f.name}`", takes(hints[f.name]), "{}" if f.default is MISSING else _default(f.default)] for f in shown]
+
+
+def _default(value: object) -> str:
+    """A recipe by its name: its own page says the rest."""
+    return registry.name_of("families", value) if isinstance(value, Family) else str(value)
 
 
 def table(page: Path) -> list[list[str]]:
