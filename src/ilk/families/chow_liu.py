@@ -18,7 +18,7 @@ from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Discrete, Space
 from ilk.store import State
 
-MOST, CHUNK = 8192, 1 << 15   # values of all parts together, items counted at once
+MOST, CHUNK, WIDE = 8192, 1 << 15, 4   # values of all parts together, items counted at once, values a part from which pairs are counted one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,24 @@ class Tree(Distribution["ChowLiu"]):
 
     def statistics(self, batch: Batch) -> State:
         """How often each pair of values comes together, (values, values). Counts add up over batches, and may be taken away again."""
-        x = batch.tensor.reshape(len(batch), len(self.sizes)) + torch.tensor(self.starts)
-        hot = torch.zeros(len(x), sum(self.sizes), dtype=torch.float64).scatter_(1, x, 1.0)
-        return State({"counts": hot.T @ (hot if batch.weight is None else hot * batch.weight[:, None])})
+        x = batch.tensor.reshape(len(batch), len(self.sizes))
+        return State({"counts": (self._by_pairs if sum(self.sizes) > WIDE * len(self.sizes) else self._by_product)(x, batch.weight)})
+
+    def _by_product(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """One product of matrices: the fastest for parts of few values."""
+        hot = torch.zeros(len(x), sum(self.sizes), dtype=torch.float64).scatter_(1, x + torch.tensor(self.starts), 1.0)
+        return hot.T @ (hot if weight is None else hot * weight[:, None])
+
+    def _by_pairs(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """Part by part with those after it: the fastest for parts of many values."""
+        counts = torch.zeros_like(self.counts)
+        for i, (first, a) in enumerate(zip(self.starts, self.sizes, strict=True)):
+            for j in range(i, len(self.sizes)):
+                second, b = self.starts[j], self.sizes[j]
+                both = torch.bincount(x[:, i] * b + x[:, j], weight, minlength=a * b).reshape(a, b)
+                counts[first:first + a, second:second + b] = both
+                counts[second:second + b, first:first + a] = both.T
+        return counts
 
     def add(self, one: State, other: State) -> State:
         """Counts of both."""
