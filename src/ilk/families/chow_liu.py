@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How, Met
-from ilk.errors import ModelError, TrainingError
+from ilk.errors import DataError, ModelError, TrainingError
 from ilk.given import Evidence, Weigh
 from ilk.rng import Rng, choose
 from ilk.run import Began, Ended, Progress, Run
@@ -110,6 +110,17 @@ class Tree(Distribution["ChowLiu"]):
     def add(self, one: State, other: State) -> State:
         """Counts of both."""
         return State({"counts": one.tensors["counts"] + other.tensors["counts"]})
+
+    def counted(self) -> State:
+        """Counts of all records."""
+        return self.state()
+
+    def less(self, whole: State, part: State) -> State:
+        """Counts of the others; DataError if some pair would come less than never."""
+        left = whole.tensors["counts"] - part.tensors["counts"]
+        if bool((left < 0).any()):
+            raise DataError("some of these items were never learned: their values do not come together so often", code="NOT_LEARNED", remedy="leave them out")
+        return State({"counts": left})
 
     def absorb(self, state: State) -> None:
         """The tree of these counts."""
