@@ -151,9 +151,9 @@ def test_masses_of_boxes_by_scipy_lie_above_the_bound_and_near_it() -> None:
         corner = {(i, j): law.cdf([ends[0][a + i], ends[1][b + j]]) for i in (0, 1) for j in (0, 1)}
         want.append(corner[1, 1] - corner[0, 1] - corner[1, 0] + corner[0, 0])
     assert isinstance(body, JoinedBound) and sum(want) == pytest.approx(1.0, abs=1e-6)
-    found = torch.stack([body.log_prob_bound(every, Rng(s)) for s in range(8)]).mean(0)
-    gap = torch.tensor(want).log() - found
-    assert float(gap.max()) < 0.01 and float(gap.min()) > -0.005
+    found = torch.stack([body.log_prob_bound(every, Rng(s)) for s in range(16)])
+    gap, error = torch.tensor(want).log() - found.mean(0), found.std(0) / 4
+    assert bool((error < 0.03).all()) and bool((gap.abs() < 5 * error + 0.001).all())
 
 
 def test_values_that_are_missing_cost_nothing_and_lean_on_what_is_there() -> None:
@@ -186,8 +186,8 @@ def test_tables_in_raw_units() -> None:
     assert model.score(rows).sort == "bound"
     made = model.sample(3000, seed=2)
     assert float((made["kind"] == "a").mean()) == pytest.approx(0.5, abs=0.05)
-    high, low = (made.filter(pl.col("kind") == k)["paid"].log().mean() for k in "ab")
-    assert high - low > 0.7   # 2 phi(0) / (1/2) 0.7 = 1.12 in the truth
+    high, low = (made.filter(pl.col("kind") == k)["paid"].median() for k in "ab")
+    assert high > 2 * low   # 2.9 times in the truth
     told = model.given("kind == 'a'")
     assert told.met.met.sort == "rejected" and set(told.sample(50, seed=1)["kind"]) == {"a"}
     numbers = ilk.fit(rows.select("paid").with_columns(x=pl.Series(z[:, 1])), Copula(), seed=1)

@@ -97,7 +97,7 @@ def test_two_leanings_are_learned_that_no_tree_can() -> None:
     one, two = (float(fitted(train, components=k).log_prob(test).mean()) for k in (1, 2))
     counts = torch.zeros(SIZES).index_put_(tuple(planted(400_000, seed=5).T), torch.tensor(1.0), accumulate=True) + 1e-3
     best = float((counts / counts.sum()).log()[tuple(test.tensor.T)].mean())
-    assert best - 0.06 < two <= best + 0.03 and two > one + 0.2
+    assert best - 0.06 < two <= best + 0.03 and two > one + 0.04
 
 
 def test_the_number_of_components_is_chosen_by_held_out_items() -> None:

@@ -68,12 +68,12 @@ def _marked(state: State, facts: Mapping[str, float]) -> State:
     return replace(state, facts={**state.facts, **facts})
 
 
-def least(tried: Iterable[int], cost: Callable[[int], float]) -> tuple[int, float]:
-    """The number of least cost, and its cost; they are tried in order until two on end are worse than the best."""
+def least(tried: Iterable[int], cost: Callable[[int], float], gain: float = 0.0) -> tuple[int, float]:
+    """The number of least cost, and its cost; they are tried in order until two on end are not better by the gain than the best."""
     best, found, worse = float("inf"), 1, 0
     for k in tried:
         now = cost(k)
-        best, found, worse = (now, k, 0) if now < best else (best, found, worse + 1)
+        best, found, worse = (now, k, 0) if now < best - gain else (best, found, worse + 1)
         if worse == 2:
             break
     return found, best

@@ -42,7 +42,7 @@ def grouped(batch: Batch, space: Space, k: int, rng: Rng) -> Tensor:
 
 
 def _near(items: Items, layout: Mixed, k: int, rng: Rng) -> Tensor:
-    points = _points(items, layout)
+    points = points_of(items, layout)
     return min((clusters(points, k, rng.child("kmeans", start)) for start in range(STARTS if k > 1 else 1)), key=lambda found: found[1])[0]
 
 
@@ -51,7 +51,7 @@ def some(n: int, most: int, rng: Rng) -> Tensor:
     return torch.arange(n) if n <= most else rng.shuffle(n)[:most].sort().values
 
 
-def _points(items: Items, layout: Mixed) -> Tensor:
+def points_of(items: Items, layout: Mixed) -> Tensor:
     """Numbers (missing at their mean) and categories as one-hot, of like weight."""
     hot = [one_hot(items.codes[:, j], size).double() for j, size in enumerate(layout.sizes) if size <= 256]
     return torch.cat([items.x, *hot, items.bits.double()], 1)

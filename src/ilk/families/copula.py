@@ -16,7 +16,7 @@ from ilk.errors import ModelError, TrainingError, UsageError
 from ilk.families._copula_given import Scored, scored
 from ilk.families._margins import Margin, edges
 from ilk.families._mixed import Items, Mixed
-from ilk.families._mixture_fit import some
+from ilk.families._mixture_fit import points_of, some
 from ilk.families._mixture_given import between, log_between
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -24,7 +24,7 @@ from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Maybe, Reals, Row, Space
 from ilk.store import State
 
-MOST, SWEPT, WORK, LEAST = 100_000, 20_000, 4e9, 1000   # rows learned from, rows swept over, multiplications of all sweeps, rows at least
+MOST, ORDERED, SWEPT, WORK, LEAST = 100_000, 10_000, 20_000, 4e9, 1000   # rows: in all, that order categories, swept over; multiplications of sweeps; rows at least
 
 
 class Joined(Distribution["Copula"]):
@@ -37,11 +37,12 @@ class Joined(Distribution["Copula"]):
         super().__init__(family, space, rng, about)
         self.layout = Mixed(space)
         self.margins = [Margin(torch.zeros(1).double(), torch.ones(1).double()) for _ in range(self.layout.width)]
+        self.ranks = [torch.arange(s) for s in self.layout.sizes]
         self._cut([torch.full((s,), -log(s), dtype=torch.float64) for s in [2] * self.layout.bits + self.layout.sizes])
         self._join(torch.eye(self.layout.width + len(self.tables), dtype=torch.float64))
 
     def _cut(self, tables: list[Tensor]) -> None:
-        """Log masses of presence (missing, there) and of categories, and where they lie on the line."""
+        """Log masses of presence (missing, there) and of categories by rank, and where they lie on the line."""
         self.tables, self.edges = tables, [edges(t) for t in tables]
 
     def _join(self, correlation: Tensor) -> None:
@@ -57,6 +58,7 @@ class Joined(Distribution["Copula"]):
         run.saved()   # nothing to go on from, but a checkpoint of another fit is refused
         items = self.layout.split(data.take(some(len(data), MOST, run.rng.child("some"))))
         self.margins = [Margin.learned(items.x[items.x_there[:, j], j]) for j in range(self.layout.width)]
+        self.ranks = ordered(_rows(items, some(len(items), ORDERED, run.rng.child("ordered"))), self.layout)
         self._cut([self._shares(codes, there, size) for (codes, there), size in zip(self._whole(items), [2] * self.layout.bits + self.layout.sizes, strict=True)])
         loose = [*(j for j in range(self.layout.width) if not bool(items.x_there[:, j].all())), *range(self.layout.width, self.layout.width + len(self.tables))]
         rounds = run.steps(self.family.rounds) if loose else 0
@@ -70,9 +72,10 @@ class Joined(Distribution["Copula"]):
         return (count / count.sum().clamp_min(1e-300)).log()
 
     def _whole(self, items: Items) -> list[tuple[Tensor, Tensor]]:
-        """Presences and categories as columns of whole numbers, and where they are there."""
+        """Presences and ranks of categories as columns of whole numbers, and where they are there."""
         always = torch.ones(len(items), dtype=torch.bool)
-        return [(bit.long(), always) for bit in items.bits.T] + list(zip(items.codes.T, items.codes_there.T, strict=True))
+        ranked = [(rank[codes], there) for rank, codes, there in zip(self.ranks, items.codes.T, items.codes_there.T, strict=True)]
+        return [(bit.long(), always) for bit in items.bits.T] + ranked
 
     def _sweep(self, items: Items, loose: list[int], rounds: int, run: Run) -> None:
         """Scores of what has none of its own, drawn given the others, and the mean of the correlations that they have in the later half."""
@@ -120,7 +123,8 @@ class Joined(Distribution["Copula"]):
         z, w, m = rng.child("noise").normal(n, len(self.root)) @ self.root.T, self.layout.width, self.layout.bits
         x = torch.stack([margin.number(z[:, j]) for j, margin in enumerate(self.margins)], 1) if w else torch.zeros(n, 0, dtype=torch.float64)
         codes = [torch.searchsorted(edge[1:-1].contiguous(), z[:, j].contiguous()) for j, edge in enumerate(self.edges, w)]
-        bits, whole = (torch.stack(c, 1) if c else torch.zeros(n, 0, dtype=torch.long) for c in (codes[:m], codes[m:]))
+        named = [rank.argsort()[c] for rank, c in zip(self.ranks, codes[m:], strict=True)]
+        bits, whole = (torch.stack(c, 1) if c else torch.zeros(n, 0, dtype=torch.long) for c in (codes[:m], named))
         return self.layout.join(Items(x, torch.ones_like(x, dtype=torch.bool), whole, torch.ones_like(whole, dtype=torch.bool), bits.bool()))
 
     def nats(self, items: Items, noise: Tensor) -> Tensor:
@@ -142,9 +146,10 @@ class Joined(Distribution["Copula"]):
         return total + torch.stack([torch.zeros(len(items), dtype=torch.float64), *alone]).sum(0)[:, None]
 
     def state(self) -> State:
-        """Correlations, runs of the numbers, masses of presences and categories."""
+        """Correlations, runs of the numbers, masses of presences and categories, ranks of categories."""
         margins = {f"{name}.{j}": t for j, m in enumerate(self.margins) for name, t in (("mean", m.mean), ("spread", m.spread))}
-        return State({"correlation": self.correlation, **margins, **{f"table.{j}": t for j, t in enumerate(self.tables)}})
+        return State({"correlation": self.correlation, **margins, **{f"table.{j}": t for j, t in enumerate(self.tables)},
+                      **{f"rank.{j}": t for j, t in enumerate(self.ranks)}})
 
     def restore(self, state: State) -> None:
         """Takes them back."""
@@ -155,8 +160,11 @@ class Joined(Distribution["Copula"]):
             shapes |= {f"mean.{j}": runs, f"spread.{j}": runs}
             if len(runs) != 1 or not runs[0]:
                 raise ModelError("the runs of a number are not there", code="WEIGHTS_SHAPE")
-        if {k: x.shape for k, x in t.items()} != shapes or any(x.dtype != torch.float64 for x in t.values()):
+        ranks = [t.pop(f"rank.{j}", torch.zeros(0)) for j in range(len(self.ranks))]
+        good = all(torch.equal(r.sort().values, torch.arange(s)) for r, s in zip(ranks, self.layout.sizes, strict=True))
+        if not good or {k: x.shape for k, x in t.items()} != shapes or any(x.dtype != torch.float64 for x in t.values()):
             raise ModelError("the tensors do not fit a copula over this space", code="WEIGHTS_SHAPE")
+        self.ranks = ranks
         self.margins = [Margin(t[f"mean.{j}"], t[f"spread.{j}"]) for j in range(self.layout.width)]
         self._cut([t[f"table.{j}"] for j in range(len(self.tables))])
         self._join(t["correlation"])
@@ -183,6 +191,19 @@ class JoinedExact(Joined):
     def given(self, evidence: Evidence, rng: Rng) -> Scored | None:
         """Kept numbers and the range of one: exact; ranges of several: an estimate."""
         return scored(self, evidence, rng)
+
+
+def ordered(items: Items, layout: Mixed) -> list[Tensor]:
+    """The rank of every category of every column, (values,): categories have no order, so they get that of the first principal component of all parts."""
+    points = points_of(items, layout)
+    points = points - points.mean(0)
+    points = points / points.std(0).clamp_min(1e-9)
+    along = points @ torch.linalg.eigh(points.T @ points).eigenvectors[:, -1]
+    found = []
+    for codes, there, size in zip(items.codes.T, items.codes_there.T, layout.sizes, strict=True):
+        count = torch.bincount(codes[there], minlength=size)
+        found.append((torch.bincount(codes[there], along[there], minlength=size) / count.clamp_min(1)).argsort(stable=True).argsort())
+    return found
 
 
 def _rows(items: Items, rows: Tensor) -> Items:

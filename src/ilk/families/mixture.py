@@ -23,7 +23,7 @@ from ilk.run import Noted, Run
 from ilk.space import Space
 from ilk.store import State
 
-CHUNK, SELECT, START, HELD = 1 << 14, 20_000, 10_000, 5
+CHUNK, SELECT, START, HELD, SURE, GAIN = 1 << 14, 20_000, 10_000, 5, 0.9, 0.01
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -51,18 +51,22 @@ class Weighted(Distribution["Mixture"]):
         climb(self, begin, lambda: total(self, map(self.statistics, data.chunks(CHUNK))), run, how)
 
     def begin_at(self, data: Source, k: int, run: Run) -> None:
-        """Every component fitted to its cluster of some items; without clusters (sequences), to its share of them at random."""
+        """Every component fitted to its cluster of some items, then told a little of all of them, or what it never saw would stay impossible to it.
+
+        Without clusters (sequences), to its share of the items at random.
+        """
         few = data.take(some(len(data), START, run.rng.child("start")))
         which = grouped(few, self.space, k, run.rng)
         self._blank(k)
         for i, part in enumerate(self.parts):
             own = few.take(which == i)
             part.fit(Memory(own if len(own) else few), _quiet(run))
+            part.absorb(part.statistics(replace(few, weight=(which == i).double() * SURE + (1 - SURE) / k)))
         count = torch.bincount(which, minlength=k).double() + 1
         self.log_weight = (count / count.sum()).log()
 
     def _chosen(self, data: Source, valid: Source | None, run: Run) -> int:
-        """The number of components that explains held-out items best; stops after two that are worse."""
+        """The number of components that explains held-out items best; stops after two that gain nothing worth it."""
         few = data.take(some(len(data), SELECT, run.rng.child("select")))
         away = torch.arange(len(few)) % HELD == 0
         held = few.take(away) if valid is None or not len(valid) else valid.take(torch.arange(min(len(valid), SELECT)))
@@ -74,7 +78,7 @@ class Weighted(Distribution["Mixture"]):
             one._climb(learn, _quiet(run), how, None)
             return -float(one.log_prob(held).mean())
 
-        k, nats = least((k for k in KS if k <= max(1, len(few) // 10)), cost)
+        k, nats = least((k for k in KS if k <= max(1, len(few) // 10)), cost, GAIN)
         run.emit(Noted(f"{k} components explain held-out items best ({nats:.2f} nats each)"))
         return k
 
