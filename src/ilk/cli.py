@@ -240,6 +240,22 @@ def report(
     _say(*report_command(model, out, against, language, n, given, seed))
 
 
+def forget(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family that keeps counts: chow_liu, ngram.")], /, *,
+    rows: Annotated[str | None, Parameter(help="What is forgotten: a file of items, or numbers of items in the data of the fit, counted from 0: 3,17,100-200.")] = None,
+    data: Annotated[str | None, Parameter(help="The data of the fit, where numbers are given. By default the data that the model names.")] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the model goes. By default it takes the place of the one it was.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a model as if it had never seen some items: exactly what a fit without them would give, in the same coding.
+
+    Examples: `ilk forget people.ilk --rows leavers.csv`, `ilk forget people.ilk --rows 3,17,100-200 --data people.csv`.
+    """
+    from .console import forget_command
+
+    _say(*forget_command(model, rows, data, out))
+
+
 def export(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     to: Annotated[str, Parameter(help="The form to write (ilk list exporters).")],
@@ -286,7 +302,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, score, evaluate, show, report, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, score, evaluate, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

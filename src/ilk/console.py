@@ -27,6 +27,7 @@ from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fingerprint, fit
+from .verbs.forget import forget, is_numbers
 from .verbs.read import read
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
@@ -352,6 +353,21 @@ def report_command(at: str, out: Path, against: str | None, language: str, n: in
     metrics = {} if found.evaluation is None else {f.name: f.value for f in found.evaluation.metrics}
     answer = {"report": str(out), "bytes": out.stat().st_size, "language": language, "sections": list(found.sections), "metrics": metrics}
     return answer, printable(f"{out}: {', '.join(found.sections)}")
+
+
+def forget_command(at: str, rows: str | None, data: str | None, out: Path | None) -> Answer:
+    """Forgets, and saves what is left."""
+    if rows is None:
+        raise UsageError("nothing is named to forget", code="ROWS", param="rows", remedy="--rows FILE, or --rows 3,17,100-200")
+    model = load(at)
+    if data is None and not is_numbers(rows):
+        left = forget(model, _like(model, rows).items)
+    else:
+        left = forget(model, rows, _like(model, data or str(model.card.get("data", ""))))
+    to = left.save(out or at)
+    many = int(model.card["items"]) - int(left.card["items"])
+    answer = {"model": str(to), "forgot": many, "items": left.card["items"]}
+    return answer, printable(f"forgot {many} of {model.card['items']} items; saved in {to}\nits coding (categories, cells of numbers, alphabet) is as it was learned")
 
 
 def export_command(at: str, to: str, out: Path) -> Answer:

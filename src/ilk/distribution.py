@@ -317,6 +317,17 @@ class HasStatistics(Protocol):
     def absorb(self, state: State) -> None: ...
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """Learns nothing but counts of whole items: what two learned adds up, and what some items gave can be taken away again.
+
+    `counted` is the `statistics` of all items learned from; `less` takes some away, DataError where they can't be among those.
+    """
+
+    def counted(self) -> State: ...
+    def less(self, whole: State, part: State) -> State: ...
+
+
 def describe(space: Space) -> str:
     """A space in a few words for people.
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,6 +77,18 @@ class Model:
         from .verbs.evaluate import evaluate
 
         return evaluate(self, against, n, seed)
+
+    def __add__(self, other: Model) -> Model:
+        """The model of the items of both, for families that keep counts: equal to one fit over all of them."""
+        from .verbs.merge import merge
+
+        return merge(self, other)
+
+    def forget(self, rows: Any, data: Any = None) -> Model:
+        """The model without these items, for families that keep counts: equal to a fit without them in the same coding."""
+        from .verbs.forget import forget
+
+        return forget(self, rows, data)
 
     def save(self, to: str | Path) -> Path:
         """A folder of JSON and safetensors, hashed; never code."""
@@ -195,6 +208,15 @@ def _built(facts: Mapping[str, Any], tensors: Mapping[str, Any], net: Any) -> Mo
     if stray := _stray(facts, again) or ", ".join(again.keys() - facts.keys()):
         raise ModelError(f"ilk.json: {stray} is not as in a model that was saved", code="MANIFEST_SCHEMA")
     return model
+
+
+def differs(one: Model, other: Model) -> str:
+    """The first place where two models code their items otherwise or have another recipe; "" for none."""
+    a, b = (json.loads(json.dumps({k: v for k, v in _facts(m, State()).items() if k not in ("card", "version", "state")})) for m in (one, other))
+    place = _stray(a, b) or _stray(b, a)
+    if found := re.match(r"modality\.options\.columns\.(\d+)\.?(\w*)", place):
+        return f"the {found[2] or 'type'} of column `{a['modality']['options']['columns'][int(found[1])]['name']}`"
+    return place
 
 
 def _stray(said: Any, known: Any, at: str = "") -> str:

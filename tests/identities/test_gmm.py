@@ -16,7 +16,8 @@ from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 from ilk.batch import Batch, Memory
-from ilk.families.gmm import GMM, Mixture
+from ilk.families.gmm import GMM
+from ilk.families.gmm import GaussianMixture as Mixture
 from ilk.given import Evidence, Fix, Parts, Presence, Weigh, Within
 from ilk.rng import Rng
 from ilk.run import Progress, Run, Steps

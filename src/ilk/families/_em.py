@@ -1,7 +1,7 @@
 """Expectation-maximisation (Dempster, Laird & Rubin 1977): one loop for every family that learns from sums."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -55,10 +55,25 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
             raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge or --smoothing")
         body.absorb(found)
         facts = {"round": done, "before": now}
-        run.tick(lambda: replace(body.state(), facts=facts))  # noqa: B023
+        run.tick(lambda: _marked(body.state(), facts))  # noqa: B023
         run.emit(Progress(done, done / rounds, -now))
         if now - before < how.tolerance:
             break
         before = now
     run.emit(Ended(how.name, done, 0.0))
     return now
+
+
+def _marked(state: State, facts: Mapping[str, float]) -> State:
+    return replace(state, facts={**state.facts, **facts})
+
+
+def least(tried: Iterable[int], cost: Callable[[int], float], gain: float = 0.0) -> tuple[int, float]:
+    """The number of least cost, and its cost; they are tried in order until two on end are not better by the gain than the best."""
+    best, found, worse = float("inf"), 1, 0
+    for k in tried:
+        now = cost(k)
+        best, found, worse = (now, k, 0) if now < best - gain else (best, found, worse + 1)
+        if worse == 2:
+            break
+    return found, best

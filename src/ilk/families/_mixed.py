@@ -1,4 +1,4 @@
-"""A Reals or a Row of atoms as three tensors: numbers, categories and which parts are there."""
+"""An atom or a Row of atoms as three tensors: numbers, categories and which parts are there."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.space import Discrete, Maybe, Reals, Row, Space, inner
+
+FEW = 16  # values of a place that are still told apart where a whole array is of whole numbers
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,11 @@ class Mixed:
 
     @staticmethod
     def refuses(space: Space) -> str | None:
-        """Anything but Reals, or a Row of Reals and Discrete parts, missing or not."""
-        if isinstance(space, Reals):
-            return None
-        fits = isinstance(space, Row) and all(isinstance(inner(s), Reals | Discrete) for s in space.parts.values())
-        return None if fits else "takes Reals, or a Row of Reals and Discrete parts"
+        """Anything but Reals, a Discrete of few values a place, or a Row of Reals and Discrete parts, missing or not."""
+        if isinstance(space, Discrete):
+            return None if max(space.each, default=0) <= FEW else f"takes whole numbers below {FEW + 1} as categories: more of them are better Reals"
+        fits = isinstance(space, Reals) or (isinstance(space, Row) and all(isinstance(inner(s), Reals | Discrete) for s in space.parts.values()))
+        return None if fits else "takes Reals, Discrete, or a Row of both"
 
     def split(self, batch: Batch) -> Items:
         """A batch of the space as three tensors."""

@@ -9,34 +9,49 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from ilk.batch import Memory, Source
-from ilk.families._em import Climb, climb, total
+from ilk.batch import Batch, Memory, Source
+from ilk.families._em import Climb, climb, least, total
 from ilk.families._mixed import Items, Mixed
 from ilk.rng import Rng
 from ilk.run import Noted, Run
+from ilk.space import Many, Space
 from ilk.store import State
 
 if TYPE_CHECKING:
-    from ilk.families.gmm import Mixture
+    from ilk.families.gmm import GaussianMixture
 
 LLOYD, MOST, STARTS = 10, 50_000, 3
 
 
-def seeded(mixture: Mixture, data: Source, k: int, rng: Rng) -> State:
+def seeded(mixture: GaussianMixture, data: Source, k: int, rng: Rng) -> State:
     """Statistics of k clusters found by k-means++ and a few rounds of k-means on at most 50,000 items."""
-    few = data.take(_some(len(data), MOST, rng.child("start")))
-    items = mixture.items(few)
-    points = _points(items, mixture.layout)
-    near = min((clusters(points, k, rng.child("kmeans", start)) for start in range(STARTS if k > 1 else 1)), key=lambda found: found[1])[0]
-    share = one_hot(near, k).double().T * 0.99 + 0.01 / k
+    items = mixture.items(data.take(some(len(data), MOST, rng.child("start"))))
+    share = one_hot(_near(items, mixture.layout, k, rng), k).double().T * 0.99 + 0.01 / k
     return mixture.copy(k).summed(items, share.contiguous(), torch.zeros((), dtype=torch.float64))
 
 
-def _some(n: int, most: int, rng: Rng) -> Tensor:
+def grouped(batch: Batch, space: Space, k: int, rng: Rng) -> Tensor:
+    """Which of k clusters each item of any space belongs to; where items are no vectors, one at random."""
+    if isinstance(space, Many):
+        return rng.child("group").integers(len(batch), k)
+    from ilk.families.gmm import GMM, GaussianMixture
+
+    scaled = GaussianMixture(GMM(covariance="diag"), space, Rng(0), {})
+    scaled.standardise(Memory(batch))
+    return _near(scaled.items(batch), scaled.layout, k, rng)
+
+
+def _near(items: Items, layout: Mixed, k: int, rng: Rng) -> Tensor:
+    points = points_of(items, layout)
+    return min((clusters(points, k, rng.child("kmeans", start)) for start in range(STARTS if k > 1 else 1)), key=lambda found: found[1])[0]
+
+
+def some(n: int, most: int, rng: Rng) -> Tensor:
+    """At most so many of n places, in order."""
     return torch.arange(n) if n <= most else rng.shuffle(n)[:most].sort().values
 
 
-def _points(items: Items, layout: Mixed) -> Tensor:
+def points_of(items: Items, layout: Mixed) -> Tensor:
     """Numbers (missing at their mean) and categories as one-hot, of like weight."""
     hot = [one_hot(items.codes[:, j], size).double() for j, size in enumerate(layout.sizes) if size <= 256]
     return torch.cat([items.x, *hot, items.bits.double()], 1)
@@ -62,25 +77,25 @@ def clusters(x: Tensor, k: int, rng: Rng) -> tuple[Tensor, float]:
     return near, float((x - centre[near]).square().sum())
 
 
-def choose_components(mixture: Mixture, data: Source, run: Run, tried: Sequence[int], most: int) -> int:
+def choose_components(mixture: GaussianMixture, data: Source, run: Run, tried: Sequence[int], most: int) -> int:
     """The number of components with the least BIC on at most `most` items; stops after two that are worse."""
-    few = Memory(data.take(_some(len(data), most, run.rng.child("select"))))
-    best, best_k, worse = float("inf"), 1, 0
-    for k in tried:
-        least = mixture.layout.width + 1 if mixture.family.covariance == "full" and k > 1 else 1
-        if 2 * k * least > len(few):  # a full covariance of fewer items than numbers is none: its likelihood has no limit
-            break
+    few, family = Memory(data.take(some(len(data), most, run.rng.child("select")))), mixture.family
+    quiet = replace(run, checkpoint=None, listeners=(), budget=None, within=None)
+
+    def cost(k: int) -> float:
         one = mixture.copy(k)
-        _climbed(one, few, k, replace(run, checkpoint=None, listeners=(), budget=None, within=None))
-        bic = one.bic(few)
-        best, best_k, worse = (bic, k, 0) if bic < best else (best, best_k, worse + 1)
-        if worse == 2:
-            break
-    run.emit(Noted(f"{best_k} components have the least BIC ({best:.0f})"))
-    return best_k
+        _climbed(one, few, k, quiet)
+        return one.bic(few)
+
+    def least_items(k: int) -> int:  # a full covariance of fewer items than numbers is none: its likelihood has no limit
+        return 2 * k * (mixture.layout.width + 1 if family.covariance == "full" and k > 1 else 1)
+
+    k, bic = least((k for k in tried if least_items(k) <= len(few)), cost)
+    run.emit(Noted(f"{k} components have the least BIC ({bic:.0f})"))
+    return k
 
 
-def _climbed(one: Mixture, few: Source, k: int, run: Run) -> None:
+def _climbed(one: GaussianMixture, few: Source, k: int, run: Run) -> None:
     items = one.prepared(few)
     how = Climb("gmm", min(one.family.rounds, 60), max(1e-3, one.family.tolerance))
     climb(one, lambda: one.absorb(seeded(one, few, k, run.rng)), lambda: total(one, map(one.expected, items)), run, how)

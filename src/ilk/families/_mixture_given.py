@@ -18,7 +18,7 @@ from ilk.rng import Rng, choose
 from ilk.space import Reals
 
 if TYPE_CHECKING:
-    from ilk.families.gmm import Mixture
+    from ilk.families.gmm import GaussianMixture
 
 STEP, PARTICLES, TRIES = 2.0**-52, 1000, 32
 
@@ -33,7 +33,7 @@ class Asked:
     presence: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
-def asked(mixture: Mixture, evidence: Evidence) -> Asked | None:
+def asked(mixture: GaussianMixture, evidence: Evidence) -> Asked | None:
     """The evidence in standardised units; None for a sort that has no exact answer here."""
     known: Mapping[str, Evidence] = evidence.of if isinstance(evidence, Parts) else {"": evidence}
     places = {p.name: p for p in mixture.layout.parts}
@@ -44,7 +44,7 @@ def asked(mixture: Mixture, evidence: Evidence) -> Asked | None:
     return said
 
 
-def _said(mixture: Mixture, part: Part, one: Evidence, said: Asked) -> bool:
+def _said(mixture: GaussianMixture, part: Part, one: Evidence, said: Asked) -> bool:
     if isinstance(one, Presence):
         if part.bit < 0:
             return False
@@ -69,7 +69,7 @@ class MixturePosterior:
     """p(x | evidence) of a mixture: components weighed by how well they explain what is known. Exact, but for boxes of
     several correlated numbers."""
 
-    def __init__(self, whole: Mixture, said: Asked, rng: Rng) -> None:
+    def __init__(self, whole: GaussianMixture, said: Asked, rng: Rng) -> None:
         self.whole, self.said = whole, said
         d = whole.layout.width
         self.kept = torch.zeros(d, dtype=torch.bool)

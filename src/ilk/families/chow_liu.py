@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How, Met
-from ilk.errors import ModelError, TrainingError
+from ilk.errors import DataError, ModelError, TrainingError
 from ilk.given import Evidence, Weigh
 from ilk.rng import Rng, choose
 from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Discrete, Space
 from ilk.store import State
 
-MOST, CHUNK = 8192, 1 << 15   # values of all parts together, items counted at once
+MOST, CHUNK, WIDE = 8192, 1 << 15, 4   # values of all parts together, items counted at once, values a part from which pairs are counted one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,39 @@ class Tree(Distribution["ChowLiu"]):
 
     def statistics(self, batch: Batch) -> State:
         """How often each pair of values comes together, (values, values). Counts add up over batches, and may be taken away again."""
-        x = batch.tensor.reshape(len(batch), len(self.sizes)) + torch.tensor(self.starts)
-        hot = torch.zeros(len(x), sum(self.sizes), dtype=torch.float64).scatter_(1, x, 1.0)
-        return State({"counts": hot.T @ (hot if batch.weight is None else hot * batch.weight[:, None])})
+        x = batch.tensor.reshape(len(batch), len(self.sizes))
+        return State({"counts": (self._by_pairs if sum(self.sizes) > WIDE * len(self.sizes) else self._by_product)(x, batch.weight)})
+
+    def _by_product(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """One product of matrices: the fastest for parts of few values."""
+        hot = torch.zeros(len(x), sum(self.sizes), dtype=torch.float64).scatter_(1, x + torch.tensor(self.starts), 1.0)
+        return hot.T @ (hot if weight is None else hot * weight[:, None])
+
+    def _by_pairs(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """Part by part with those after it: the fastest for parts of many values."""
+        counts = torch.zeros_like(self.counts)
+        for i, (first, a) in enumerate(zip(self.starts, self.sizes, strict=True)):
+            for j in range(i, len(self.sizes)):
+                second, b = self.starts[j], self.sizes[j]
+                both = torch.bincount(x[:, i] * b + x[:, j], weight, minlength=a * b).reshape(a, b)
+                counts[first:first + a, second:second + b] = both
+                counts[second:second + b, first:first + a] = both.T
+        return counts
 
     def add(self, one: State, other: State) -> State:
         """Counts of both."""
         return State({"counts": one.tensors["counts"] + other.tensors["counts"]})
+
+    def counted(self) -> State:
+        """Counts of all records."""
+        return self.state()
+
+    def less(self, whole: State, part: State) -> State:
+        """Counts of the others; DataError if some pair would come less than never."""
+        left = whole.tensors["counts"] - part.tensors["counts"]
+        if bool((left < 0).any()):
+            raise DataError("some of these items were never learned: their values do not come together so often", code="NOT_LEARNED", remedy="leave them out")
+        return State({"counts": left})
 
     def absorb(self, state: State) -> None:
         """The tree of these counts."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Interval
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
@@ -41,8 +42,9 @@ class Law:
     def joint(self, items: Items) -> Tensor:
         """log p(component, item), (K, n), of the standardised items."""
         out = self.log_weight[:, None] + self.gauss.log_density(items.x, items.mask)
-        for j, table in enumerate(self.tables):
-            out += table[:, items.codes[:, j]].where(items.codes_there[:, j], 0.0)
+        if self.tables:
+            every, first = torch.cat(self.tables, 1).T.contiguous(), torch.tensor([0, *(t.shape[1] for t in self.tables)]).cumsum(0)[:-1]
+            out += embedding_bag(items.codes + first, every, mode="sum", per_sample_weights=items.codes_there.double()).T
         if items.bits.shape[1]:
             bits = items.bits.double().T
             out += self.log_there @ bits + self.log_gone @ (1 - bits)
@@ -59,7 +61,7 @@ class Anew:
         return self.make()
 
 
-class Mixture(Distribution["GMM"]):
+class GaussianMixture(Distribution["GMM"]):
     """Exact density, exact samples, exact conditioning; learns from sums."""
 
     def __init__(self, family: GMM, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
@@ -136,10 +138,10 @@ class Mixture(Distribution["GMM"]):
     def summed(self, items: Items, share: Tensor, nats: Tensor) -> State:
         """Sums over items weighted by shares (K, n)."""
         moments = self._moments(items, share)
-        tables = []
+        tables, by_item = [], share.T.contiguous() if self.layout.sizes else share
         for j, size in enumerate(self.layout.sizes):
-            here = share * items.codes_there[:, j]
-            tables.append(torch.zeros(len(share), size, dtype=torch.float64).index_add_(1, items.codes[:, j], here))
+            here = by_item * items.codes_there[:, j, None]
+            tables.append(torch.zeros(size, len(share), dtype=torch.float64).index_add_(0, items.codes[:, j], here).T.contiguous())
         return self._sums(nats, share.sum(), moments, tuple(tables), share @ items.bits.double())
 
     def _moments(self, items: Items, share: Tensor) -> Moments:
@@ -204,9 +206,9 @@ class Mixture(Distribution["GMM"]):
         nats = sum(float(self.log_prob(chunk).sum()) for chunk in data.chunks(CHUNK))
         return -2 * nats + self.parameters() * log(len(data))
 
-    def copy(self, components: int) -> Mixture:
+    def copy(self, components: int) -> GaussianMixture:
         """An unfitted one of so many components that shares the scales."""
-        other = Mixture(replace(self.family, components=components), self.space, Rng(0), self.about)
+        other = GaussianMixture(replace(self.family, components=components), self.space, Rng(0), self.about)
         other.center, other.scale = self.center, self.scale
         return other
 
@@ -253,7 +255,7 @@ class GMM(Family):
     -2.8
     """
 
-    distribution = Mixture
+    distribution = GaussianMixture
     components: Annotated[int, Interval(ge=1, le=4096)] | None = None
     covariance: Literal["full", "tied", "diag", "spherical"] = "full"
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
@@ -263,5 +265,5 @@ class GMM(Family):
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:
-        """Anything but Reals or rows of atoms."""
+        """Anything but Reals, rows of atoms, or records of few values a place."""
         return Mixed.refuses(space)

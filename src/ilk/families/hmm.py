@@ -13,13 +13,13 @@ from torch import Tensor
 from ilk.batch import Batch, Memory, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
-from ilk.families._em import Climb, climb, total
+from ilk.families._em import Climb, climb, least, total
 from ilk.families._hmm_chain import Moves, Seen, backward, forward, likeliest, moved, portions
 from ilk.families._hmm_given import Told, Whereabouts
 from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_fit import seeded
 from ilk.families._poisson import poisson
-from ilk.families.gmm import GMM, Mixture
+from ilk.families.gmm import GMM, GaussianMixture
 from ilk.given import Evidence
 from ilk.rng import Rng
 from ilk.run import Noted, Run
@@ -46,7 +46,7 @@ class Hidden(Distribution["HMM"]):
     def _blank(self, k: int) -> None:
         many = self.space.of  # type: ignore[union-attr]
         recipe = GMM(components=k * self.family.parts, covariance=self.family.covariance, ridge=self.family.ridge, smoothing=self.family.smoothing)
-        self.speech = Mixture(recipe, many, Rng(0), {})
+        self.speech = GaussianMixture(recipe, many, Rng(0), {})
         self._goes(torch.ones(k + 1).double(), torch.ones(k, k + 1).double())
 
     def _goes(self, start: Tensor, move: Tensor) -> None:
@@ -100,16 +100,16 @@ class Hidden(Distribution["HMM"]):
         few = Memory(data.take(run.rng.child("select").shuffle(len(data))[:max(10, SELECT // max(1, _mean_length(data)))]))
         quiet = replace(run, checkpoint=None, listeners=(), budget=None, within=None)
         how = Climb("hmm", min(30, self.family.rounds), max(1e-3, self.family.tolerance))
-        elements, best, best_k, worse = int(few.resident().lengths.sum()), float("inf"), 1, 0
-        for k in KS:
+        elements = int(few.resident().lengths.sum())
+
+        def cost(k: int) -> float:
             one = Hidden(replace(self.family, states=k), self.space, Rng(0), {})
             now = one._climb(few, quiet, how)
-            bic = -2 * now * len(few) + one.parameters() * log(max(2, elements))
-            best, best_k, worse = (bic, k, 0) if bic < best else (best, best_k, worse + 1)
-            if worse == 2:
-                break
-        run.emit(Noted(f"{best_k} states have the least BIC ({best:.0f})"))
-        return best_k
+            return -2 * now * len(few) + one.parameters() * log(max(2, elements))
+
+        k, bic = least(KS, cost)
+        run.emit(Noted(f"{k} states have the least BIC ({bic:.0f})"))
+        return k
 
     def parameters(self) -> int:
         """How many free numbers the law has: what BIC counts."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..batch import Batch, Source
 from ..decoding._draw import continued
 from ..distribution import Distribution, Family, How, Met
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..given import Begin, Evidence
 from ..rng import Rng
 from ..run import Began, Ended, Noted, Progress, Run, Seconds
@@ -78,6 +78,18 @@ class NGrams(Distribution["NGram"]):
         """The statistics of both."""
         (a, n), (b, m) = (counts_of(state, self.size, self.order) for state in (one, other))
         return state_of(merged([a, b], self.size + 2), n + m)
+
+    def counted(self) -> State:
+        """The statistics of all items."""
+        return self.state()
+
+    def less(self, whole: State, part: State) -> State:
+        """The statistics of the others; DataError if some window would come less than never."""
+        (a, n), (b, m) = (counts_of(state, self.size, self.order) for state in (whole, part))
+        left = merged([a, Counts(b.windows, -b.times)], self.size + 2)
+        if n < m or bool((left.times < 0).any()):
+            raise DataError("some of these items were never learned: they hold what does not come so often", code="NOT_LEARNED", remedy="leave them out")
+        return state_of(Counts(left.windows[left.times > 0], left.times[left.times > 0]), n - m)
 
     def absorb(self, state: State) -> None:
         """Becomes what these statistics say; ModelError if they are of another order or space."""

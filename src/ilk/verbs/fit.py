@@ -41,22 +41,26 @@ class History:
         return {"history": [self.points[i] for i in kept]} if self.points else {}
 
 
-def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None) -> Model:
+def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None,
+        like: Model | None = None) -> Model:
     """The model of the family over the first codec and lift whose space it takes; None picks a family by the data.
 
     `budget` is "60s", "10m", seconds, or ilk.Steps(n); None lets the family decide. A full `run` says everything else.
+    `like` codes the data as another model does, by default with its family too, so that the two can be compared and added.
 
     >>> import ilk, polars as pl
     >>> ilk.fit(pl.DataFrame({"a": [1.5, 2.25, 3.125] * 20}), ilk.GMM(components=1))
     <ilk gmm of table>
     """
     run = run or Run(seed=seed, budget=_budget(budget))
-    data = split_dataset(data if isinstance(data, Dataset) else read(data))
+    data = split_dataset(data if isinstance(data, Dataset) else read(data, like.modality if like else None))
     if len(data.index("train")) < 2:
         raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
-    family = recipe.checked(family or default_family(data))
-    codec, lift = route(data, family, Rng(run.seed))
-    return fitted(data, family, codec, lift, run)
+    family = recipe.checked(family or (like.body.family if like else default_family(data)))
+    if like is not None and (why := family.refuses(like.lift.space)):
+        raise UsageError(f"{type(family).__name__} {why}", code="SPACE", param="like")
+    codec, lift = (like.codec, like.lift) if like else route(data, family, Rng(run.seed))
+    return fitted(replace(data, modality=like.modality) if like else data, family, codec, lift, run)
 
 
 def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run) -> Model:

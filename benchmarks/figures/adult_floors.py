@@ -1,0 +1,18 @@
+"""Adult (UCI census income) with the families that fit in seconds: floors for the networks."""
+from __future__ import annotations
+
+from typing import Any
+
+import ilk
+from benchmarks.figures._adult import judged
+
+FAMILIES = {"gmm": ilk.GMM(components=24), "copula": ilk.Copula(), "chow_liu": ilk.ChowLiu(), "mixture of trees": ilk.Mixture(components=12)}
+
+
+def figure(seed: int) -> dict[str, Any]:
+    """Each family judged as `adult_made` is; the value is the best pair trends among them, the floor the worst."""
+    rows = {name: judged(family, seed) for name, family in FAMILIES.items()}
+    first, trends = next(iter(rows.values())), [row["pair_trends"] for row in rows.values()]
+    return {"value": max(trends), "unit": "pair trends, the best of four", "floor": min(trends), "ceiling": first["pair_trends_ceiling"], "n": first["n"],
+            "families": {name: {k: v for k, v in row.items() if isinstance(v, int | float) and k != "value"} | {"sort": row["sort"]} for name, row in rows.items()},
+            "protocol": first["protocol"]}
