@@ -35,7 +35,7 @@ class Down(nn.Module):
         super().__init__()
         self.gives = port.gives
         sides, channels = sizes(port.takes), [port.takes[0], *recipe.channels(port.takes)]
-        self.halve = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False)])
+        self.shrink = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False)])
         self.see = nn.ModuleList([Block(c) for c in channels[1:]])
         self.sum = nn.Linear(channels[-1] * prod(sides[-1]) + port.about, recipe.hidden)
         self.last = nn.Linear(recipe.hidden, prod(port.gives))
@@ -43,9 +43,9 @@ class Down(nn.Module):
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
         """What the last layer says."""
         h = x.contiguous(memory_format=torch.channels_last)
-        for halve, see in zip(self.halve, self.see, strict=True):
+        for shrink, see in zip(self.shrink, self.see, strict=True):
             h = F.pad(h, (0, h.shape[3] % 2, 0, h.shape[2] % 2))
-            h = see(F.silu(halve(h)))
+            h = see(F.silu(shrink(h)))
         flat = h.flatten(1)
         out: Tensor = self.last(F.silu(self.sum(flat if about is None else torch.cat([flat, about], 1))))
         return out.reshape(-1, *self.gives)
@@ -60,7 +60,7 @@ class Up(nn.Module):
         self.first = nn.Linear(prod(port.takes) + port.about, recipe.hidden)
         self.spread = nn.Linear(recipe.hidden, channels[0] * prod(self.sides[0]))
         self.see = nn.ModuleList([Block(c) for c in channels])
-        self.double = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, [*channels[1:], channels[-1]], strict=True)])
+        self.grow = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, [*channels[1:], channels[-1]], strict=True)])
         self.last = nn.Conv2d(channels[-1], port.gives[0], 3, padding=1)
 
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
@@ -68,8 +68,8 @@ class Up(nn.Module):
         flat = x.flatten(1)
         h = F.silu(self.spread(F.silu(self.first(flat if about is None else torch.cat([flat, about], 1)))))
         h = h.unflatten(1, (-1, *self.sides[0])).contiguous(memory_format=torch.channels_last)
-        for see, double, (high, wide) in zip(self.see, self.double, self.sides[1:], strict=True):
-            h = F.silu(double(see(h)))[..., :high, :wide]
+        for see, grow, (high, wide) in zip(self.see, self.grow, self.sides[1:], strict=True):
+            h = F.silu(grow(see(h)))[..., :high, :wide]
         out: Tensor = self.last(h)
         return out.contiguous()
 
