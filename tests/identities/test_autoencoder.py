@@ -81,13 +81,13 @@ def test_it_beats_principal_components_of_the_same_width(seed: int, width: int) 
 
 
 def test_noise_teaches_to_clean() -> None:
-    """Points of a curved plane in ten dimensions, spoilt: with codes enough to copy them, only what was trained with noise brings them back to it."""
-    clean = (0.4 * Rng(1).normal(1200, 2) @ Rng(2).normal(2, 10)).sin()
-    spoilt = clean + 0.5 * clean.std(0) * Rng(3).normal(1200, 10)
-    far = float((spoilt - clean).square().mean())
-    plain, trained = (error(fitted(Autoencoder(codes=10, noise=noise, net=MLP(width=64)), clean[:1000], Reals((10,)), budget=Steps(400)), spoilt[1000:], clean[1000:])
-                      for noise in (0.0, 0.5))
-    assert trained < 0.5 * plain and trained < 0.3 * far
+    """With codes enough for a copy, a linear one learns not to copy but the Wiener filter: C (C + noise^2)^-1, C the covariance of clean items."""
+    x = Rng(1).normal(2000, 4) @ Rng(2).normal(4, 4)
+    x = (x - x.mean(0)) / x.std(0, correction=0)
+    cov = x.T @ x / len(x)
+    found = fitted(Autoencoder(codes=4, noise=0.8, net=Straight()), x, Reals((4,)), budget=Steps(1000), batch=500, rate=2e-2)
+    zero, one = (found.decode(found.encode(Batch(points))).tensor for points in (torch.zeros(1, 4), torch.eye(4).double()))
+    assert float((one - zero - torch.linalg.solve(cov + 0.64 * torch.eye(4), cov)).abs().max()) < 0.05
 
 
 def test_bits_come_back() -> None:
@@ -138,7 +138,7 @@ def test_convolutions_of_any_size(image: tuple[int, ...], about: int) -> None:
     codes.square().sum().backward(retain_graph=True)
     assert x.grad is not None and bool((x.grad != 0).all())
     moved = back(codes + 1, *told)
-    assert bool((moved != made).all())
+    assert float((moved != made).double().mean()) > 0.99
 
 
 def test_convolutions_are_of_images() -> None:

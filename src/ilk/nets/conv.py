@@ -34,7 +34,8 @@ class Down(nn.Module):
     def __init__(self, port: Port, recipe: Conv) -> None:
         super().__init__()
         self.gives = port.gives
-        sides, channels = sizes(port.takes), [port.takes[0], *recipe.channels(port.takes)]
+        sides, channels = sizes(port.takes), recipe.channels(port.takes)
+        self.first = nn.Conv2d(port.takes[0], channels[0], 6, stride=2, padding=2)
         self.shrink = nn.ModuleList([nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False)])
         self.see = nn.ModuleList([Block(c) for c in channels[1:]])
         self.sum = nn.Linear(channels[-1] * prod(sides[-1]) + port.about, recipe.hidden)
@@ -42,10 +43,9 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
         """What the last layer says."""
-        h = x.contiguous(memory_format=torch.channels_last)
+        h = F.silu(self.first(_even(x).contiguous(memory_format=torch.channels_last)))
         for shrink, see in zip(self.shrink, self.see, strict=True):
-            h = F.pad(h, (0, h.shape[3] % 2, 0, h.shape[2] % 2))
-            h = see(F.silu(shrink(h)))
+            h = see(F.silu(shrink(_even(h))))
         flat = h.flatten(1)
         out: Tensor = self.last(F.silu(self.sum(flat if about is None else torch.cat([flat, about], 1))))
         return out.reshape(-1, *self.gives)
@@ -59,19 +59,25 @@ class Up(nn.Module):
         self.sides, channels = sizes(port.gives)[::-1], recipe.channels(port.gives)[::-1]
         self.first = nn.Linear(prod(port.takes) + port.about, recipe.hidden)
         self.spread = nn.Linear(recipe.hidden, channels[0] * prod(self.sides[0]))
-        self.see = nn.ModuleList([Block(c) for c in channels])
-        self.grow = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, [*channels[1:], channels[-1]], strict=True)])
-        self.last = nn.Conv2d(channels[-1], port.gives[0], 3, padding=1)
+        self.see = nn.ModuleList([Block(c) for c in channels[:-1]])
+        self.grow = nn.ModuleList([nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in zip(channels, channels[1:], strict=False)])
+        self.last = nn.ConvTranspose2d(channels[-1], port.gives[0], 6, stride=2, padding=2)
 
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
         """What the last layer says."""
         flat = x.flatten(1)
         h = F.silu(self.spread(F.silu(self.first(flat if about is None else torch.cat([flat, about], 1)))))
         h = h.unflatten(1, (-1, *self.sides[0])).contiguous(memory_format=torch.channels_last)
-        for see, grow, (high, wide) in zip(self.see, self.grow, self.sides[1:], strict=True):
+        for see, grow, (high, wide) in zip(self.see, self.grow, self.sides[1:-1], strict=True):
             h = F.silu(grow(see(h)))[..., :high, :wide]
+        high, wide = self.sides[-1]
         out: Tensor = self.last(h)
-        return out.contiguous()
+        return out[..., :high, :wide].contiguous()
+
+
+def _even(x: Tensor) -> Tensor:
+    """Filled up with zeros to an even height and width."""
+    return F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))
 
 
 @dataclass(frozen=True, kw_only=True)
