@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,6 +14,7 @@ def mig(codes: Tensor, factors: Tensor, bins: int = BINS) -> float:
     Per factor: how much more the most telling code says of it than the second one, over its entropy; the mean over factors. Codes
     are cut into equal bins from their least to their largest (Locatello et al. 2019).
 
+    >>> import torch
     >>> tidy = torch.cartesian_prod(torch.arange(4), torch.arange(4))
     >>> mig(tidy.double(), tidy)
     1.0

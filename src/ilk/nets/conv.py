@@ -90,7 +90,7 @@ class Conv(Net):
     torch.Size([5, 3, 9, 8])
     """
 
-    width: Annotated[int, Interval(ge=1, le=4096)] = 32
+    width: Annotated[int, Interval(ge=1, le=4096)] = 16
     hidden: Annotated[int, Interval(ge=1, le=65536)] = 256
 
     def channels(self, image: tuple[int, ...]) -> list[int]:
