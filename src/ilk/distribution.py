@@ -130,7 +130,8 @@ class Phase:
     """One optimiser's share of training; the one loop knows nothing else.
 
     `loss` is per example, (B,), so that its mean trains, its values audit and its gradients can be clipped one by one.
-    `matrices` are those of `params` between hidden layers, if they shall learn by Muon instead of AdamW.
+    `matrices` are those of `params` between hidden layers, if they shall learn by Muon instead of AdamW. `before` is told before each
+    step how much of the budget is used, from 0 to 1.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Phase:
     after: Callable[[], None] | None = None
     rows: Literal["independent", "coupled"] = "independent"
     matrices: Callable[[], Iterable[nn.Parameter]] | None = None
+    before: Callable[[float], None] | None = None
 
 
 @dataclass(frozen=True)

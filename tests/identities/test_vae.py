@@ -14,11 +14,14 @@ from scipy.stats import multivariate_normal
 from torch import Tensor, nn
 
 from ilk.batch import Batch, Memory
-from ilk.distribution import Port
-from ilk.families.vae import VAE, Vae
+from ilk.distribution import Infers, Port
+from ilk.families._disentangle import mig
+from ilk.families._likelihoods import QUICK
+from ilk.families._vae_units import Units, divergence
+from ilk.families.vae import VAE, Vae, normal
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
-from ilk.run import Run, Steps
+from ilk.run import Noted, Run, Steps
 from ilk.space import Discrete, Reals, Space
 
 torch.set_num_threads(1)
@@ -58,27 +61,11 @@ def ppca(d: int = 4, q: int = 2, draws: int = 1, seed: int = 0, off: float = 0.0
     with torch.no_grad():
         parts.decoder.map.weight.copy_(torch.from_numpy(w))
         parts.decoder.map.bias.copy_(torch.from_numpy(mean))
-        parts.log_var.fill_(0.125)
-        parts.log_var.fill_(log(noise) / (float(parts.noise().mean()) / 0.125))  # however it is kept, this is the log variance that is used
+        parts.likelihood.log_var.fill_(log(noise) / QUICK)
         parts.encoder.map.weight.copy_(torch.cat([torch.from_numpy(gain), torch.zeros(q, d)]))
         variance = np.diag(noise * np.linalg.inv(inner))
         parts.encoder.map.bias.copy_(torch.cat([torch.from_numpy(-gain @ mean) + off, torch.from_numpy(np.log(variance)) + off]))
     return body, w @ w.T + noise * np.eye(d), mean
-
-
-class Doubled(Vae):
-    """The same in float64: the law is exact, so rounding would hide it."""
-
-    def _standard(self, batch: Batch) -> Tensor:
-        return super()._standard(batch).double()
-
-    def _noise(self, rng: Rng, n: int) -> Tensor:
-        return rng.normal(n, self.family.codes)
-
-
-def doubled(body: Vae) -> Vae:
-    body.__class__ = Doubled
-    return body
 
 
 def points(n: int, d: int = 4) -> Tensor:
@@ -93,21 +80,20 @@ def test_with_the_exact_posterior_the_bound_is_the_density(seed: int, d: int, q:
     body, cov, mean = ppca(d, q, seed=seed)
     x = points(n, d)
     want = torch.from_numpy(np.atleast_1d(multivariate_normal.logpdf(x.numpy(), mean, cov)))
-    assert (doubled(body).log_prob_bound(Batch(x), Rng(1)) - want).abs().max() < 1e-10
+    assert (body.log_prob_bound(Batch(x), Rng(1)) - want).abs().max() < 1e-10
     plain = ppca(d, q, seed=seed)[0].float()
     assert (plain.log_prob_bound(Batch(x), Rng(1)) - want).abs().max() < 1e-4 * d
 
 
 @pytest.mark.parametrize("draws", [1, 5, 20])
 def test_with_the_exact_posterior_there_is_no_variance(draws: int) -> None:
-    body = doubled(ppca(draws=draws)[0])
+    body = ppca(draws=draws)[0]
     found = torch.stack([body.log_prob_bound(Batch(points(6)), Rng(k)) for k in range(8)])
     assert found.std(0).max() < 1e-12
 
 
 def test_the_training_loss_is_the_bound_on_average() -> None:
     body, cov, mean = ppca(off=0.4)
-    body = doubled(body)
     x = points(3)
     losses = torch.stack([-body._loss(Batch(x), Rng(k)) for k in range(1200)])
     bounds = torch.stack([body.log_prob_bound(Batch(x), Rng(k)) for k in range(1200)])
@@ -124,7 +110,7 @@ def test_more_draws_never_lower_the_bound(off: float) -> None:
     true = float(multivariate_normal.logpdf(x.numpy(), mean, cov))
     for draws in (1, 2, 5, 20):
         body.family = replace(body.family, draws=draws)
-        found = doubled(body).log_prob_bound(Batch(x.expand(far, -1)), Rng(7))
+        found = body.log_prob_bound(Batch(x.expand(far, -1)), Rng(7))
         value, error = float(found.mean()), float(found.std()) / far**0.5
         assert value > before[0] - 2 * (error**2 + before[1] ** 2) ** 0.5 and value < true + 3 * error
         before = (value, error)
@@ -148,14 +134,13 @@ def test_the_kl_of_gaussians(mean: float, log_var: float) -> None:
 def test_the_kl_in_the_loss_is_that_one(mean: float) -> None:
     """A decoder that ignores z leaves loss = KL - log N(x): what remains is the closed form."""
     body, _, _ = ppca(3, 2)
-    body = doubled(body)
     parts: Any = body
     with torch.no_grad():
         parts.decoder.map.weight.zero_()
         parts.encoder.map.weight.zero_()
         parts.encoder.map.bias.copy_(torch.tensor([mean, 0.5, -0.7, 0.4]))
     x = points(4, 3)
-    base = torch.distributions.Normal(parts.decoder.map.bias, (0.5 * parts.noise()).exp()).log_prob(x).sum(1)
+    base = torch.distributions.Normal(parts.decoder.map.bias, (0.5 * parts.likelihood.noise()).exp()).log_prob(x).sum(1)
     want = 0.5 * (mean**2 + 0.5**2 + np.exp(-0.7) + np.exp(0.4) - 2 + 0.7 - 0.4)
     assert torch.allclose(body._loss(Batch(x), Rng(0)) + base, torch.full((4,), want).double(), atol=1e-6)
 
@@ -204,3 +189,145 @@ def test_bfloat16_reaches_what_float32_does(binary: bool) -> None:
         body.fit(Memory(Batch(x[:1200])), Run(precision=precision, budget=Steps(300)), Memory(Batch(x[1200:])))  # type: ignore[arg-type]
         found.append(float(body.log_prob_bound(Batch(x[1200:]), Rng(3)).mean()))  # type: ignore[attr-defined]
     assert abs(found[0] - found[1]) < 0.3   # .02 and .08
+
+
+# what the options make of the bound
+
+def linear(seed: int = 0, **options: Any) -> Vae:
+    """The same as a VAE of these options, its encoder off."""
+    body = ppca(seed=seed, off=0.3)[0]
+    body.family = replace(body.family, **options)
+    return body
+
+
+def test_what_is_inferred_explains_the_items() -> None:
+    """With the exact posterior log p(x | z) + log p(z) - log q(z | x) is log p(x) for every z drawn, alone or in a batch."""
+    body, cov, mean = ppca()
+    x = points(7)
+    want = torch.from_numpy(multivariate_normal.logpdf(x.numpy(), mean, cov))
+    for batch, wanted in ((Batch(x), want), (Batch(x[:1]), want[:1])):
+        codes, log_q = body.infer(batch, Rng(4))
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(codes.tensor).sum(1)
+        assert torch.allclose(body.log_likelihood(batch, codes) + prior - log_q, wanted, atol=1e-10)
+    assert isinstance(body, Infers) and body.emit(codes, Rng(1)).tensor.shape == (1, 4)
+
+
+def test_gradients_through_noise_are_those_of_the_score_function() -> None:
+    """grad E_q f(z) with z = m + s e equals E_q f(z) grad log q(z), both with their errors (Kingma & Welling 2014, section 2.3)."""
+    body, n = linear(), 60_000
+    x = points(1)
+    mean, log_var = (t.detach().expand(n, -1).clone().requires_grad_() for t in body.posterior(Batch(x)))
+    noise = Rng(6).normal(n, 2)
+
+    def gain(z: Tensor) -> Tensor:
+        return body._fits(Batch(x.expand(n, -1)), z[:, None])[:, 0] + normal(z)
+    through = torch.autograd.grad(gain(mean + (0.5 * log_var).exp() * noise).sum(), [mean, log_var])
+    z = (mean + (0.5 * log_var).exp() * noise).detach()
+    log_q = torch.distributions.Normal(mean, (0.5 * log_var).exp()).log_prob(z).sum(1)
+    scored = torch.autograd.grad(((gain(z) - gain(z).mean()).detach() * log_q).sum(), [mean, log_var])
+    for one, other in zip(through, scored, strict=True):
+        error = (one.var(0) + other.var(0)).sqrt() / n**0.5
+        assert bool(((one.mean(0) - other.mean(0)).abs() < 4 * error).all())
+        assert bool((one.mean(0).abs() > 10 * error).any())   # and they are not both nothing
+
+
+def test_several_draws_are_trained_on_their_bound() -> None:
+    """The loss of importance=k is minus the bound of k draws in the mean; with the exact posterior it is -log p(x) without noise."""
+    body, cov, mean = ppca()
+    x, want = points(3), torch.from_numpy(multivariate_normal.logpdf(points(3).numpy(), *ppca()[2:0:-1]))
+    body.family = replace(body.family, importance=5)
+    assert torch.allclose(-body._loss(Batch(x), Rng(1)), want, atol=1e-10)
+    off = linear(importance=5, draws=5)
+    losses = torch.stack([-off._loss(Batch(x), Rng(k)).detach() for k in range(500)])
+    bounds = torch.stack([off.log_prob_bound(Batch(x), Rng(k)) for k in range(500)])
+    error = (losses.var(0) + bounds.var(0)).sqrt() / 500**0.5
+    assert bool(((losses.mean(0) - bounds.mean(0)).abs() < 4 * error).all()) and bool((losses.mean(0) < want).all())
+
+
+def test_beta_weighs_the_kl_alone() -> None:
+    x = Batch(points(5))
+    plain, heavy = (linear(beta=beta) for beta in (1.0, 3.5))
+    kl = divergence(*plain.posterior(x)).sum(1)
+    assert torch.allclose(heavy._loss(x, Rng(2)) - plain._loss(x, Rng(2)), 2.5 * kl, atol=1e-9)
+    assert torch.equal(heavy.log_prob_bound(x, Rng(2)), plain.log_prob_bound(x, Rng(2)))
+
+
+def test_free_bits_are_not_charged_for() -> None:
+    """Codes whose mean KL is below the least cost the least and are pulled nowhere; the others cost their KL."""
+    x = Batch(points(40))
+    body = linear()
+    kl = divergence(*body.posterior(x)).detach()
+    least = float(kl.mean(0).mean())   # between the two codes
+    free = linear(free_bits=least)
+    below = kl.mean(0) <= least
+    want = kl[:, ~below].sum(1) + least * int(below.sum())
+    assert int(below.sum()) == 1
+    assert torch.allclose(free._loss(x, Rng(2)) - body._loss(x, Rng(2)), want - kl.sum(1), atol=1e-9)
+    mean = torch.zeros(40, 2).double().requires_grad_()
+    free._toll(divergence(mean + 0.01, torch.zeros(40, 2).double())).sum().backward()  # type: ignore[no-untyped-call]
+    assert mean.grad is None or float(mean.grad.abs().max()) == 0
+
+
+def test_the_kl_warms_up_with_the_budget() -> None:
+    """A fit tells the phase how much is used: the weight rises from 0 to beta within the share, and held-out items are judged at beta."""
+    body = VAE(codes=1, warm_up=0.5, beta=2.0, net=MLP(width=4)).build(Reals((2,)), Rng(0))
+    assert isinstance(body, Vae)
+    seen, objective = [], body._objective
+    body._objective = lambda batch, rng, weight: (seen.append(weight), objective(batch, rng, weight))[1]  # type: ignore[assignment, func-returns-value, method-assign]
+    body.fit(Memory(Batch(Rng(1).normal(40, 2))), Run(budget=Steps(10)))
+    assert seen == pytest.approx([0.0, 0.4, 0.8, 1.2, 1.6, *[2.0] * 5])
+    body.validate(Batch(Rng(1).normal(4, 2)), Rng(0))
+    assert seen[-1] == 2.0
+
+
+# posterior collapse, and what codes hold
+
+def test_units_are_what_was_planted() -> None:
+    """Two codes that move with the items and one that does not: variances of means and KLs by hand."""
+    mean, log_var = torch.stack([Rng(1).normal(5000), 0.5 * Rng(2).normal(5000), torch.zeros(5000)], 1), torch.zeros(5000, 3).double()
+    units = Units.of(mean, log_var)
+    assert units.active.tolist() == [True, True, False]
+    assert torch.allclose(units.variance, torch.tensor([1.0, 0.25, 0.0]).double(), rtol=0.1) and torch.allclose(units.kl, mean.square().mean(0) / 2)
+
+
+def waves(n: int = 600) -> Tensor:
+    """Ten numbers that two hidden ones say, and some noise."""
+    hidden = Rng(1).normal(n, 2)
+    return (hidden @ Rng(2).normal(2, 10)).sin() + 0.1 * Rng(3).normal(n, 10)
+
+
+@pytest.mark.parametrize(("recipe", "fires"), [
+    (VAE(codes=4, net=MLP(width=32)), False), (VAE(codes=4, net=MLP(width=32), beta=500.0), True), (VAE(codes=4, net=MLP(width=32), beta=500.0, free_bits=0.5), False),
+    (VAE(codes=4, net=MLP(width=32), variance="decoded", warm_up=0.5), False)])
+def test_the_alarm_of_collapse(recipe: VAE, fires: bool) -> None:
+    said: list[str] = []
+    body = recipe.build(Reals((10,)), Rng(0))
+    assert isinstance(body, Vae)
+    data = Memory(Batch(waves()))
+    body.fit(data, Run(budget=Steps(300), listeners=(lambda e: said.append(e.text) if isinstance(e, Noted) else None,)))
+    assert bool(said) == fires and (float(body.units(data).kl.sum()) < 0.1) == fires
+    assert not fires or ("posterior collapse" in said[0] and "free_bits" in said[0] and "warm_up" in said[0] and "beta" in said[0])
+
+
+def test_more_beta_less_kl_more_error() -> None:
+    """The law of beta: each step up lowers the KL and raises the error of what is decoded."""
+    x, found = waves(900), []
+    for beta in (0.1, 0.3, 0.9, 2.7):
+        body = VAE(codes=4, beta=beta, variance="fixed", net=MLP(width=32)).build(Reals((10,)), Rng(0))
+        assert isinstance(body, Vae)
+        body.fit(Memory(Batch(x[:700])), Run(budget=Steps(250)))
+        held = Batch(x[700:])
+        found.append((float(body.units(Memory(held)).kl.sum()), float((body.decode(body.encode(held)).tensor - held.tensor).square().mean())))
+    for (kl, error), (less, worse) in zip(found, found[1:], strict=False):
+        assert less < 0.9 * kl and worse > 1.1 * error
+
+
+def test_the_gap_of_mutual_information() -> None:
+    """1 for a code a factor, 0 where two codes say the same or a rotation mixes all, low for noise; one code may hold two factors."""
+    factors = torch.cartesian_prod(*[torch.arange(5)] * 3)
+    tidy = factors.double()
+    assert mig(tidy[:, [2, 0, 1]] * torch.tensor([3.0, -1.0, 0.1]), factors) == pytest.approx(1)
+    assert mig(torch.cat([tidy, tidy], 1), factors) == pytest.approx(0, abs=1e-12)
+    turned, _ = torch.linalg.qr(Rng(1).normal(3, 3))
+    assert mig(tidy @ turned, factors) < 0.5 and mig(Rng(2).normal(125, 3).repeat(20, 1)[Rng(3).shuffle(2500)], factors.repeat(20, 1)) < 0.05
+    assert mig(torch.cat([tidy[:, :1], tidy[:, 1:2] + 5 * tidy[:, 2:]], 1), factors, bins=25) == pytest.approx(1, abs=1e-9)

@@ -1,112 +1,123 @@
-"""Variational autoencoder: a smooth latent code, Gaussian or Bernoulli likelihood, conditional on labels, honest bounds."""
+"""Variational autoencoder: a smooth latent code, a likelihood for every sort of number, conditional on labels, honest bounds."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log, pi, prod
-from typing import Annotated
+from math import log, pi
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
-from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch import Tensor
 
 from ilk.batch import Batch, Source
-from ilk.distribution import AnyNet, Family, How, Met, Neural, Phase, Plan, Port
+from ilk.distribution import AnyNet, Family, How, Met, Phase
 from ilk.errors import UsageError
+from ilk.families._autoencoding import Autoencoding, shape_of
+from ilk.families._likelihoods import Bernoulli, Categorical, DiscretisedLogistic, Gaussian, Likelihood, Variance
+from ilk.families._vae_units import Units, collapsed, divergence
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
-from ilk.nets.mlp import MLP
 from ilk.rng import Rng
+from ilk.run import Noted, Run
 from ilk.space import Discrete, Reals, Space
 
-CHUNK, LOOK = 512, 20_000
+CHUNK, LOOK = 512, 2000
 
 
-class Vae(Neural["VAE"]):
+class Vae(Autoencoding["VAE"]):
     """p(x | z) from a network, z standard normal, q(z | x) from another (Kingma & Welling 2014; Rezende et al. 2014)."""
 
-    center: Tensor
-    scale: Tensor
-
     def build_net(self) -> None:
-        """Encoder and decoder over the flat or shaped items; scales and the law of labels are buffers."""
-        f, space = self.family, self.space
-        self.binary = isinstance(space, Discrete)
-        self.shape: tuple[int, ...] = getattr(space, "shape", ())
-        self.context = Context(self.about)
-        about = self.context.width
-        net = f.net or MLP(width=256, depth=2)
-        takes = self.shape or (1,)
-        self.encoder = net(Port("encode", takes, (2 * f.codes,), about))
-        self.decoder = net(Port("decode", (f.codes,), takes, about))
-        self.log_var = nn.Parameter(torch.zeros(takes), requires_grad=not self.binary)
-        self.register_buffer("center", torch.zeros(takes))
-        self.register_buffer("scale", torch.ones(takes))
-
-    def prepare(self, data: Source) -> None:
-        """Centre and scale of every number, and how common every label is, from at most 20,000 items."""
-        few = data.take(torch.arange(min(len(data), LOOK)))
-        if not self.binary:
-            x = few.tensor.double().reshape(len(few), *self.center.shape)
-            spread = x.std(0, correction=0)
-            self.center.copy_(x.mean(0))
-            self.scale.copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))
-        self.context.prepare(few.context)
+        """The encoder gives means and log variances."""
+        f = self.family
+        self.make(f.net, likelihood(f, self.space), f.codes, 2 * f.codes)
+        self.warmth = 1.0
 
     def phases(self) -> Sequence[Phase]:
-        """The negative evidence lower bound."""
-        return [Phase("vae", self.parameters, self._loss)]
+        """The negative bound, or what the options make of it."""
+        return [Phase("vae", self.parameters, self._loss, before=self._warm)]
 
-    def plan(self, items: int) -> Plan:
-        """Enough passes for small data; weights averaged."""
-        batch = int(min(256, max(32, items // 20)))
-        per = max(1, items // batch)
-        steps = int(min(max(1500, 60 * per), 20_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 40))
+    def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Trains; says so if the codes turn out to say nothing."""
+        super().fit(data, run, valid)
+        if said := collapsed(self.units(data), self.family):
+            run.emit(Noted(said))
 
-    def posterior(self, x: Tensor, about: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x), each (B, codes)."""
-        mean, log_var = self._through(self.encoder, x, about).chunk(2, 1)
-        return mean, log_var.clamp(-12, 8)
+    @torch.no_grad()
+    def units(self, data: Source) -> Units:
+        """How much each code says of some of these items."""
+        few = data.take(torch.arange(min(len(data), LOOK)))
+        return Units.of(*self.posterior(few))
 
-    def reconstruction(self, x: Tensor, z: Tensor, about: Tensor | None) -> Tensor:
-        """log p(x | z) of standardised or binary x, (B,)."""
-        y = self._through(self.decoder, z, about)
-        if self.binary:
-            return -(softplus(y) - x * y).flatten(1).double().sum(1)
-        log_var = self.noise()
-        return (-0.5 * ((x - y).square() * (-log_var).exp() + log_var + log(2 * pi))).flatten(1).double().sum(1)
+    # learning
 
-    def _through(self, net: nn.Module, x: Tensor, about: Tensor | None) -> Tensor:
-        """What a network says, in the number format of x: it may compute in another."""
-        kind = self.log_var.dtype
-        out: Tensor = net(x.to(kind)) if about is None else net(x.to(kind), about.to(kind))
-        return out.to(x.dtype)
-
-    def noise(self) -> Tensor:
-        """Log variance of every number around its mean. It is learned in eighths, so that it keeps up with the networks."""
-        return (8 * self.log_var).clamp(-14, 4)
+    def _warm(self, fraction: float) -> None:
+        self.warmth = min(1.0, fraction / self.family.warm_up) if self.family.warm_up else 1.0
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
-        x, about = self._standard(batch), self._context(batch)
-        mean, log_var = self.posterior(x, about)
-        z = mean + (0.5 * log_var).exp() * self._noise(rng.child("z"), len(x))
-        kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).double().sum(1)
-        return self._volume() - self.reconstruction(x, z, about) + kl
+        return self._objective(batch, rng, self.family.beta * self.warmth)
 
-    def _standard(self, batch: Batch) -> Tensor:
-        x = batch.tensor.reshape(len(batch), *self.log_var.shape)
-        return x.float() if self.binary else ((x - self.center) / self.scale).float()
+    def validate(self, batch: Batch, rng: Rng) -> Tensor:
+        """The loss as it is once warm."""
+        return self._objective(batch, rng, self.family.beta)
 
-    def _volume(self) -> float:
-        return 0.0 if self.binary else float(self.scale.double().log().sum())
+    def _objective(self, batch: Batch, rng: Rng, weight: float) -> Tensor:
+        """-E log p(x | z) + weight KL (Higgins et al. 2017); of several draws, minus the log of their mean importance (Burda et al. 2016, eq. 8)."""
+        k, (mean, log_var) = self.family.importance, self.posterior(batch)
+        noise = rng.child("z").normal(len(batch), k, self.codes).to(mean)
+        z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
+        fits = self._fits(batch, z)
+        if k == 1:
+            return weight * self._toll(divergence(mean, log_var)) - fits[:, 0]
+        ratio = normal(z) - normal(noise) + 0.5 * log_var.double().sum(1)[:, None]
+        return log(k) - (fits + weight * ratio).logsumexp(1)
 
-    def _context(self, batch: Batch) -> Tensor | None:
-        return self.context(batch.context) if self.about else None
+    def _toll(self, kl: Tensor) -> Tensor:
+        """KL an item, of each code at least `free_bits` in the mean over the batch (Kingma et al. 2016, appendix C)."""
+        least = self.family.free_bits
+        return kl.where(kl.mean(0) > least, torch.full_like(kl, least)).sum(1) if least else kl.sum(1)
 
-    def _noise(self, rng: Rng, n: int) -> Tensor:
-        return rng.normal(n, self.family.codes).float().to(self.log_var.device)
+    def _fits(self, batch: Batch, z: Tensor) -> Tensor:
+        """log p(x | z) for several codes an item, (B, k, codes) -> (B, k)."""
+        (n, k), x, about = z.shape[:2], self.raw(batch), self.said(batch)
+        y = self.through(self.decoder, z.flatten(0, 1), None if about is None else about.repeat_interleave(k, 0))
+        return self.likelihood.log_prob(y, x.repeat_interleave(k, 0)).reshape(n, k)
+
+    # codes
+
+    def posterior(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), each (B, codes)."""
+        x = self.likelihood.shown(self.raw(batch))
+        mean, log_var = self.through(self.encoder, x, self.said(batch)).chunk(2, 1)
+        return mean, log_var.clamp(-12, 8)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: Rng) -> tuple[Batch, Tensor]:
+        """Codes from q(z | x) and their log density."""
+        return self._drawn(batch, self.posterior(batch), rng)
+
+    def _drawn(self, batch: Batch, posterior: tuple[Tensor, Tensor], rng: Rng) -> tuple[Batch, Tensor]:
+        mean, log_var = posterior
+        noise = rng.normal(len(batch), self.codes).to(mean)
+        return Batch(mean + (0.5 * log_var).exp() * noise, context=batch.context), normal(noise) - 0.5 * log_var.double().sum(1)
+
+    @torch.no_grad()
+    def log_likelihood(self, batch: Batch, codes: Batch) -> Tensor:
+        """log p(x | z) in the data's units."""
+        return self._fits(batch, codes.tensor[:, None])[:, 0]
+
+    @torch.no_grad()
+    def emit(self, codes: Batch, rng: Rng) -> Batch:
+        """Items of p(x | z), noise included."""
+        return self.items(self.likelihood.sample(self.heard(codes), rng))
+
+    @torch.no_grad()
+    def encode(self, batch: Batch) -> Batch:
+        """The mean code of each item."""
+        return Batch(self.posterior(batch)[0])
+
+    # scores
 
     @torch.no_grad()
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
@@ -126,54 +137,25 @@ class Vae(Neural["VAE"]):
         return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
-        x, about = self._standard(batch), self._context(batch)
-        mean, log_var = self.posterior(x, about)
-        weights = []
+        posterior, weights = self.posterior(batch), []
         for k in range(self.family.draws):
-            noise = self._noise(rng.child("draw", k), len(x))
-            z = mean + (0.5 * log_var).exp() * noise
-            prior = -0.5 * z.double().square().sum(1)
-            proposal = -0.5 * (noise.double().square() + log_var.double()).sum(1)
-            weights.append(self.reconstruction(x, z, about) + prior - proposal)
-        return torch.stack(weights).logsumexp(0) - log(self.family.draws) - self._volume()
+            codes, log_q = self._drawn(batch, posterior, rng.child("draw", k))
+            weights.append(self.log_likelihood(batch, codes) + normal(codes.tensor) - log_q)
+        return torch.stack(weights).logsumexp(0) - log(self.family.draws)
+
+    # samples
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Codes from the prior (labels by their shares), then items from p(x | z), noise included."""
         return self.draw(n, rng, self.context.draw(n, rng) if self.about else {})
 
-    @torch.no_grad()
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
-        about = self._context(Batch(torch.zeros(n), context=context))
-        z = self._noise(rng.child("z"), n)
-        y = self.decoder(z, about) if about is not None else self.decoder(z)
-        if self.binary:
-            return Batch((rng.child("x").uniform(n, *y.shape[1:]).to(y.device) < y.double().sigmoid()).long().reshape(n, *self.shape))
-        noise = rng.child("x").normal(n, *y.shape[1:]).to(y.device)
-        x = y.double() + (0.5 * self.noise()).exp().double() * noise
-        return Batch((x * self.scale + self.center).reshape(n, *self.shape))
+        return self.emit(Batch(rng.child("z").normal(n, self.codes).float(), context=context), rng.child("x"))
 
     def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
         """p(x | label); nothing else can be met exactly."""
         return Labelled(self, evidence.context) if isinstance(evidence, About) else None
-
-    @torch.no_grad()
-    def encode(self, batch: Batch) -> Batch:
-        """The mean code of each item."""
-        return Batch(self.posterior(self._standard(batch), self._context(batch))[0])
-
-    @torch.no_grad()
-    def decode(self, codes: Batch) -> Batch:
-        """The mean item of each code."""
-        about = self._context(codes)
-        y = self.decoder(codes.tensor.float(), about) if about is not None else self.decoder(codes.tensor.float())
-        if self.binary:
-            return Batch((y > 0).long().reshape(len(codes), *self.shape))
-        return Batch((y.double() * self.scale + self.center).reshape(len(codes), *self.shape))
-
-    def code_space(self) -> Space:
-        """Vectors of `codes` numbers."""
-        return Reals((self.family.codes,))
 
 
 class Labelled:
@@ -194,14 +176,29 @@ class Labelled:
         return self.whole.log_prob_bound(replace(batch, context=self._said(len(batch))), rng)
 
 
+def normal(z: Tensor) -> Tensor:
+    """Log density of the standard normal law over the last axis, float64."""
+    return -0.5 * (z.double().square() + log(2 * pi)).sum(-1)
+
+
+def likelihood(f: VAE, space: Space) -> Likelihood:
+    """The law of items given what the decoder says."""
+    shape = shape_of(space) or (1,)
+    if not isinstance(space, Discrete):
+        return Gaussian(shape, f.variance)
+    if f.likelihood == "logistic":
+        return DiscretisedLogistic(space.each, shape, f.variance)
+    return Bernoulli(shape) if f.likelihood != "categorical" and min(space.each) > 1 else Categorical(space.each, shape)
+
+
 @dataclass(frozen=True, kw_only=True)
 class VAE(Family):
     """Variational autoencoder with `codes` latent numbers; `draws` importance samples make its bound.
 
-    Real items get a Gaussian likelihood with a learned variance per number, binary ones a Bernoulli likelihood. `net` is
-    a recipe of ilk.nets, or any callable from Port to nn.Module.
+    The likelihood is Gaussian for reals and Bernoulli for bits; "logistic" and "categorical" are for whole numbers with and without
+    an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
 
-    >>> model = VAE(codes=2, net=MLP(width=16)).build(Reals((3,)), Rng(0))
+    >>> model = VAE(codes=2).build(Reals((3,)), Rng(0))
     >>> model.log_prob_bound(Batch(torch.zeros(4, 3)), Rng(1)).shape
     torch.Size([4])
     """
@@ -210,12 +207,22 @@ class VAE(Family):
     codes: Annotated[int, Interval(ge=1, le=4096)] = 16
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
     net: AnyNet = None
+    likelihood: Literal["auto", "logistic", "categorical"] = "auto"
+    variance: Variance = "learned"
+    beta: Annotated[float, Interval(gt=0, le=10_000)] = 1.0
+    free_bits: Annotated[float, Interval(ge=0, le=100)] = 0.0
+    warm_up: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    importance: Annotated[int, Interval(ge=1, le=1000)] = 1
 
-    @classmethod
-    def refuses(cls, space: Space) -> str | None:
-        """Anything but Reals and binary Discrete."""
-        fits = isinstance(space, Reals) or (isinstance(space, Discrete) and bool(space.shape) and set(space.each) <= {1, 2} and prod(space.shape) > 0)
-        return None if fits else "takes Reals, or Discrete of two values"
+    def refuses(self, space: Space) -> str | None:
+        """Anything but arrays of numbers that the likelihood is of; free bits of several draws."""
+        if self.free_bits and self.importance > 1:
+            return "takes free bits of the KL of one draw: with importance > 1 there is none"
+        if self.likelihood != "auto":
+            fits = isinstance(space, Discrete) and bool(space.shape) and bool(space.each)
+            return None if fits else f"with the {self.likelihood} likelihood takes whole numbers (Discrete)"
+        fits = isinstance(space, Reals) or (isinstance(space, Discrete) and bool(space.shape) and 1 <= max(space.each, default=0) <= 2)
+        return None if fits else "takes Reals, or Discrete of two values; of more with likelihood='logistic' or 'categorical'"
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:

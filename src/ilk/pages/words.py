@@ -94,6 +94,7 @@ EN, ZH = ({key: both[i] for key, both in TABLE.items()} for i in (0, 1))
 WORDS: Mapping[str, Words] = {"en": EN, "zh": ZH}
 
 FAMILIES = {
+    "autoencoder": "自编码器：把条目压成窄编码再还原；可压缩、去噪，但没有编码的分布，本身不生成也不打分。",
     "chain": "链式法则：把只会单个部分的模型族变成整行的模型族，逐个部分生成，每个都以前面的为条件。",
     "diffusion": "扩散模型：网络学会逐步去掉噪声，由纯噪声得到图片或数组；支持标签、引导和似然下界。",
     "flow_matching": "流匹配：网络学习从噪声直达数据的平均速度；支持标签、引导和似然下界。",
@@ -101,7 +102,7 @@ FAMILIES = {
     "made": "掩码自回归网络：按一至八种固定次序给出行和记录的精确概率；表格的默认选择。",
     "ngram": "修正的插值 Kneser-Ney n 元模型：统计什么之后接什么，是一切序列模型的标尺。",
     "transformer": "Transformer：Llama 结构的因果解码器，给出任意长度序列的精确概率，可附标签或图片作条件。",
-    "vae": "变分自编码器：平滑的潜变量，高斯或伯努利似然，可以标签为条件，给出诚实的下界。",
+    "vae": "变分自编码器：平滑的潜变量，各种数各有似然，可以标签为条件，给出诚实的下界。",
 }
 MODALITIES = {"array": ("array", "数组"), "image": ("pictures", "图片"), "table": ("table", "表格"), "text": ("text", "文本")}
 METRICS = {

@@ -146,6 +146,8 @@ class Loop:
         return first
 
     def _update(self, phase: Phase, optimisers: Sequence[AdamW | Muon], batch: Batch, rng: Rng, fraction: float) -> Tensor:
+        if phase.before is not None:
+            phase.before(fraction)
         with rng.as_global():
             losses = phase.loss(batch, rng)
         loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()

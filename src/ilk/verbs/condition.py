@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ilk import registry
 from ilk.batch import Batch
 from ilk.captions import words_of
 from ilk.dataset import encoded
-from ilk.distribution import Conditions, How, Met, Posterior, Samples
+from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples
 from ilk.errors import UsageError, nearest
 from ilk.given import About, Evidence, Given, Label, Prompt, Test, Value, tests_of
 from ilk.modality import Codec, Lowered
@@ -77,7 +78,7 @@ class Conditioned:
 def condition(model: Model) -> Conditioned:
     """The model's givens, met in the best way its family knows: exactly, else by rejection."""
     if not isinstance(model.body, Samples):
-        raise UsageError(f"{type(model.body).__name__} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
+        raise _mute(model)
     if soft := [g for g in model.givens if not isinstance(g, Label | Prompt) and not tests_of(g)]:
         raise UsageError(f"{type(model.body).__name__} can't honour {type(soft[0]).__name__}", code="GIVEN", param="given",
                          remedy="ask for columns, a rule, a prefix or a label")
@@ -88,6 +89,15 @@ def condition(model: Model) -> Conditioned:
         return Conditioned(model, model.codec, plain, base, (), plain.met)
     _consistent(tests)
     return _lowered(model, base, plain, tests)
+
+
+def _mute(model: Model) -> UsageError:
+    """Why a model that lacks Samples makes nothing."""
+    name = registry.name_of("families", model.body.family)
+    if not isinstance(model.body, Encodes):
+        return UsageError(f"{name} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
+    return UsageError(f"{name} maps items to codes and back, and does not know which codes are likely: it can't make, score or condition items (it lacks Samples)",
+                      code="CAPABILITY", remedy=f"fit a law of its codes, ilk.Latent(code=ilk.{type(model.body.family).__name__}(), prior=ilk.GMM()), or a vae")
 
 
 def _about(model: Model) -> Any:

@@ -109,7 +109,7 @@ def _single(model: Model, item: Any) -> Any:
 
 def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
     if not isinstance(model.body, Encodes):
-        raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY", remedy="vae, diffusion and flow_matching have it")
+        raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY", remedy="vae, autoencoder, diffusion and flow_matching have them")
     return model.body, model.body.encode(flat(model, native(model.modality, items), Rng(0).child("code"))).tensor
 
 
