@@ -115,7 +115,7 @@ def test_a_lattice_has_at_most_as_many_entries(most: int) -> None:
     assert len(book.entries.unique(dim=0)) == book.size and float(book.entries.abs().max()) == 1
 
 
-@pytest.mark.parametrize("quantiser", ["averages", "lattice"])
+@pytest.mark.parametrize("quantiser", ["vq", "fsq"])
 def test_perplexity(quantiser: str) -> None:
     """At most the size of the book; exp of the entropy of the entries' shares."""
     body = build(Reals((4,)), book=16, slots=3, quantiser=quantiser, net=MLP(width=16))
@@ -174,7 +174,7 @@ def digits() -> Tensor:
 
 @pytest.mark.learns
 @pytest.mark.slow
-@pytest.mark.parametrize("quantiser", ["averages", "lattice"])
+@pytest.mark.parametrize("quantiser", ["vq", "fsq"])
 def test_digits_use_more_than_half_of_the_book(quantiser: str) -> None:
     """And the codes carry the digits: reconstructions are nearer than the mean digit by far."""
     x, said = digits(), []

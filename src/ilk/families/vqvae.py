@@ -34,7 +34,7 @@ class Vqvae(Neural["VQVAE"]):
         takes = self.emission.takes
         picture = len(takes) == 3
         self.grid = halved(takes[1:], f.halvings) if picture else (f.slots,)
-        self.book: Book = Lattice(f.book) if f.quantiser == "lattice" else Averages(f.book, f.width, f.decay)
+        self.book: Book = Lattice(f.book) if f.quantiser == "fsq" else Averages(f.book, f.width, f.decay)
         net = f.net or (Grid() if picture else MLP(width=256, depth=2))
         self.encoder = net(Port("encode", takes, (self.book.width, *self.grid)))
         self.decoder = net(Port("decode", (self.book.width, *self.grid), self.emission.gives))
@@ -130,7 +130,8 @@ class VQVAE(Family):
     """Vector-quantised autoencoder: each item as whole numbers below `book`, a grid of them for pictures, `slots` for other items.
 
     It makes no items by itself: it is the code of a prior. The sides of a picture are halved `halvings` times. `quantiser`: a book of
-    vectors of `width` numbers that follows the encoder with `decay`, held to it by `commitment`, or a fixed lattice of at most `book`.
+    vectors of `width` numbers that follows the encoder with `decay`, held to it by `commitment` ("vq"), or the fixed lattice of finite scalar
+    quantisation, of at most `book` entries ("fsq").
     `likelihood`: "gaussian" for real numbers, "logistic" for whole ones such as the levels of pictures; two values are Bernoulli.
 
     >>> model = VQVAE(book=16, slots=3, net=MLP(width=16)).build(Discrete(2, (6,)), Rng(0))
@@ -143,7 +144,7 @@ class VQVAE(Family):
     width: Annotated[int, Interval(ge=1, le=1024)] = 8
     slots: Annotated[int, Interval(ge=1, le=1024)] = 8
     halvings: Annotated[int, Interval(ge=0, le=8)] = 2
-    quantiser: Literal["averages", "lattice"] = "averages"
+    quantiser: Literal["vq", "fsq"] = "vq"
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.98
     commitment: Annotated[float, Interval(ge=0, le=1000)] = 1.0
     likelihood: Likelihood = "gaussian"
