@@ -25,16 +25,17 @@ class Sizes:
     dropout: float
 
 
-def sides_of(takes: tuple[int, ...], levels: int) -> tuple[Sides, ...]:
+def sides_of(takes: tuple[int, ...], levels: int | None) -> tuple[Sides, ...]:
     """The grid of each level from the top: from two rows or columns to half a picture's sides; items of other shapes have none.
 
-    >>> sides_of((1, 28, 28), 3), sides_of((5,), 2)
-    (((2, 2), (7, 7), (14, 14)), ((), ()))
+    >>> sides_of((1, 28, 28), None), sides_of((5,), None)
+    (((2, 2), (4, 4), (7, 7), (14, 14)), ((), ()))
     """
     if len(takes) != 3:
-        return ((),) * levels
+        return ((),) * (levels or 2)
     most = next(n for n in range(1, 64) if min(halved(takes[1:], n)) <= 2)
-    return tuple(halved(takes[1:], round(most + (1 - most) * i / (levels - 1))) for i in range(levels))
+    many = levels or max(2, most)
+    return tuple(halved(takes[1:], round(most + (1 - most) * i / (many - 1))) for i in range(many))
 
 
 def layer(takes: int, gives: int, sides: Sides, kernel: int = 3) -> nn.Module:

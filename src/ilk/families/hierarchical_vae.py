@@ -34,8 +34,8 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         """The law of items, the context, and the ladder of levels between."""
         f, self.emission, self.context = self.family, emission(self.space, self.family.likelihood), Context(self.about)
         takes = self.emission.takes
-        width = f.width or (48 if len(takes) == 3 else 128)
-        self.sizes = Sizes(width, f.codes, sides_of(takes, f.levels), f.dropout)
+        sides = sides_of(takes, f.levels)
+        self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * takes[0]))), f.codes, sides, f.dropout)
         self.ladder = Ladder(takes, self.emission.gives, self.context.width, self.sizes)
 
     def prepare(self, data: Source) -> None:
@@ -119,7 +119,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 class HierarchicalVAE(Family):
     """Hierarchical variational autoencoder of `levels` levels, each of `codes` numbers (for pictures, at each place of its grid).
 
-    `width` None suits the data. `free` nats of a level cost nothing in training. `draws` importance samples make the bound.
+    `levels` None: one for each size of a picture, else two. `width` None suits the data. `free` nats of a level cost nothing in training. `draws` importance samples make the bound.
     `likelihood`: "gaussian" for real numbers, "logistic" for whole ones such as the levels of pictures; two values are Bernoulli.
 
     >>> from ilk.space import Discrete
@@ -129,7 +129,7 @@ class HierarchicalVAE(Family):
     """
 
     distribution = HierarchicalVae
-    levels: Annotated[int, Interval(ge=2, le=32)] = 3
+    levels: Annotated[int, Interval(ge=2, le=32)] | None = None
     codes: Annotated[int, Interval(ge=1, le=1024)] = 8
     width: Annotated[int, Interval(ge=1, le=4096)] | None = None
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
