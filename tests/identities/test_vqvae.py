@@ -168,6 +168,16 @@ def test_any_prior_over_codes_makes_a_bound() -> None:
     assert float(whole.exp().sum()) == pytest.approx(1, abs=1e-4)
 
 
+def test_in_bfloat16_the_book_learns_too() -> None:
+    """The networks compute in bfloat16, the book and its averages in float32, and it is the fitted one's own book."""
+    x = Batch(1001.3 + 3 * (Rng(1).uniform(600, 1) < 0.5) * torch.ones(600, 4) + 0.1 * Rng(2).normal(600, 4))
+    for precision in ("float32", "bfloat16"):
+        body = build(Reals((4,)), book=4, slots=1, net=MLP(width=32))
+        body.fit(Memory(x), Run(precision=precision, budget=Steps(150)))  # type: ignore[arg-type]
+        left = (body.decode(body.encode(x)).tensor - x.tensor).square().mean()
+        assert float(left) < 0.05 and body.book.entries.dtype == torch.float32 and float(body.book.count.sum()) > 0  # type: ignore[union-attr, operator]
+
+
 def digits() -> Tensor:
     return torch.from_numpy(load_digits().images).reshape(-1, 1, 8, 8).double()
 
