@@ -52,7 +52,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         """Enough passes for small data; weights averaged."""
         batch = int(min(128, max(32, items // 20)))
         steps = int(min(max(1500, 60 * max(1, items // batch)), 20_000))
-        return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 40))
+        return Plan(steps=steps, batch=batch, rate=3e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 40))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         """A level that says less than `free` nats of an item costs as much, so that none is given up (Kingma et al. 2016)."""
@@ -119,8 +119,9 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 class HierarchicalVAE(Family):
     """Hierarchical variational autoencoder of `levels` levels, each of `codes` numbers (for pictures, at each place of its grid).
 
-    `levels` None: one for each size of a picture, else two. `width` None suits the data. `free` nats of a level cost nothing in training. `draws` importance samples make the bound.
-    `likelihood`: "gaussian" for real numbers, "logistic" for whole ones such as the levels of pictures; two values are Bernoulli.
+    `levels` None: one for each size of a picture, else two. `width` None suits the data. `free` nats of a level cost nothing in
+    training. `draws` importance samples make the bound. `likelihood`: "gaussian" for real numbers, "logistic" for whole ones such as
+    the levels of pictures; two values are Bernoulli.
 
     >>> from ilk.space import Discrete
     >>> model = HierarchicalVAE(levels=2, width=16).build(Discrete(2, (1, 8, 8)), Rng(0))
@@ -133,7 +134,7 @@ class HierarchicalVAE(Family):
     codes: Annotated[int, Interval(ge=1, le=1024)] = 8
     width: Annotated[int, Interval(ge=1, le=4096)] | None = None
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
-    free: Annotated[float, Interval(ge=0, le=1000)] = 0.25
+    free: Annotated[float, Interval(ge=0, le=1000)] = 1.0
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     likelihood: Likelihood = "gaussian"
 
