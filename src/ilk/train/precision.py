@@ -20,12 +20,15 @@ def fast_bfloat16(device: str) -> bool:
 
 
 class Shadow:
-    """A bfloat16 copy of a module that computes gradients for the float32 one, which is what learns."""
+    """A bfloat16 copy of a module that computes gradients for the float32 one, which is what learns.
+
+    Buffers stay as they are (scales of data are no weights), and both have the same: what a loss counts there is kept.
+    """
 
     def __init__(self, master: nn.Module) -> None:
-        self.copy: Any = copy.deepcopy(master)
+        self.copy: Any = copy.deepcopy(master, {id(buffer): buffer for buffer in master.buffers()})
         for p in self.copy.parameters():
-            p.data = p.data.to(torch.bfloat16)   # buffers stay: scales of data are no weights
+            p.data = p.data.to(torch.bfloat16)
         self.pairs = list(zip(self.copy.parameters(), master.parameters(), strict=True))
         self.master_of = {id(low): high for low, high in self.pairs}
 
