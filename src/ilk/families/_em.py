@@ -1,13 +1,20 @@
 """Expectation-maximisation (Dempster, Laird & Rubin 1977): one loop for every family that learns from sums."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
+from torch import Tensor
+
+from ilk.batch import Batch, Source
 from ilk.errors import TrainingError
-from ilk.run import Began, Ended, Progress, Run
+from ilk.run import Began, Ended, Progress, Run, Validated
 from ilk.store import State
+
+T = TypeVar("T")
+CHUNK, PREPARED, BEST = 1 << 16, 1 << 30, "best."   # items at once, bytes kept for all rounds, what a checkpoint calls the best round's tensors
+FACTS = ("round", "before", "best", "best_round")
 
 
 class Learner(Protocol):
@@ -21,11 +28,38 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Climb:
-    """At most so many rounds; it ends when one gains less than `tolerance` nats an item."""
+    """At most so many rounds; it ends when one gains less than `tolerance` nats an item, or when validation items gain nothing for `patience` rounds."""
 
     name: str
     rounds: int
     tolerance: float
+    patience: int = 5
+
+
+@dataclass
+class Best:
+    """The round that explains the validation items best."""
+
+    nats: float = -float("inf")
+    round: int = 0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Anew(Generic[T]):
+    """An iterable that is made again each time."""
+
+    make: Callable[[], Iterator[T]]
+
+    def __iter__(self) -> Iterator[T]:
+        return self.make()
+
+
+def prepared(data: Source, item_bytes: int, make: Callable[[Batch], T]) -> Iterable[T]:
+    """All items made ready: once for all rounds where they take at most 1 GiB, else anew in each."""
+    if len(data) * item_bytes <= PREPARED:
+        return [make(chunk) for chunk in data.chunks(CHUNK)]
+    return Anew(lambda: map(make, data.chunks(CHUNK)))
 
 
 def total(body: Learner, parts: Iterable[State]) -> State:
@@ -38,14 +72,12 @@ def total(body: Learner, parts: Iterable[State]) -> State:
     return sums
 
 
-def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], run: Run, how: Climb) -> float:
-    """Rounds of statistics and absorbing from where `begin` or a checkpoint puts it; log-likelihood in nats an item before the last."""
-    saved, start, before = run.saved(), 0, -float("inf")
-    if saved is None:
-        begin()
-    else:
-        body.restore(saved)
-        start, before = int(saved.facts["round"]), float(saved.facts["before"])
+def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], run: Run, how: Climb, judge: Callable[[], float] | None = None) -> float:
+    """Rounds of statistics and absorbing from where `begin` or a checkpoint puts it; log-likelihood in nats an item before the last.
+
+    With `judge`, the validation items' nats an item, the best round is what remains.
+    """
+    start, before, best = _started(body, begin, run)
     rounds, done, now = run.steps(how.rounds), start, before
     run.emit(Began(how.name, rounds))
     for done in range(start + 1, rounds + 1):
@@ -54,18 +86,17 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
         if not now > -float("inf"):
             raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge or --smoothing")
         body.absorb(found)
-        facts = {"round": done, "before": now}
-        run.tick(lambda: _marked(body.state(), facts))  # noqa: B023
+        if judge is not None:
+            best = _judged(body, judge(), best, done, run)
+        run.tick(lambda: _checkpoint(body, done, now, best))  # noqa: B023
         run.emit(Progress(done, done / rounds, -now))
-        if now - before < how.tolerance:
+        if now - before < how.tolerance or (judge is not None and done - best.round >= how.patience):
             break
         before = now
+    if best.tensors:
+        body.restore(State(best.tensors, body.state().facts))
     run.emit(Ended(how.name, done, 0.0))
     return now
-
-
-def _marked(state: State, facts: Mapping[str, float]) -> State:
-    return replace(state, facts={**state.facts, **facts})
 
 
 def least(tried: Iterable[int], cost: Callable[[int], float], gain: float = 0.0) -> tuple[int, float]:
@@ -77,3 +108,24 @@ def least(tried: Iterable[int], cost: Callable[[int], float], gain: float = 0.0)
         if worse == 2:
             break
     return found, best
+
+
+def _started(body: Learner, begin: Callable[[], None], run: Run) -> tuple[int, float, Best]:
+    saved = run.saved()
+    if saved is None:
+        begin()
+        return 0, -float("inf"), Best()
+    own = {k: v for k, v in saved.facts.items() if k not in FACTS}
+    body.restore(State({k: t for k, t in saved.tensors.items() if not k.startswith(BEST)}, own))
+    best = {k.removeprefix(BEST): t for k, t in saved.tensors.items() if k.startswith(BEST)}
+    return int(saved.facts["round"]), float(saved.facts["before"]), Best(float(saved.facts.get("best", 0)), int(saved.facts.get("best_round", 0)), best)
+
+
+def _judged(body: Learner, nats: float, best: Best, done: int, run: Run) -> Best:
+    run.emit(Validated(done, -nats, nats > best.nats))
+    return Best(nats, done, body.state().tensors) if nats > best.nats else best
+
+
+def _checkpoint(body: Learner, done: int, now: float, best: Best) -> State:
+    state, marks = body.state(), {"best": best.nats, "best_round": best.round} if best.tensors else {}
+    return State({**state.tensors, **{BEST + k: t for k, t in best.tensors.items()}}, {**state.facts, "round": done, "before": now, **marks})

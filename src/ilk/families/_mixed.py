@@ -1,6 +1,7 @@
 """An atom or a Row of atoms as three tensors: numbers, categories and which parts are there."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -103,3 +104,17 @@ class Mixed:
             value = (items.x if isinstance(p.atom, Reals) else items.codes)[:, p.columns].reshape(len(items), *p.atom.shape)
             made[p.name] = Batch(value, items.bits[:, p.bit] if p.bit >= 0 else None)
         return Batch(made) if isinstance(self.space, Row) else made[""]
+
+
+def scales(layout: Mixed, chunks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """Centre and spread of every number over the items where it is there; 1 is the spread of one that hardly varies."""
+    n, one, two, center = (torch.zeros(layout.width, dtype=torch.float64) for _ in range(4))
+    for chunk in chunks:
+        items = layout.split(chunk)
+        if not bool(n.any()):
+            center = (items.x * items.x_there).sum(0) / items.x_there.sum(0).clamp_min(1)
+        gap = (items.x - center) * items.x_there
+        n, one, two = n + items.x_there.sum(0), one + gap.sum(0), two + gap.square().sum(0)
+    mean = one / n.clamp_min(1)
+    spread = (two / n.clamp_min(1) - mean.square()).clamp_min(0).sqrt()
+    return center + mean, spread.where(spread > 1e-12 * (1 + center.abs()), torch.tensor(1.0).double())

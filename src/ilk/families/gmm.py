@@ -1,7 +1,7 @@
 """Gaussian mixture: soft clusters of rows or arrays, exact likelihood, exact conditioning, missing values welcome."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import log
@@ -15,9 +15,9 @@ from torch.nn.functional import embedding_bag
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
-from ilk.families._em import Climb, climb, total
+from ilk.families._em import CHUNK, Climb, climb, prepared, total
 from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
-from ilk.families._mixed import Items, Mixed
+from ilk.families._mixed import Items, Mixed, scales
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -25,7 +25,7 @@ from ilk.run import Run
 from ilk.space import Space
 from ilk.store import State
 
-CHUNK, SELECT, PREPARED = 1 << 16, 20_000, 1 << 30
+SELECT = 20_000
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -49,16 +49,6 @@ class Law:
             bits = items.bits.double().T
             out += self.log_there @ bits + self.log_gone @ (1 - bits)
         return out
-
-
-@dataclass(frozen=True)
-class Anew:
-    """An iterable that is made again each time."""
-
-    make: Callable[[], Iterator[Items]]
-
-    def __iter__(self) -> Iterator[Items]:
-        return self.make()
 
 
 class GaussianMixture(Distribution["GMM"]):
@@ -95,17 +85,7 @@ class GaussianMixture(Distribution["GMM"]):
 
     def standardise(self, data: Source) -> None:
         """Centre and scale of every number, from all items."""
-        d = self.layout.width
-        n, one, two = (torch.zeros(d, dtype=torch.float64) for _ in range(3))
-        for chunk in data.chunks(CHUNK):
-            items = self.layout.split(chunk)
-            if not bool(n.any()):
-                self.center = (items.x * items.x_there).sum(0) / items.x_there.sum(0).clamp_min(1)
-            gap = (items.x - self.center) * items.x_there
-            n, one, two = n + items.x_there.sum(0), one + gap.sum(0), two + gap.square().sum(0)
-        mean = one / n.clamp_min(1)
-        spread = (two / n.clamp_min(1) - mean.square()).clamp_min(0).sqrt()
-        self.center, self.scale = self.center + mean, spread.where(spread > 1e-12 * (1 + self.center.abs()), torch.tensor(1.0).double())
+        self.center, self.scale = scales(self.layout, data.chunks(CHUNK))
 
     def items(self, batch: Batch) -> Items:
         """A batch as standardised items."""
@@ -114,9 +94,7 @@ class GaussianMixture(Distribution["GMM"]):
 
     def prepared(self, data: Source) -> Iterable[Items]:
         """All items standardised: once for all rounds where they take at most 1 GiB, else anew in each."""
-        if len(data) * (9 * self.layout.width + 9 * len(self.layout.sizes) + self.layout.bits) <= PREPARED:
-            return [self.items(chunk) for chunk in data.chunks(CHUNK)]
-        return Anew(lambda: (self.items(chunk) for chunk in data.chunks(CHUNK)))
+        return prepared(data, 9 * self.layout.width + 9 * len(self.layout.sizes) + self.layout.bits, self.items)
 
     def statistics(self, batch: Batch) -> State:
         """The E-step: expected counts and moments under the law of now. They add up over batches."""
