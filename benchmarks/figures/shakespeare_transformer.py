@@ -26,7 +26,7 @@ def nats(body: Any, text: Text, step: int) -> Tensor:
     out = torch.full((many,), torch.nan, dtype=torch.float64)
     with torch.no_grad():
         for start in range(0, len(rows), 64):
-            found, _, place = body._scored(line, rows.at(slice(start, start + 64)), {})
+            found, _, place = body.scored(line, rows.at(slice(start, start + 64)), {})
             out[place] = found
     if bool(out.isnan().any()):
         raise ValueError(f"{int(out.isnan().sum())} characters were not scored")

@@ -28,7 +28,7 @@ class Told:
     def __init__(self, whole: PixelCnn, context: Known, tables: Mapping[int, Tensor], starts: Tensor) -> None:
         self.whole, self.context, self.tables, self.starts = whole, context, tables, starts
         many = len(starts)
-        told = [(self._said(many), 0.0)] if context or not whole.about or whole.context.sizes is None else whole.labels(many)
+        told = [(self._said(many), 0.0)] if context or not whole.about or whole.context.sizes is None else whole.context.every(many)
         self.log_weight = torch.stack([share + self._weight(said) for said, share in told])
         self.met = Met("exact", float(self.log_weight.flatten().logsumexp(0)) if starts.shape[1] else 0.0)
 

@@ -78,11 +78,9 @@ class Sequences(Neural[F]):
 
     def by_label(self, batch: Batch, first: int, end: bool) -> Tensor:
         """log p(label, item), (labels, B)."""
-        beside = self.beside
-        if beside is None or beside.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        told = [replace(batch, context=beside.labels(torch.full((len(batch),), i))) for i in range(len(beside.share))]
-        return torch.stack([share + self.log_prob_from(b, first, end) for b, share in zip(told, beside.share.double(), strict=True)])
+        if self.beside is None:
+            raise TypeError("nothing is known beside these items")
+        return torch.stack([share + self.log_prob_from(replace(batch, context=said), first, end) for said, share in self.beside.every(len(batch))])
 
     @torch.no_grad()
     def step(self, cache: Standing, token: Tensor | None) -> Tensor:

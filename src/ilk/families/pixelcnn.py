@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source, stack
 from ilk.distribution import Family, How, Neural, Phase, Plan
-from ilk.errors import UsageError
 from ilk.families._pixelcnn_given import Told
 from ilk.given import Evidence
 from ilk.nets._context import Context
@@ -88,14 +87,8 @@ class PixelCnn(Neural["PixelCNN"]):
     def log_prob(self, batch: Batch) -> Tensor:
         """Log mass, (B,) float64; items without labels by the sum over labels, each at its share."""
         if self.about and not batch.context:
-            return torch.stack([self.log_prob(replace(batch, context=said)) + share for said, share in self.labels(len(batch))]).logsumexp(0)
+            return torch.stack([self.log_prob(replace(batch, context=said)) + share for said, share in self.context.every(len(batch))]).logsumexp(0)
         return torch.cat([torch.zeros(0, dtype=torch.float64), *(self.laws(part).double().sum(1) for part in self._parts(batch))])
-
-    def labels(self, n: int) -> list[tuple[dict[str, Batch], float]]:
-        """Every label for n items, and the log of its share."""
-        if self.context.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Pixel by pixel; labels by their shares."""

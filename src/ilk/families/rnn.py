@@ -20,7 +20,7 @@ from ..run import Run
 from ..space import Space
 from ..train.loop import planned, train
 from ._sequence import Sequences, refuses_sequence
-from ._sequence_rows import Line, Packed, held_out, training_rows, whole
+from ._sequence_rows import Line, Packed, Rows, held_out, law_rows, training_rows, whole
 from ._sequence_stand import Parts, Stand
 from ._sequence_streams import Carried, Streams
 
@@ -49,7 +49,7 @@ class Recurred(Sequences["RNN"]):
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Streams through all items; rows of one item each where something is known beside it or it has a weight."""
         batch, crop = whole(data), self.family.crop
-        checked = held_out(valid, self.size, 4 * crop, True)
+        checked = held_out(valid, self._stretches)
         if batch.context or batch.weight is not None:
             if self.beside is not None:
                 self.beside.prepare(batch.context)
@@ -66,6 +66,11 @@ class Recurred(Sequences["RNN"]):
             train(self, source, run, checked)
         finally:
             self.carried = None
+
+    def _stretches(self, batch: Batch) -> tuple[Line, Rows]:
+        """Rows that move by two crops, each after at least two."""
+        line = Line.of(batch, self.size)
+        return line, law_rows(line, 4 * self.family.crop, True)
 
     def phases(self) -> Sequence[Phase]:
         """The negative log-likelihood of tokens."""

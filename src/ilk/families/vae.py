@@ -13,7 +13,6 @@ from torch.nn.functional import softplus
 
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, How, Met, Neural, Phase, Plan, Port
-from ilk.errors import UsageError
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.nets.mlp import MLP
@@ -115,15 +114,10 @@ class Vae(Neural["VAE"]):
         Items without labels are bounded by the sum over labels, each at its share.
         """
         if self.about and not batch.context:
-            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self._labels(len(batch))]
+            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self.context.every(len(batch))]
             return torch.stack(found).logsumexp(0)
         parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
-
-    def _labels(self, n: int) -> list[tuple[dict[str, Batch], float]]:
-        if self.context.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
         x, about = self._standard(batch), self._context(batch)
