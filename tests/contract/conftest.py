@@ -22,8 +22,11 @@ from ilk.families.flow_matching import FlowMatching
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
 from ilk.families.ngram import NGram
+from ilk.families.pixelcnn import PixelCNN
+from ilk.families.rnn import RNN
 from ilk.families.transformer import Transformer
 from ilk.families.vae import VAE
+from ilk.families.wavenet import WaveNet
 from ilk.lift import Same
 from ilk.modalities._tokens import Characters
 from ilk.model import Model
@@ -39,7 +42,8 @@ torch.set_num_threads(1)
 # Options that keep the contract suite fast; a family that is not named here is checked with its defaults.
 SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
                             "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
-                            "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
+                            "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20), "rnn": RNN(layers=1, width=16, crop=8),
+                            "pixelcnn": PixelCNN(layers=2, width=8), "wavenet": WaveNet(layers=3, width=8, skip=8),
                             "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import Family, How, Met, Neural
-from ilk.errors import UsageError
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.rng import Rng
@@ -37,15 +36,10 @@ class Bounded(Neural[F]):
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
         """A lower bound in nats, (B,). Items without labels are bounded by the sum over labels, each at its share."""
         if self.about and not batch.context:
-            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self._labels(len(batch))]
+            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self.context.every(len(batch))]
             return torch.stack(found).logsumexp(0)
         parts = [self.bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
-
-    def _labels(self, n: int) -> list[tuple[dict[str, Batch], float]]:
-        if self.context.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def told(self, context: Mapping[str, Batch]) -> Tensor | None:
         """The context as vectors; None for a model that learned without."""

@@ -83,34 +83,36 @@ class Sequences(Neural[F]):
 
     def by_label(self, batch: Batch, first: int, end: bool) -> Tensor:
         """log p(label, item), (labels, B)."""
-        beside = self.beside
-        if beside is None or beside.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        told = [replace(batch, context=beside.labels(torch.full((len(batch),), i))) for i in range(len(beside.share))]
-        return torch.stack([share + self.log_prob_from(b, first, end) for b, share in zip(told, beside.share.double(), strict=True)])
+        if self.beside is None:
+            raise TypeError("nothing is known beside these items")
+        return torch.stack([share + self.log_prob_from(replace(batch, context=said), first, end) for said, share in self.beside.every(len(batch))])
 
     @torch.no_grad()
     def step(self, cache: Standing, token: Tensor | None) -> Tensor:
         """Log weights of the next token, (B, size + 1), after taking one in; the end is certain once there are `at_most`."""
         if token is not None:
             cache.push(token)
-        law = self._goes_on(cache.law)
+        law = self.goes_on(cache.law)
         if not cache.stopped and cache.longest < self.at_most:
             return law
         done = cache.ended | (cache.length >= self.at_most)
         only = torch.full((self.size + 1,), -torch.inf).index_fill(0, torch.tensor(self.size), 0.0)
         return only.where(done[:, None], law)
 
-    def scored(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """-log p of every target that is one (not -1), 0 elsewhere; the end of items of one length is none."""
-        asked = targets.masked_fill(targets == self.size, -1) if self.fixed else targets
-        return cross_entropy(self._goes_on(logits).flatten(0, -2), asked.flatten(), ignore_index=-1, reduction="none").view(targets.shape)
+    def cost(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """-log p of every target that is one, 0 elsewhere, (B, T)."""
+        return cross_entropy(self.goes_on(logits).flatten(0, -2), self.asked(targets).flatten(), ignore_index=-1, reduction="none").view(targets.shape)
 
-    def _goes_on(self, logits: Tensor) -> Tensor:
-        """Nobody ends by choice where all items have one length."""
+    def asked(self, targets: Tensor) -> Tensor:
+        """Targets, -1 where there is none: the end of items of one length is none."""
+        return targets.masked_fill(targets == self.size, -1) if self.fixed else targets
+
+    def goes_on(self, logits: Tensor) -> Tensor:
+        """Log weights (..., size + 1) of tokens and the end: nobody ends by choice where all items have one length."""
         if not self.fixed:
             return logits
-        return logits.masked_fill(torch.arange(self.size + 1, device=logits.device) == self.size, -torch.inf)
+        last = logits.shape[-1] - 1
+        return logits.masked_fill(torch.arange(last + 1, device=logits.device) == last, -torch.inf)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Token by token until all have ended; labels by their shares."""

@@ -1,7 +1,7 @@
 """Items of tokens as rows for a network: whole short items packed, windows of long ones, and which tokens each row is to predict."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,27 +17,33 @@ PHASES, CHECKED = 16, 256  # how many offsets the training windows of a long ite
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """All items end to end, each after the token `end`, which also stands after the last: what follows a place is its target."""
+    """All items end to end, each after `lead` tokens `end`, which also stands after the last: what follows a place is its target."""
 
     tokens: Tensor
     begins: Whole
     end: int
+    lead: int = 1
 
     @classmethod
-    def of(cls, batch: Batch, end: int) -> Line:
+    def of(cls, batch: Batch, end: int, lead: int = 1) -> Line:
         """The line of a batch of items."""
-        length = batch.lengths.numpy()
-        begins = (length + 1).cumsum() - length - 1
-        tokens = torch.full((int((length + 1).sum()) + 1,), end, dtype=torch.int32)
-        inside = torch.ones(len(tokens), dtype=torch.bool)
-        inside[torch.from_numpy(begins)] = inside[-1] = False
-        tokens[inside] = batch.elements.tensor.int()
-        return cls(tokens, begins, end)
+        wide = batch.lengths.numpy() + lead
+        begins = wide.cumsum() - wide
+        tokens = torch.full((int(wide.sum()) + 1,), end, dtype=torch.int32)
+        row, place = batch.rows()
+        tokens[torch.from_numpy(begins)[row] + lead + place] = batch.elements.tensor.int()
+        return cls(tokens, begins, end, lead)
 
     @property
     def targets(self) -> Whole:
         """How many tokens of each item are predicted, its end included."""
-        return np.diff(self.begins, append=len(self.tokens) - 1)
+        return np.diff(self.begins, append=len(self.tokens) - 1) - self.lead + 1
+
+    def owner(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The item of some places of the line, and which target of it follows each."""
+        begins = torch.from_numpy(self.begins)
+        item = torch.searchsorted(begins, places, right=True) - 1
+        return item, places - begins[item] - self.lead + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,15 @@ def training_rows(line: Line, context: int, alone: bool) -> tuple[Rows, int]:
     cut = Rows(line.begins[item] + first, np.zeros_like(first), np.minimum(start + context, targets[item]) - first)
     whole = _packed(line, context, alone)
     return _joined(whole.at(np.arange(len(whole)).repeat(often if len(long) else 1)), cut), often if len(long) else 1
+
+
+def cut_rows(line: Line, length: int) -> Rows:
+    """Every target once, at most `length` to a row, each row after `lead` - 1 tokens that are only read."""
+    many = -(-line.targets // length)
+    item = np.arange(len(many)).repeat(many)
+    first = (np.arange(many.sum()) - (many.cumsum() - many).repeat(many)) * length
+    seen = line.lead - 1
+    return Rows(line.begins[item] + first, np.full(len(item), seen), seen + np.minimum(length, line.targets[item] - first))
 
 
 def _packed(line: Line, context: int, alone: bool) -> Rows:
@@ -149,12 +164,11 @@ def whole(data: Source) -> Batch:
     return stack(list(data.chunks(4096))) if batch is None else batch
 
 
-def held_out(data: Source | None, size: int, context: int, alone: bool) -> Packed | None:
+def held_out(data: Source | None, rows_of: Callable[[Batch], tuple[Line, Rows]]) -> Packed | None:
     """Some rows by which held-out items are scored, spread evenly; None if there are no items."""
     if data is None or not len(data):
         return None
     batch = whole(data)
-    line = Line.of(batch, size)
-    rows = law_rows(line, context, alone)
+    line, rows = rows_of(batch)
     some = np.linspace(0, len(rows) - 1, min(CHECKED, len(rows))).astype(np.int64)
     return Packed(line, rows.at(some), batch.context)

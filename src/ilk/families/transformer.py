@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated
 
-import numpy as np
 import torch
 from annotated_types import Interval
 from torch import Tensor
@@ -14,19 +13,19 @@ from torch import Tensor
 from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
 from ..nets._decoder import Decoder, Shape, gram_places
-from ..rng import Rng
 from ..run import Run
 from ..space import Space
 from ..train.loop import train
-from ._sequence import Known, Sequences, refuses_sequence
-from ._sequence_rows import Line, Packed, Rows, held_out, law_rows, training_rows, whole
+from ._sequence import Known, refuses_sequence
+from ._sequence_rows import Line, Packed, Rows, law_rows, training_rows, whole
+from ._sequence_windows import Windowed
 from ._transformer_cache import Stand
 from ._transformer_prefix import Prefix
 
-TOKENS, SCORED = 3072, 64  # tokens of a training batch, rows scored at once
+TOKENS = 3072  # of a training batch
 
 
-class Transformed(Sequences["Transformer"]):
+class Transformed(Windowed["Transformer"]):
     """Next tokens by a decoder.
 
     What a token depends on is a window: of the first `context` tokens (the end included), all before them; from then on it
@@ -49,14 +48,19 @@ class Transformed(Sequences["Transformer"]):
             self.beside.prepare(batch.context)
         line, context = Line.of(batch, self.size), self.family.context
         rows, self.often = training_rows(line, context, self._alone(batch))
-        train(self, Packed(line, rows, batch.context, batch.weight), run, held_out(valid, self.size, context, bool(batch.context)))
+        train(self, Packed(line, rows, batch.context, batch.weight), run, self.held_out(valid))
+
+    def rows(self, batch: Batch) -> tuple[Line, Rows]:
+        """Windows that move by half a context."""
+        line = Line.of(batch, self.size)
+        return line, law_rows(line, self.family.context, self._alone(batch))
 
     def _alone(self, batch: Batch) -> bool:
         return bool(batch.context) or batch.weight is not None
 
     def phases(self) -> Sequence[Phase]:
         """The negative log-likelihood of tokens."""
-        return [Phase("transformer", self.parameters, self._loss, matrices=lambda: [p for p in self.net.layers.parameters() if p.ndim == 2])]
+        return [Phase("transformer", self.parameters, self.loss, matrices=lambda: [p for p in self.net.layers.parameters() if p.ndim == 2])]
 
     def plan(self, items: int) -> Plan:
         """So many passes over the rows, in batches of about 3,000 tokens."""
@@ -65,26 +69,14 @@ class Transformed(Sequences["Transformer"]):
         steps = int(min(max(200, self.family.epochs * ceil(rows / batch)), 100_000))
         return Plan(steps=steps, batch=batch, rate=3e-3, weight_decay=0.01, evaluate_every=max(50, steps // 12), low_precision=True)
 
-    def _loss(self, batch: Batch, rng: Rng) -> Tensor:
-        """Nats of each row over the mean number of its targets, (B,): its mean is that of a token."""
-        inputs, targets = batch.tensor.unbind(1)
-        nats = self._nats(inputs, targets, batch.context)
-        return nats.sum(1) / (targets >= 0).sum(1).float().mean().clamp_min(1)
-
-    def validate(self, batch: Batch, rng: Rng) -> Tensor:
-        """Nats per token, as in training."""
-        parts = [batch.cut(i, i + SCORED) for i in range(0, len(batch), SCORED)]
-        nats = torch.cat([self._nats(part.tensor[:, 0], part.tensor[:, 1], part.context).sum(1) for part in parts])
-        return nats / (batch.tensor[:, 1] >= 0).sum(1).float().mean().clamp_min(1)
-
-    def _nats(self, inputs: Tensor, targets: Tensor, context: Known) -> Tensor:
+    def nats(self, inputs: Tensor, targets: Tensor, context: Known) -> Tensor:
         """-log p of every target that is one, 0 elsewhere, (B, T)."""
         before = gram_places(inputs, self.net.shape) if self.family.ngrams else None
         h = self.net.embedded(inputs, before)
         if self.beside is not None:
             h = torch.cat([self.beside(context).to(h.dtype), h], 1)
         h = self.net(h, self._mask(inputs, h.dtype))[:, -inputs.shape[1]:]
-        return self.scored(self.net.logits(h), targets)
+        return self.cost(self.net.logits(h), targets)
 
     def _mask(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
         """What is added to scores: -inf for what comes later, and for other items where a row holds several."""
@@ -95,27 +87,6 @@ class Transformed(Sequences["Transformer"]):
             item = (inputs == self.size).cumsum(1)
             seen = (seen & (item[:, :, None] == item[:, None]))[:, None, None]
         return torch.zeros(seen.shape, dtype=dtype, device=inputs.device).masked_fill_(~seen, -torch.inf)
-
-    def told(self, batch: Batch, first: int, end: bool) -> Tensor:
-        """Row by row, each of one window."""
-        line = Line.of(batch, self.size)
-        rows, total = law_rows(line, self.family.context, self._alone(batch)), torch.zeros(len(batch), dtype=torch.float64)
-        last = torch.from_numpy(line.targets) - 1
-        for start in range(0, len(rows), SCORED):
-            nats, item, place = self._scored(line, rows.at(slice(start, start + SCORED)), batch.context)
-            asked = (place >= first) & (place < self.at_most) & (end | (place < last[item]))
-            total.index_add_(0, item[asked], -nats[asked])
-        return total
-
-    def _scored(self, line: Line, rows: Rows, context: Known) -> tuple[Tensor, Tensor, Tensor]:
-        """Of every target of some rows: -log p, its item, and its place there."""
-        inputs, targets, at = rows.read(line)
-        own = torch.from_numpy(np.searchsorted(line.begins, rows.begin, side="right") - 1)
-        nats = self._nats(inputs, targets, {k: b.take(own) for k, b in context.items()})
-        real = targets >= 0
-        begins = torch.from_numpy(line.begins)
-        item = torch.searchsorted(begins, at[real], right=True) - 1
-        return nats[real].double(), item, at[real] - begins[item]
 
     def begin(self, prompt: Batch) -> Stand:
         """Where sequences that begin so stand; those of a model with a context need theirs."""

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, How, Met, Phase
-from ilk.errors import UsageError
 from ilk.families._autoencoding import Autoencoding, shape_of
 from ilk.families._likelihoods import Bernoulli, Categorical, DiscretisedLogistic, Gaussian, Likelihood, Variance
 from ilk.families._vae_units import Units, collapsed, divergence
@@ -126,15 +125,10 @@ class Vae(Autoencoding["VAE"]):
         Items without labels are bounded by the sum over labels, each at its share.
         """
         if self.about and not batch.context:
-            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self._labels(len(batch))]
+            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self.context.every(len(batch))]
             return torch.stack(found).logsumexp(0)
         parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
-
-    def _labels(self, n: int) -> list[tuple[dict[str, Batch], float]]:
-        if self.context.sizes is None:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        return [(self.context.labels(torch.full((n,), i)), share) for i, share in enumerate(self.context.share.tolist())]
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
         posterior, weights = self.posterior(batch), []

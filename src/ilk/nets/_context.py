@@ -72,6 +72,12 @@ class Context(nn.Module):
             found[name] = Batch(value.clamp_max(many - 1), value < many) if isinstance(space, Maybe) else Batch(value)
         return dict(reversed(found.items()))
 
+    def every(self, n: int) -> list[tuple[dict[str, Batch], float]]:
+        """Each joint label as the context of n items, with the log of its share; UsageError where there is more than labels to know."""
+        if self.sizes is None:
+            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
+        return [(self.labels(torch.full((n,), i)), share) for i, share in enumerate(self.share.double().tolist())]
+
     def _place(self, few: Mapping[str, Batch]) -> Tensor:
         place = torch.zeros(len(next(iter(few.values()))), dtype=torch.long)
         for size, name in zip(self.sizes or (), self.about, strict=True):
