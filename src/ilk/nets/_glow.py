@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d
 
 from ilk.nets._bijections import Composed, Mapped
 from ilk.nets._monotone import Monotone
@@ -136,33 +136,45 @@ class Glow(nn.Module):
 
     def forward(self, x: Tensor, about: Tensor | None = None, level: int = 0) -> Mapped:
         """Pictures to noise of the same shape, from a level on."""
-        x, volume = self.levels[level](pixel_unshuffle(x, 2), about)
+        x, volume = self.levels[level](_folded(x), about)
         if level + 1 < len(self.levels):
             done, rest = _halves(x)
             rest, more = self.forward(rest, about, level + 1)
             x, volume = torch.cat([done, rest], 1), volume + more
-        return pixel_shuffle(x, 2), volume
+        return _spread(x), volume
 
     def inverse(self, z: Tensor, about: Tensor | None = None, level: int = 0) -> Mapped:
         """Noise to pictures."""
-        z, more = pixel_unshuffle(z, 2), z.new_zeros(len(z))
+        z, more = _folded(z), z.new_zeros(len(z))
         if level + 1 < len(self.levels):
             done, rest = _halves(z)
             rest, more = self.inverse(rest, about, level + 1)
             z = torch.cat([done, rest], 1)
         x, volume = self.levels[level].inverse(z, about)
-        return pixel_shuffle(x, 2), volume + more
+        return _spread(x), volume + more
 
     def prepare(self, x: Tensor, about: Tensor | None) -> None:
         """Every activation starts normalised, by at most 256 pictures (Salimans & Kingma 2016)."""
         x, about = x[:256], None if about is None else about[:256]
         for level in self.levels:
-            x = _halves(level.prepare(pixel_unshuffle(x, 2), about))[1]
+            x = _halves(level.prepare(_folded(x), about))[1]
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
     """Channels that are done, and those that go on."""
     return x[:, :x.shape[1] // 2], x[:, x.shape[1] // 2:]
+
+
+def _folded(x: Tensor) -> Tensor:
+    """2 x 2 pixels as channels of one; torch's own function leaves a batch of none as it is."""
+    b, c, h, w = x.shape
+    return x.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(b, 4 * c, h // 2, w // 2)
+
+
+def _spread(x: Tensor) -> Tensor:
+    """Back."""
+    b, c, h, w = x.shape
+    return x.reshape(b, c // 4, 2, 2, h, w).permute(0, 1, 4, 2, 5, 3).reshape(b, c // 4, 2 * h, 2 * w)
 
 
 def _pixels(x: Tensor) -> int:

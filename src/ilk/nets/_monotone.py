@@ -2,15 +2,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 LIMIT = 4.0      # the most that an affine function scales by is e to this
-LEAST = 1e-4     # of the whole: the narrowest and lowest that a bin gets
+LEAST = 1e-4     # of the largest that a bin can be: the least
 FREE = 2.0       # the slope at a knot is at most e to this times the harmonic mean of those of the bins beside it
 TINY = 1e-30
+
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Side(NamedTuple):
+    """A bin along one axis, and the sum of all sizes there."""
+
+    whole: Tensor
+    start: Tensor
+    size: Tensor
 
 
 class Monotone(Protocol):
@@ -18,8 +29,8 @@ class Monotone(Protocol):
 
     @property
     def many(self) -> int: ...
-    def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]: ...
-    def inverse(self, y: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]: ...
+    def forward(self, x: Tensor, theta: Tensor) -> Pair: ...
+    def inverse(self, y: Tensor, theta: Tensor) -> Pair: ...
 
 
 @dataclass(frozen=True)
@@ -28,12 +39,12 @@ class Affine:
 
     many: int = 2
 
-    def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, theta: Tensor) -> Pair:
         """Scaled and shifted."""
         s = LIMIT * torch.tanh(theta[..., 0] / LIMIT)
         return torch.addcmul(theta[..., 1], x, s.exp()), s
 
-    def inverse(self, y: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, y: Tensor, theta: Tensor) -> Pair:
         """Shifted and scaled back."""
         s = LIMIT * torch.tanh(theta[..., 0] / LIMIT)
         return (y - theta[..., 1]) * (-s).exp(), -s
@@ -55,51 +66,75 @@ class Spline:
         """Widths, heights, and slopes at the knots."""
         return 3 * self.bins + 1
 
-    def forward(self, x: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, theta: Tensor) -> Pair:
         """Values and log slopes."""
         inside = x.clamp(-self.bound, self.bound)
-        u = (inside + self.bound) / (2 * self.bound)
-        left, size, d0, d1 = self._bin(u, theta, 0)
-        slope, part = size[..., 1] / size[..., 0], (u - left[..., 0]) / size[..., 0]
-        mixed, log_slope = _mixed(part, slope, d0, d1)
-        y = (left[..., 1] + size[..., 1] * mixed) * (2 * self.bound) - self.bound
+        wide, high, steep, r0, r1 = self._bin(inside / (2 * self.bound) + 0.5, theta, 0)
+        part = (wide.whole * (inside / (2 * self.bound) + 0.5) - wide.start) / wide.size
+        up, log_slope = _curve(part, r0, r1, steep)
+        y = torch.addcmul(high.start, high.size, up) / high.whole * (2 * self.bound) - self.bound
         return torch.addcmul(y, x - inside, log_slope.exp()), log_slope
 
-    def inverse(self, y: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(self, y: Tensor, theta: Tensor) -> Pair:
         """The root of the quadratic, in whichever of its two forms loses no digits."""
         inside = y.clamp(-self.bound, self.bound)
-        v = (inside + self.bound) / (2 * self.bound)
-        left, size, d0, d1 = self._bin(v, theta, 1)
-        slope, up = size[..., 1] / size[..., 0], ((v - left[..., 1]) / size[..., 1]).clamp(0, 1)
-        bend = up * (d0 + d1 - 2 * slope)
-        a, b, c = slope - d0 + bend, d0 - bend, slope * up
-        root = torch.addcmul(b * b, a, c, value=4).clamp_min(TINY).sqrt()
-        part = (2 * c).where(b >= 0, root - b) / (b + root).where(b >= 0, 2 * a)
-        _, log_slope = _mixed(part, slope, d0, d1)
-        x = (left[..., 0] + size[..., 0] * part) * (2 * self.bound) - self.bound
+        wide, high, steep, r0, r1 = self._bin(inside / (2 * self.bound) + 0.5, theta, 1)
+        up = ((high.whole * (inside / (2 * self.bound) + 0.5) - high.start) / high.size).clamp(0, 1)
+        bend = up * (r0 + r1 - 2)
+        a, b = 1 - r0 + bend, r0 - bend
+        root = torch.addcmul(b * b, a, up, value=4).clamp_min(TINY).sqrt()
+        part = (2 * up).where(b >= 0, root - b) / (b + root).where(b >= 0, 2 * a)
+        _, log_slope = _curve(part, r0, r1, steep)
+        x = torch.addcmul(wide.start, wide.size, part) / wide.whole * (2 * self.bound) - self.bound
         return torch.addcmul(x, y - inside, (-log_slope).exp()), -log_slope
 
-    def _bin(self, u: Tensor, theta: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Lower left corner and size of the bin that u lies in, (..., 2) each, and the slopes at its ends."""
-        k = self.bins
-        share = theta[..., :2 * k].unflatten(-1, (2, k)).softmax(-1) * (1 - k * LEAST) + LEAST
-        ends = share.cumsum(-1)
-        place = (u[..., None] >= ends[..., axis, :-1]).sum(-1, keepdim=True)
-        near = torch.cat([place, place - 1, place + 1], -1).clamp(0, k - 1)
-        sizes = share.gather(-1, near[..., None, :].expand(*place.shape[:-1], 2, 3))
-        end, size = ends.gather(-1, place[..., None].expand(*place.shape[:-1], 2, 1))[..., 0], sizes[..., 0]
-        slopes = sizes[..., 1, :] / sizes[..., 0, :]
-        here, beside = slopes[..., :1], slopes[..., 1:]
-        free = theta[..., 2 * k:].gather(-1, torch.cat([place, place + 1], -1))
-        knots = (FREE * torch.tanh(free / FREE)).exp() * (2 * here * beside / (here + beside))
-        return end - size, size, knots[..., 0], knots[..., 1]
+    def _bin(self, u: Tensor, theta: Tensor, axis: int) -> tuple[Side, Side, Tensor, Tensor, Tensor]:
+        """The bin that u lies in, along both axes; how steep it is, and in units of that the slopes at its ends."""
+        place, whole, start, sizes = Bins.apply(u, theta[..., :2 * self.bins], axis)  # type: ignore[no-untyped-call]
+        free = theta[..., 2 * self.bins:].gather(-1, torch.stack([place, place + 1], -1))
+        steep = sizes[..., 1, :] / sizes[..., 0, :]
+        here, beside = steep[..., :1], steep[..., 1:]
+        ends = (FREE * torch.tanh(free / FREE)).exp() * (2 * beside / (here + beside))
+        wide, high = (Side(*three) for three in zip(whole.unbind(-1), start.unbind(-1), sizes[..., 0].unbind(-1), strict=True))
+        return wide, high, here[..., 0] * wide.whole / high.whole, ends[..., 0], ends[..., 1]
 
 
-def _mixed(part: Tensor, slope: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
+class Bins(torch.autograd.Function):
+    """Of the bin that u falls into along an axis: its place; the sum of all sizes, what lies before it, and the sizes of it and its
+    neighbours, along both axes. Written out with its gradient, since most of a spline's time is spent here."""
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, theta: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # type: ignore[override]
+        """theta (..., 2 bins): sizes are its logistic function."""
+        k = theta.shape[-1] // 2
+        curve = theta.unflatten(-1, (2, k)).sigmoid()
+        each = curve + LEAST
+        ends = each @ torch.ones(k, k, dtype=u.dtype, device=u.device).triu()
+        total = ends[..., -1]
+        place = ((u * total[..., axis])[..., None] >= ends[..., axis, :-1]).sum(-1)
+        here = place[..., None, None].expand(*place.shape, 2, 1)
+        near = torch.cat([here, (here - 1).clamp_min(0), (here + 1).clamp_max(k - 1)], -1)
+        sizes = each.gather(-1, near)
+        start = ends.gather(-1, here)[..., 0] - sizes[..., 0]
+        ctx.save_for_backward(curve, near)
+        ctx.mark_non_differentiable(place)
+        return place, total, start, sizes
+
+    @staticmethod
+    def backward(ctx: Any, _: Any, total: Tensor, start: Tensor, sizes: Tensor) -> tuple[None, Tensor, None]:  # type: ignore[override]
+        """Sizes before the bin move its start, all move the sum."""
+        curve, near = ctx.saved_tensors
+        k = curve.shape[-1]
+        before = torch.arange(k, device=curve.device) < near[..., :1]
+        found = torch.where(before, (total + start)[..., None], total[..., None]).scatter_add_(-1, near, sizes)
+        return None, (found * curve * (1 - curve)).flatten(-2), None
+
+
+def _curve(part: Tensor, r0: Tensor, r1: Tensor, slope: Tensor) -> Pair:
     """How far up its bin the curve is at a part of its width, and the log of its slope there."""
     rest = 1 - part
     both = part * rest
-    below = torch.addcmul(slope, d0 + d1 - 2 * slope, both)
-    up = part * torch.addcmul(d0 * rest, slope, part) / below
-    rise = d1 * part.square() + 2 * slope * both + d0 * rest.square()
-    return up, torch.log(rise * (slope / below).square())
+    below = torch.addcmul(torch.ones((), dtype=part.dtype, device=part.device), r0 + r1 - 2, both)
+    near, far = r0 * rest, torch.addcmul(both, r1, part * part)
+    up = part * (near + part) / below
+    return up, torch.log(slope * torch.addcmul(far + both, near, rest) / below.square())
