@@ -18,6 +18,7 @@ from ilk.dataset import split_dataset
 from ilk.distribution import Family
 from ilk.families.chain import Chain
 from ilk.families.diffusion import Diffusion
+from ilk.families.flow import Flow
 from ilk.families.flow_matching import FlowMatching
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
@@ -40,7 +41,7 @@ torch.set_num_threads(1)
 SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
                             "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
                             "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
-                            "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
+                            "flow": Flow(layers=2, width=16, bins=4), "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
 
 
 def recipe(name: str) -> Family:
