@@ -10,6 +10,7 @@ from torch import Tensor
 LIMIT = 4.0      # the most that an affine function scales by is e to this
 LEAST = 1e-4     # of the largest that a bin can be: the least
 FREE = 2.0       # the slope at a knot is at most e to this times the harmonic mean of those of the bins beside it
+FLAT = 0.1       # beyond the bound the slope is from this to 1, so that what lies far out stays where it can be
 TINY = 1e-30
 
 
@@ -54,8 +55,8 @@ class Affine:
 class Spline:
     """A rational-quadratic spline of so many bins from -bound to bound onto the same (Durkan et al. 2019, equations 4 to 8).
 
-    The slope at each knot is free, at the outer two as well: beyond them the function goes on straight. It is learned in
-    units of what the bins beside it rise by, so that no bin has a flat middle and the inverse loses few digits.
+    The slope at each knot is learned in units of what the bins beside it rise by, so that no bin has a flat middle and the
+    inverse loses few digits. Beyond the outer knots the function goes on straight, with a slope of at most 1.
     """
 
     bins: int
@@ -70,7 +71,7 @@ class Spline:
         """Values and log slopes."""
         inside = x.clamp(-self.bound, self.bound)
         wide, high, steep, r0, r1 = self._bin(inside / (2 * self.bound) + 0.5, theta, 0)
-        part = (wide.whole * (inside / (2 * self.bound) + 0.5) - wide.start) / wide.size
+        part = ((wide.whole * (inside / (2 * self.bound) + 0.5) - wide.start) / wide.size).clamp(0, 1)
         up, log_slope = _curve(part, r0, r1, steep)
         y = torch.addcmul(high.start, high.size, up) / high.whole * (2 * self.bound) - self.bound
         return torch.addcmul(y, x - inside, log_slope.exp()), log_slope
@@ -96,7 +97,10 @@ class Spline:
         here, beside = steep[..., :1], steep[..., 1:]
         ends = (FREE * torch.tanh(free / FREE)).exp() * (2 * beside / (here + beside))
         wide, high = (Side(*three) for three in zip(whole.unbind(-1), start.unbind(-1), sizes[..., 0].unbind(-1), strict=True))
-        return wide, high, here[..., 0] * wide.whole / high.whole, ends[..., 0], ends[..., 1]
+        slope = here * (wide.whole / high.whole)[..., None]
+        outer = torch.stack([place == 0, place == self.bins - 1], -1)
+        ends = ((ends * slope).clamp(FLAT, 1) / slope).where(outer, ends)
+        return wide, high, slope[..., 0], ends[..., 0], ends[..., 1]
 
 
 class Bins(torch.autograd.Function):
