@@ -18,6 +18,7 @@ from ilk.dataset import split_dataset
 from ilk.distribution import Family
 from ilk.families.chain import Chain
 from ilk.families.diffusion import Diffusion
+from ilk.families.flow import Flow
 from ilk.families.flow_matching import FlowMatching
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
@@ -44,6 +45,7 @@ SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, ord
                             "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
                             "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20), "rnn": RNN(layers=1, width=16, crop=8),
                             "pixelcnn": PixelCNN(layers=2, width=8), "wavenet": WaveNet(layers=3, width=8, skip=8),
+                            "flow": Flow(layers=2, width=16, bins=4), "latent": Latent(code=VAE(codes=2, net=MLP(width=16)), prior=GMM(components=2)),
                             "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
 
 

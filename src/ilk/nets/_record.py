@@ -105,7 +105,7 @@ class Masked(nn.Module):
 
     def effective(self) -> Tensor:
         """The weights that exist."""
-        return self.weight * self.mask
+        return self.weight * self.mask.to(self.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """Affine map through the mask."""
