@@ -62,13 +62,13 @@ def critics_loss(loss: str, p: Tensor, q: Tensor, s: Tensor) -> Tensor:
 def best(loss: str, p: Tensor, q: Tensor, closed: Tensor) -> float:
     """The critic's loss at a score in closed form, which no score near it, and no random one, improves."""
     value = float(critics_loss(loss, p, q, closed))
-    for k in range(200):
+    for k in range(40):
         other = closed + Rng(k).normal(len(p)) * 10.0 ** -(k % 5)
         assert float(critics_loss(loss, p, q, other)) >= value - 1e-12
     return value
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10**6), st.booleans())
 def test_the_value_of_the_game_is_the_jensen_shannon_divergence(k: int, seed: int, zeros: bool) -> None:
     """Identity 25: D* = p/(p+q), and V = -log 4 + 2 JSD(p || q), the loss being -V."""
@@ -84,7 +84,7 @@ def test_the_value_of_the_game_is_the_jensen_shannon_divergence(k: int, seed: in
     assert bool((slope[inside].abs() < 1e-10).all())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10**6), st.booleans())
 def test_least_squares_leaves_pearsons_chi_square(k: int, seed: int, zeros: bool) -> None:
     """With targets -1, 1 and 0 the optimum is (p - q) / (p + q). The squares that the generator lowers sum to chi2(p + q || 2 q) / 2.
@@ -99,7 +99,7 @@ def test_least_squares_leaves_pearsons_chi_square(k: int, seed: int, zeros: bool
     assert float(((p + q) * fool).sum()) == pytest.approx(float(chi / 2), abs=1e-10)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10**6), st.booleans())
 def test_hinge_leaves_the_total_variation(k: int, seed: int, zeros: bool) -> None:
     """The optimum is the sign of p - q, the critic's loss there 2 (1 - TV), and the generator lowers 2 TV - what is constant for it."""
@@ -188,12 +188,12 @@ def test_a_penalty_on_some_items_has_the_mean_of_all() -> None:
         assert body.critic_loss(batch, Rng(0)).shape == (10,)
 
 
-@pytest.mark.parametrize(("net", "shape"), [(SMALL, (6,)), (DCGAN(width=8), (2, 12, 8)), (ResNet(width=8), (1, 9, 8))])
-def test_spectral_norms_are_one(net: Any, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("net", "shape", "steps"), [(SMALL, (6,), 400), (DCGAN(width=8), (2, 12, 8), 100), (ResNet(width=8), (1, 9, 8), 100)])
+def test_spectral_norms_are_one(net: Any, shape: tuple[int, ...], steps: int) -> None:
     """Identity 26: after enough power steps the largest singular value of every layer is 1, as numpy finds it."""
     with Rng(0).as_global():
         critic = Critic(net, shape, 3, spectral=True)
-        for _ in range(300):
+        for _ in range(steps):
             critic(torch.zeros(1, *shape), torch.zeros(1, 3))
     critic.eval()
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
@@ -297,10 +297,10 @@ def test_copies_of_few_items_are_told() -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 1000), st.sampled_from([1, 2, 20, 200]), st.sampled_from([60, 500, 2500]))
+@given(st.integers(0, 1000), st.sampled_from([1, 2, 20, 200]), st.sampled_from([60, 500, 2000]))
 def test_nothing_is_lost_between_sets_of_one_law(seed: int, d: int, n: int) -> None:
     one, other = (Rng(seed).child(name).normal(n, d) for name in ("one", "other"))
-    assert collapse.lost(one, other) < 0.05 and 0.7 < collapse.closeness(one, other) < 1.4
+    assert collapse.lost(one, other, Rng(0)) < 0.05 and 0.7 < collapse.closeness(one, other) < 1.4
 
 
 @pytest.mark.parametrize("gone", [1, 2, 4])
@@ -310,7 +310,9 @@ def test_what_is_lost_is_the_share_of_the_modes(gone: int) -> None:
 
     def ring(n: int, modes: int, rng: Rng) -> Tensor:
         return centres[rng.child("which").integers(n, modes)] + 0.01 * rng.child("x").normal(n, 2)
-    assert collapse.lost(ring(2500, 8, Rng(0)), ring(2500, 8 - gone, Rng(1))) == pytest.approx(gone / 8, abs=0.03)
+    real = ring(2000, 8, Rng(0))
+    assert collapse.lost(real, ring(2000, 8 - gone, Rng(1)), Rng(2)) == pytest.approx(gone / 8, abs=0.03)
+    assert collapse.lost(real, ring(2000, 8, Rng(1)) + 0.1 * Rng(3).normal(2000, 2), Rng(2)) == 0   # blurred is not lost
 
 
 def test_a_critic_that_teaches_nothing_is_told() -> None:

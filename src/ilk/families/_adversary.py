@@ -24,8 +24,7 @@ from ilk.run import Noted, Run
 from ilk.samplers.truncation import Truncation
 from ilk.space import Reals, Space
 
-LOOK, CHUNK, FEATURES, JUDGED = 20_000, 256, 128, 2500
-SOME = 4   # one item in so many has its slope looked at
+LOOK, CHUNK, FEATURES, JUDGED = 20_000, 256, 128, 2000
 
 
 class Critic(nn.Module):
@@ -118,8 +117,8 @@ class Adversarial(Neural[Any]):
         return loss if f.penalty == "none" else loss + self._penalty(real, made, about, rng.child("penalty"))
 
     def _penalty(self, real: Tensor, made: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
-        """The penalty on some of the items, so much stronger, (B,): its mean is what that on all would have, for a third of the time."""
-        f, some = self.family, -(-len(real) // SOME)
+        """The penalty on some of the items, so much stronger, (B,): its mean is what that on all would have, sooner (Karras et al. 2020, section 4.1)."""
+        f, some = self.family, -(-len(real) // self.family.lazy)
         strength = (STRENGTH[f.penalty] if f.strength is None else f.strength) * len(real) / some
         said = None if about is None else about[:some]
         values = penalty(f.penalty, lambda x: self.critic(x, said), real[:some], made[:some], rng)
@@ -185,7 +184,7 @@ class Adversarial(Neural[Any]):
             real, made, about = self._judged(data, rng)
         flat = [x.flatten(1).double() for x in (real, made)]
         remedy = "more steps, pack=4 or penalty='gradient' may help"
-        if (gone := collapse.lost(*flat)) > collapse.LOST:
+        if (gone := collapse.lost(*flat, rng.child("clusters"))) > collapse.LOST:
             yield f"mode collapse: nothing is made like {gone:.0%} of the training items; {remedy}"
         if (near := collapse.closeness(*flat)) < collapse.NARROW:
             yield f"mode collapse: made items are {near:.2g} times as far from one another as training items are; {remedy}"
@@ -197,7 +196,7 @@ class Adversarial(Neural[Any]):
         with torch.no_grad():
             loss = game.real(self.critic(real, about)).mean() + game.made(self.critic(made, about)).mean()
         nothing = game.real(torch.zeros(1)) + game.made(torch.zeros(1))
-        slope = steepness(lambda x: game.fool(self.critic(x, about)), made).sqrt().median()
+        slope = steepness(lambda x: game.fool(self.critic(x, about)), made).detach().sqrt().median()
         return game.vanishes and float(loss) < collapse.WON * float(nothing) and float(slope) < collapse.FLAT
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
@@ -58,6 +58,7 @@ class GAN(Family):
     """
 
     distribution = Gan
+    lazy: ClassVar[int] = 4   # one item in so many has its slope looked at
     loss: Literal["non_saturating", "wasserstein", "least_squares", "hinge"] = "non_saturating"
     penalty: Literal["none", "gradient", "r1", "dragan"] = "r1"
     strength: Annotated[float, Interval(ge=0, le=10_000)] | None = None
