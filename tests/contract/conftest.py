@@ -19,9 +19,11 @@ from ilk.distribution import Family
 from ilk.families.chain import Chain
 from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
+from ilk.families.gan import GAN
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
 from ilk.families.ngram import NGram
+from ilk.families.stylegan import StyleGAN
 from ilk.families.transformer import Transformer
 from ilk.families.vae import VAE
 from ilk.lift import Same
@@ -30,6 +32,7 @@ from ilk.model import Model
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.run import Run, Steps
+from ilk.space import Reals, Space
 from ilk.testing import SPACES
 from ilk.testing._fitted import Fitted
 from ilk.verbs.fit import fitted as fitted_over
@@ -40,7 +43,10 @@ torch.set_num_threads(1)
 SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
                             "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
                             "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
-                            "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
+                            "chain": Chain(each=VAE(codes=2, net=MLP(width=16))),
+                            "gan": GAN(codes=2, net=MLP(width=32)), "stylegan": StyleGAN(codes=4, depth=2, width=2)}
+# Spaces of families that take none of the standard ones.
+OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}}
 
 
 def recipe(name: str) -> Family:
@@ -50,7 +56,7 @@ def recipe(name: str) -> Family:
 
 @cache
 def fitted(family: str, space: str) -> Fitted:
-    return Fitted.of(recipe(family), SPACES[space])
+    return Fitted.of(recipe(family), {**SPACES, **OWN.get(family, {})}[space])
 
 
 def dice(key: int) -> np.random.Generator:

@@ -20,14 +20,14 @@ from ilk.run import Run
 from ilk.space import Discrete, Space
 from ilk.store import State
 from ilk.testing import CHECKS, SPACES, check_family
-from ilk.testing._fitted import Fitted, taken
+from ilk.testing._fitted import Fitted, lift_of, taken
 from ilk.testing._learning import check_options
 from ilk.testing.family import Check, check_refusals
 
-from .conftest import fitted, recipe
+from .conftest import OWN, fitted, recipe
 
 FAMILIES = registry.names("families")
-CASES = [(family, space, check) for family in FAMILIES for space in taken(recipe(family)) for check in CHECKS]
+CASES = [(family, space, check) for family in FAMILIES for space in (*taken(recipe(family)), *OWN.get(family, {})) for check in CHECKS]
 
 
 def _case(family: str, space: str, check: Check) -> Any:
@@ -47,7 +47,9 @@ def test_options_and_refusals(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_takes_some_standard_space(family: str) -> None:
-    assert taken(recipe(family)), f"{family} takes none of {', '.join(SPACES)}: add a space to ilk.testing"
+    found = {**taken(recipe(family)), **OWN.get(family, {})}
+    assert any(recipe(family).refuses(lift.space) is None for space in found.values() if (lift := lift_of(recipe(family), space))), \
+        f"{family} takes none of {', '.join(SPACES)}: add a space to ilk.testing, or one of its own to OWN"
 
 
 # Checks must be able to fail: a family that is right passes, and each way of being wrong is seen.

@@ -27,7 +27,7 @@ class Gan(Adversarial):
 
     def critic_net(self) -> Net:
         """Both networks are of one recipe."""
-        chosen: Net = self.family.net or (DCGAN() if pictures(self.shape) else MLP(width=256, depth=3))
+        chosen: Net = self.family.net or (DCGAN() if pictures(self.shape) else MLP(width=128, depth=3))
         return chosen
 
     def made(self, n: int, rng: Rng, about: Tensor | None, psi: float = 1.0) -> Tensor:
@@ -39,16 +39,16 @@ class Gan(Adversarial):
 
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged."""
-        batch = int(min(64 if pictures(self.shape) else 256, max(16, items // 16)))
+        batch = int(min(64 if pictures(self.shape) else 128, max(16, items // 16)))
         steps = int(min(max(1500, 100 * items // batch), 6000 if pictures(self.shape) else 20_000))
-        return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=0.0, ema=0.999)
+        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.0, ema=0.999)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GAN(Family):
     """A game of two networks (Goodfellow et al. 2014): a generator of `codes` normal numbers, and a critic that sees `pack` items at a time.
 
-    `penalty` keeps the critic's slope in bounds, times `strength` (by default 10, R1 1); `spectral` keeps every layer's largest singular
+    `penalty` keeps the critic's slope in bounds, times `strength` (by default 10, R1 .05); `spectral` keeps every layer's largest singular
     value at 1 (Miyato et al. 2018). The critic has `turns` turns for each of the generator's. It samples; there is no density.
 
     >>> import torch
@@ -63,9 +63,9 @@ class GAN(Family):
     penalty: Literal["none", "gradient", "r1", "dragan"] = "r1"
     strength: Annotated[float, Interval(ge=0, le=10_000)] | None = None
     spectral: bool = False
-    pack: Annotated[int, Interval(ge=1, le=32)] = 1
+    pack: Annotated[int, Interval(ge=1, le=32)] = 2
     turns: Annotated[int, Interval(ge=1, le=100)] = 1
-    codes: Annotated[int, Interval(ge=1, le=4096)] = 64
+    codes: Annotated[int, Interval(ge=1, le=4096)] = 16
     net: AnyNet = None
 
     @classmethod

@@ -135,7 +135,7 @@ class StyleGAN(Family):
     depth: Annotated[int, Interval(ge=1, le=16)] = 4
     width: Annotated[int, Interval(ge=1, le=4096)] = 16
     mixing: Annotated[float, Interval(ge=0, le=1)] = 0.9
-    strength: Annotated[float, Interval(ge=0, le=10_000)] = 1.0
+    strength: Annotated[float, Interval(ge=0, le=10_000)] = 0.05
     path: Annotated[float, Interval(ge=0, le=10_000)] = 2.0
     lazy: Annotated[int, Interval(ge=1, le=64)] = 8
     pack: Annotated[int, Interval(ge=1, le=32)] = 1
