@@ -130,8 +130,8 @@ class Phase:
     """One optimiser's share of training; the one loop knows nothing else.
 
     `loss` is per example, (B,), so that its mean trains, its values audit and its gradients can be clipped one by one.
-    `matrices` are those of `params` between hidden layers, if they shall learn by Muon instead of AdamW. `before` is told before each
-    step how much of the budget is used, from 0 to 1.
+    `matrices` are those of `params` between hidden layers, if they shall learn by Muon instead of AdamW, whose `betas` are the
+    memory of the mean of gradients and of their squares. `before` is told before each step how much of the budget is used, from 0 to 1.
     """
 
     name: str
@@ -143,6 +143,7 @@ class Phase:
     rows: Literal["independent", "coupled"] = "independent"
     matrices: Callable[[], Iterable[nn.Parameter]] | None = None
     before: Callable[[float], None] | None = None
+    betas: tuple[float, float] = (0.9, 0.99)
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,13 @@ class Denoises(Protocol):
     """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor: ...
+
+
+@runtime_checkable
+class Truncates(Protocol):
+    """Makes items from random codes that may be drawn nearer to their middle: `psi` 1 as learned, 0 nothing but the middle."""
+
+    def truncated(self, n: int, rng: Rng, context: Mapping[str, Batch], psi: float) -> Batch: ...
 
 
 class Cache(Protocol):

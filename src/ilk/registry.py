@@ -17,7 +17,7 @@ from typing import Any
 from .errors import UsageError, nearest
 
 BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modality", "Modality"), "metrics": ("ilk.metric", "Metric"),
-         "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.samplers._contract", "Sampler"), "nets": ("ilk.distribution", "Net"),
+         "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.distribution", "How"), "nets": ("ilk.distribution", "Net"),
          "exporters": ("ilk.exporter", "Exporter")}
 SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler",
             "nets": "network", "exporters": "exporter"}
@@ -67,7 +67,7 @@ def class_name(axis: str, name: str) -> str:
     if name not in _built_in(axis):
         return _installed(axis)[name].attr
     text = (_HOME / axis / f"{name}.py").read_text(encoding="utf-8")
-    found = re.search(rf"^class ([A-Za-z]\w*)\({BASES[axis][1]}\b", text, re.MULTILINE)
+    found = re.search(rf"^class ([A-Za-z]\w*)\((?:{BASES[axis][1]}|Sampler)\b", text, re.MULTILINE)
     return found[1] if found else ""
 
 

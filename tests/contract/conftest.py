@@ -16,24 +16,13 @@ import ilk
 from ilk import registry
 from ilk.dataset import split_dataset
 from ilk.distribution import Family
-from ilk.families.chain import Chain
-from ilk.families.diffusion import Diffusion
-from ilk.families.flow import Flow
-from ilk.families.flow_matching import FlowMatching
-from ilk.families.gmm import GMM
-from ilk.families.made import MADE
-from ilk.families.ngram import NGram
-from ilk.families.pixelcnn import PixelCNN
-from ilk.families.rnn import RNN
-from ilk.families.transformer import Transformer
-from ilk.families.vae import VAE
-from ilk.families.wavenet import WaveNet
 from ilk.lift import Same
 from ilk.modalities._tokens import Characters
 from ilk.model import Model
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.run import Run, Steps
+from ilk.space import Reals, Space
 from ilk.testing import SPACES
 from ilk.testing._fitted import Fitted
 from ilk.verbs.fit import fitted as fitted_over
@@ -41,12 +30,25 @@ from ilk.verbs.fit import fitted as fitted_over
 torch.set_num_threads(1)
 
 # Options that keep the contract suite fast; a family that is not named here is checked with its defaults.
-SMALL: dict[str, Family] = {"gmm": GMM(components=3), "made": MADE(width=32, orders=2), "ngram": NGram(order=3), "vae": VAE(codes=2, net=MLP(width=32)),
-                            "diffusion": Diffusion(net=MLP(width=32)), "flow_matching": FlowMatching(net=MLP(width=32)),
-                            "transformer": Transformer(layers=1, heads=2, width=16, context=3, ngrams=20), "rnn": RNN(layers=1, width=16, crop=8),
-                            "pixelcnn": PixelCNN(layers=2, width=8), "wavenet": WaveNet(layers=3, width=8, skip=8),
-                            "flow": Flow(layers=2, width=16, bins=4), "latent": Latent(code=VAE(codes=2, net=MLP(width=16)), prior=GMM(components=2)),
-                            "chain": Chain(each=VAE(codes=2, net=MLP(width=16)))}
+SMALL: dict[str, Family] = {
+    "gmm": ilk.GMM(components=3),
+    "made": ilk.MADE(width=32, orders=2),
+    "ngram": ilk.NGram(order=3),
+    "vae": ilk.VAE(codes=2, net=MLP(width=32)),
+    "diffusion": ilk.Diffusion(net=MLP(width=32)),
+    "flow_matching": ilk.FlowMatching(net=MLP(width=32)),
+    "transformer": ilk.Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
+    "rnn": ilk.RNN(layers=1, width=16, crop=8),
+    "pixelcnn": ilk.PixelCNN(layers=2, width=8),
+    "wavenet": ilk.WaveNet(layers=3, width=8, skip=8),
+    "flow": ilk.Flow(layers=2, width=16, bins=4),
+    "gan": ilk.GAN(codes=2, net=MLP(width=32)),
+    "stylegan": ilk.StyleGAN(codes=4, depth=2, width=2),
+    "latent": ilk.Latent(code=ilk.VAE(codes=2, net=MLP(width=16)), prior=ilk.GMM(components=2)),
+    "chain": ilk.Chain(each=ilk.VAE(codes=2, net=MLP(width=16))),
+}
+# Spaces of families that take none of the standard ones.
+OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}}
 
 
 def recipe(name: str) -> Family:
@@ -56,7 +58,7 @@ def recipe(name: str) -> Family:
 
 @cache
 def fitted(family: str, space: str) -> Fitted:
-    return Fitted.of(recipe(family), SPACES[space])
+    return Fitted.of(recipe(family), {**SPACES, **OWN.get(family, {})}[space])
 
 
 def dice(key: int) -> np.random.Generator:

@@ -15,6 +15,7 @@ from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How, Met
 from ilk.errors import ModelError
 from ilk.given import Evidence, Weigh
+from ilk.lift import carried
 from ilk.rng import Rng, choose
 from ilk.run import Run
 from ilk.space import Discrete, Space
@@ -24,10 +25,10 @@ from ilk.testing._fitted import Fitted, taken
 from ilk.testing._learning import check_options
 from ilk.testing.family import Check, check_refusals
 
-from .conftest import fitted, recipe
+from .conftest import OWN, fitted, recipe
 
 FAMILIES = registry.names("families")
-CASES = [(family, space, check) for family in FAMILIES for space in taken(recipe(family)) for check in CHECKS]
+CASES = [(family, space, check) for family in FAMILIES for space in (*taken(recipe(family)), *OWN.get(family, {})) for check in CHECKS]
 
 
 def _case(family: str, space: str, check: Check) -> Any:
@@ -47,7 +48,9 @@ def test_options_and_refusals(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_takes_some_standard_space(family: str) -> None:
-    assert taken(recipe(family)), f"{family} takes none of {', '.join(SPACES)}: add a space to ilk.testing"
+    own = OWN.get(family, {}).values()
+    assert taken(recipe(family)) or any(carried(space, recipe(family)) for space in own), \
+        f"{family} takes none of {', '.join(SPACES)}: add a space to ilk.testing, or one of its own to OWN"
 
 
 # Checks must be able to fail: a family that is right passes, and each way of being wrong is seen.

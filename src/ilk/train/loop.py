@@ -97,7 +97,7 @@ class Loop:
         """AdamW for the parameters of a phase, Muon for its hidden matrices."""
         matrices = self._masters(phase.matrices()) if phase.matrices is not None else []
         others = {id(p) for p in matrices}
-        rest = AdamW([p for p in self._masters(phase.params()) if id(p) not in others], self.plan.weight_decay)
+        rest = AdamW([p for p in self._masters(phase.params()) if id(p) not in others], self.plan.weight_decay, phase.betas)
         return [rest, Muon(matrices, self.plan.weight_decay)] if matrices else [rest]
 
     def _masters(self, params: Iterable[nn.Parameter]) -> list[nn.Parameter]:

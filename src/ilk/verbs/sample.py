@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from ilk import registry
-from ilk.distribution import Denoises, How, NextToken
+from ilk.distribution import Denoises, How, NextToken, Truncates
 from ilk.errors import UsageError
 from ilk.memory import enough, held
 from ilk.model import Model
@@ -71,7 +71,7 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
 
 def bound(model: Model, how: How | None) -> How | None:
     """The way of drawing over this model's tokens; UsageError if it does not draw from such a model."""
-    if how is not None and not isinstance(model.body, NextToken | Denoises):
+    if how is not None and not isinstance(model.body, NextToken | Denoises | Truncates):
         raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
     if not isinstance(how, Reads):
         return how

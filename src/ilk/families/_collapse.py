@@ -1,0 +1,35 @@
+"""Whether a generator collapsed, or gets nothing to learn from: what can be told from some real and made items."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ilk.families._mixture_fit import clusters
+from ilk.rng import Rng
+
+CLUSTERS, EACH = 20, 20   # at most, and real items in one on average: few, so that a cluster is a mode and not a part of one, where blurred items are rare
+EMPTY, PAIRED = 0.1, 500  # fewer of the made than this share of the real: none; items whose distances to one another are looked at
+LOST, NARROW = 0.1, 0.1   # of the real items in clusters that are not made, and of the real distance to the next item: less is a collapse
+FLAT, WON = 1e-3, 0.01    # slope at made items in units of the data, and the critic's loss as a share of that of no opinion
+
+
+def lost(real: Tensor, made: Tensor, rng: Rng) -> float:
+    """The share of real items, (n, d) float64, in those of their clusters where next to nothing is made (bins as in Richardson & Weiss 2018)."""
+    near, _ = clusters(real, max(1, min(CLUSTERS, len(real) // EACH)), rng)
+    many = int(near.max()) + 1
+    there = torch.bincount(near, minlength=many).double()
+    centre = real.new_zeros(many, real.shape[1]).index_add_(0, near, real) / there.clamp_min(1)[:, None]
+    there, here = there / len(real), torch.bincount(torch.cdist(made, centre).argmin(1), minlength=many).double() / len(made)
+    return float(there[here < EMPTY * there].sum())
+
+
+def closeness(real: Tensor, made: Tensor) -> float:
+    """How far a made item is from the next one, over the same of as many real ones (medians); near 0 if few items are made again and again."""
+    n = min(len(real), len(made), PAIRED)
+    far, near = (_next(x[:n]) for x in (real, made))
+    return near / far if far > 0 else 1.0
+
+
+def _next(x: Tensor) -> float:
+    apart = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+    return float(apart.fill_diagonal_(torch.inf).amin(1).median())
