@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ilk.batch import Batch, Source
 from ilk.errors import TrainingError
-from ilk.families._rbm_machine import Machine
+from ilk.families._mixture_fit import clusters
+from ilk.families._rbm_machine import CLUSTERS, Machine, Start
 from ilk.rng import Rng
 from ilk.run import Began, Ended, Noted, Progress, Run, Seconds, Validated
 from ilk.store import State
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from ilk.families.rbm import Rbm
 
 VALID, CHECKS, TELL = 5000, 16, 0.2       # held-out items looked at, how often, seconds between reports
-MOMENTUM, KEEP, INIT = 0.5, 0.01, 0.01    # of steps; share of news in running means; first weights
+LOOK, SMOOTH = 5000, 2.0                  # items that clusters are made of, and what each is smoothed with
+MOMENTUM, KEEP = 0.5, 0.01                # of steps; share of news in running means
+RATE, INIT = {"bits": 0.3, "numbers": 0.07}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
 TIGHT = 0.02                              # least spread of a number given the hidden units, in units of its own
 
 
@@ -35,33 +39,38 @@ class Plan:
 
 
 def planned(body: Rbm, run: Run, items: int) -> Plan:
-    """What the run says, else passes over the data, fewer than 500 steps never."""
+    """What the run says, else passes over the data, fewer than 500 steps never; the more the units vary in all, the smaller the rate."""
     batch = max(1, min(run.batch or min(100, max(10, items // 50)), items))
     steps = min(max(500, body.family.epochs * max(1, items // batch)), 200_000)
-    return Plan(run.steps(steps), batch, run.rate or (0.05 if body.binary else 0.005))
+    return Plan(run.steps(steps), batch, run.rate or RATE[body.kind] / body.reach)
 
 
 class Learner:
     """One fit. `x` and `p` hold visible and hidden units of the batch, then of the chains, then two rows that centre the gradient."""
 
     def __init__(self, body: Rbm, data: Source, run: Run, valid: Source | None) -> None:
+        saved = run.saved()
+        if saved is None:
+            body.standardise(data)
+        else:
+            body.rescale(saved.tensors)
         self.body, self.data, self.run, self.plan = body, data, run, planned(body, run, len(data))
         self.step, self.before, self.best = 0, 0.0, float("inf")
         self.epoch: tuple[int, Tensor] = (-1, torch.empty(0))
         f, (many, hidden) = body.family, body.machine.weight.shape
-        saved = run.saved()
-        if saved is None:
-            body.standardise(data)
         self.chains = self.plan.batch if f.method == "cd" else f.chains
-        noise = run.rng.child("init").normal(many, hidden).float()
-        odds = body.machine.start[0].float() if body.binary else torch.zeros(many)
+        weight = run.rng.child("init").normal(many, hidden).float() * (INIT[body.kind] / body.reach)
+        odds = body.mean.clamp(1e-3, 1 - 1e-3).logit().float() if body.binary else torch.zeros(many)
         self.now: dict[str, Tensor] = {
-            "weight": INIT * noise, "visible": odds.clone(), "hidden": torch.zeros(hidden), "log_spread": torch.zeros(many),
+            "weight": weight, "visible": odds, "hidden": -(body.mean.float() @ weight), "log_spread": torch.zeros(many),
             "step.weight": torch.zeros(many, hidden), "step.visible": torch.zeros(many), "step.hidden": torch.zeros(hidden),
-            "mean.visible": body.mean.float(), "mean.hidden": torch.full((hidden,), 0.5), "chains": self._first_chains(many, hidden)}
+            "mean.visible": body.mean.float(), "mean.hidden": torch.full((hidden,), 0.5)}
         self.kept: dict[str, Tensor] = {}
         if saved is not None:
             self._resume(saved)
+        else:
+            self.now |= self._clusters()
+            self.now["chains"] = self._first_chains()
         rows = self.plan.batch + self.chains + 2
         self.x, self.p = torch.zeros(rows, many), torch.zeros(rows, hidden)
         self.eta = torch.zeros(self.chains, many)
@@ -71,14 +80,23 @@ class Learner:
         self.valid = None if valid is None or not len(valid) else valid.take(torch.arange(min(VALID, len(valid))))
         self.start = time.monotonic() - self.before
 
-    def _first_chains(self, many: int, hidden: int) -> Tensor:
-        """Hidden units at random; every unit of every temperature when chains are tempered."""
-        rng, f = self.run.rng.child("chains"), self.body.family
+    def _clusters(self) -> dict[str, Tensor]:
+        """Where annealing begins: biases of clusters of the data, and their log shares."""
+        rng, n = self.run.rng.child("clusters"), len(self.data)
+        v = self.body.units_of(self.data.take(rng.shuffle(n)[:LOOK].sort().values))
+        which = one_hot(clusters(v, CLUSTERS, rng)[0], CLUSTERS).double()
+        count = which.sum(0)[:, None]
+        mean = (which.T @ v + SMOOTH * v.mean(0)) / (count + SMOOTH)
+        bias = mean.clamp(1e-3, 1 - 1e-3).logit() if self.body.binary else mean
+        return {"clusters": bias.float(), "shares": ((count[:, 0] + 0.5) / (count + 0.5).sum()).log().float()}
+
+    def _first_chains(self) -> Tensor:
+        """Hidden units of draws from the start; visible ones of every temperature when chains are tempered."""
+        rng, f, machine = self.run.rng.child("chains"), self.body.family, self.machine(self.now)
         if f.method == "pt":
-            machine = self.body.machine.to(torch.float32)
-            every = f.temperatures * f.chains
-            return machine.units.draw(machine.start[0].expand(every, many), machine.units.noise(rng, every))
-        return (rng.single(self.chains, hidden) < 0.5).float()
+            return machine.begin(f.temperatures * f.chains, rng)
+        odds = machine.hidden_odds(machine.begin(self.chains, rng))
+        return (rng.child("h").single(*odds.shape) < odds.sigmoid()).float()
 
     def _compact(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Units and weights of items, a byte each where they are bits."""
@@ -135,7 +153,7 @@ class Learner:
         torch.addmm(now["hidden"], units, now["weight"], out=p).sigmoid_()
         now["mean.hidden"].lerp_(p[:batch].mean(0), KEEP)
         if self.body.family.method == "pcd":
-            torch.gt(p[batch:], rng.child("keep").single(*p[batch:].shape), out=now["chains"])
+            torch.gt(p[batch:], rng.child("keep").single(self.chains, p.shape[1]), out=now["chains"])
         if not self.body.binary:
             self._spread(p[:batch], units[:batch], rate)
         p.mul_(self.sign[:, None])
@@ -164,21 +182,18 @@ class Learner:
         if f.method == "pt":
             own.copy_(self._tempered(rng))
             return
-        h = now["chains"]
-        if f.method == "cd":
-            p = torch.addmm(now["hidden"], self.x[:self.plan.batch], now["weight"]).sigmoid_()
-            h = torch.gt(p, rng.child("h").single(*p.shape), out=now["chains"])
-        units = self.body.machine.units
+        units, h = self.body.machine.units, now["chains"]
+        bits = rng.child("h").single(f.k, self.chains, h.shape[1])
+        noise = units.noise(rng.child("v"), f.k * self.chains).float().view(f.k, self.chains, -1)
         for sweep in range(f.k):
-            if sweep:
-                p = torch.addmm(now["hidden"], own, now["weight"]).sigmoid_()
-                h = torch.gt(p, rng.child("h", sweep).single(*p.shape), out=now["chains"])
+            if sweep or f.method == "cd":
+                p = torch.addmm(now["hidden"], own if sweep else self.x[:self.plan.batch], now["weight"]).sigmoid_()
+                torch.gt(p, bits[sweep], out=h)
             torch.addmm(now["visible"], h, now["weight"].T, out=self.eta)
-            noise = units.noise(rng.child("v", sweep), self.chains)
             if self.body.binary:
-                torch.gt(self.eta.sigmoid_(), noise, out=own)
+                torch.gt(self.eta.sigmoid_(), noise[sweep], out=own)
             else:
-                torch.add(self.eta, noise.float(), out=own)
+                torch.add(self.eta, noise[sweep], out=own)
 
     def _tempered(self, rng: Rng) -> Tensor:
         f, many = self.body.family, self.x.shape[1]
@@ -191,9 +206,10 @@ class Learner:
     # looking at it
 
     def machine(self, of: Mapping[str, Tensor]) -> Machine:
-        """The machine of some parameters, which starts from units as common as the data's."""
-        hidden = of["mean.hidden"].clamp(0.01, 0.99).logit()
-        return Machine(of["weight"], of["visible"], of["hidden"], (self.body.machine.start[0].float(), hidden), self.body.machine.units)
+        """The machine of some parameters; annealing starts from clusters of the data, and hidden units as common as they cause."""
+        units, bias = self.body.machine.units, self.now["clusters"] * (-of["log_spread"]).exp()
+        start = Start(bias, self.now["shares"] - units.log_norm(bias).float(), of["mean.hidden"].clamp(0.01, 0.99).logit())
+        return Machine(of["weight"], of["visible"], of["hidden"], start, units)
 
     def _validate(self) -> None:
         """Mean nats of held-out items, with log Z exact or from a shorter ladder."""
@@ -203,13 +219,14 @@ class Learner:
             return
         f = self.body.family
         machine = self.machine(self.now).to(torch.double)
-        log_z, _ = machine.normaliser(self.run.rng.child("valid"), f.chains, max(10, f.rungs // 4))
+        log_z, error = machine.normaliser(self.run.rng.child("valid"), f.chains, max(10, f.rungs // 4))
         spread = self.now["log_spread"].double()
         v = self.body.units_of(self.valid) * (-spread).exp()
         loss = log_z + float(spread.sum()) + float(self.body.log_volume.sum()) - float(machine.log_mass(v).mean())
-        better = loss < self.best
+        better = loss < self.best + 2 * error   # of what can't be told apart the later, which learned at a smaller rate
+        self.best = min(self.best, loss)
         if better:
-            self.best, self.kept = loss, {name: self.now[name].clone() for name in KEPT}
+            self.kept = {name: self.now[name].clone() for name in KEPT}
         self.run.emit(Validated(self.step, loss, better))
 
     def _finish(self) -> None:
@@ -241,7 +258,6 @@ class Learner:
         self.best = float("inf") if facts["best"] is None else float(facts["best"])
         self.now = {k[4:]: t.clone() for k, t in saved.tensors.items() if k.startswith("now/")}
         self.kept = {k[5:]: t.clone() for k, t in saved.tensors.items() if k.startswith("kept/")}
-        self.body.rescale(saved.tensors)
 
 
 KEPT = ("weight", "visible", "hidden", "log_spread", "mean.hidden")

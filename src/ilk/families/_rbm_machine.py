@@ -15,26 +15,45 @@ from ilk.families._rbm_units import Units, bits
 from ilk.rng import Rng, choose
 
 LISTED, PIECE, TOGETHER = 1 << 26, 1 << 20, 128   # units of all listed states, of those at once; items drawn together
+CLUSTERS = 16                                     # that annealing starts from
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where annealing begins: clusters of independent visible units, biases (K, V) and log weights (K,), and independent hidden ones (H,).
+
+    A mixture reaches modes to which no path leads from a single product: on plants, annealing from one missed e^8 of Z.
+    """
+
+    visible: Tensor
+    log_weight: Tensor
+    hidden: Tensor
+
+    def to(self, dtype: torch.dtype) -> Start:
+        """The same in another number format."""
+        return Start(self.visible.to(dtype), self.log_weight.to(dtype), self.hidden.to(dtype))
+
+    def near(self, v: Tensor) -> Tensor:
+        """What each cluster says of each item, (..., K)."""
+        return v @ self.visible.T + self.log_weight
 
 
 @dataclass(frozen=True, eq=False)
 class Machine:
     """p(v, h) proportional to exp(carrier(v) + v visible + h hidden + v weight h), h of bits (Smolensky 1986; Hinton 2002).
 
-    `start` are the biases (visible, hidden) of the independent units that annealing begins with: at beta in [0, 1] the weights
-    are beta times as large and the biases on the straight line between, so that every beta is a machine itself.
+    At beta in [0, 1] energies are those of `start` times 1 - beta and the machine's own times beta.
     """
 
     weight: Tensor
     visible: Tensor
     hidden: Tensor
-    start: tuple[Tensor, Tensor]
+    start: Start
     units: Units
 
     def to(self, dtype: torch.dtype) -> Machine:
         """The same in another number format; what is known of units stays as it is."""
-        return replace(self, weight=self.weight.to(dtype), visible=self.visible.to(dtype), hidden=self.hidden.to(dtype),
-                       start=(self.start[0].to(dtype), self.start[1].to(dtype)))
+        return replace(self, weight=self.weight.to(dtype), visible=self.visible.to(dtype), hidden=self.hidden.to(dtype), start=self.start.to(dtype))
 
     def told(self, units: Units) -> Machine:
         """The same energy over units of which something is known."""
@@ -98,28 +117,37 @@ class Machine:
         return torch.cat(found).double() if found else torch.zeros(0, len(self.visible), dtype=torch.double)
 
     def sweep(self, v: Tensor, drive: Tensor, rng: Rng, beta: float | Tensor = 1.0) -> Tensor:
-        """One block of Gibbs: hidden units from drive = v weight, then visible ones."""
-        odds = torch.lerp(self.start[1], self.hidden, torch.as_tensor(beta, dtype=drive.dtype)) + beta * drive
+        """One block of Gibbs: hidden units (and a cluster) given the visible ones, drive = v weight; then these."""
+        odds = self.start.hidden + beta * (self.hidden - self.start.hidden + drive)
         h = (rng.child("h").single(*odds.shape) < odds.sigmoid()).to(v.dtype)
-        eta = torch.lerp(self.start[0], self.visible, torch.as_tensor(beta, dtype=drive.dtype)) + beta * (h @ self.weight.T)
+        eta = beta * (self.visible + h @ self.weight.T)
+        if not isinstance(beta, float) or beta < 1:
+            eta += (1 - beta) * self.start.visible[choose((1 - beta) * self.start.near(v), rng.child("cluster").uniform(len(v)))]
         return self.units.draw(eta, self.units.noise(rng.child("v"), len(v)))
 
     def rise(self, v: Tensor, drive: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
         """log mass at beta `high` less that at `low`, (n,)."""
-        there, here = (softplus(self.start[1] + beta * (self.hidden - self.start[1] + drive), threshold=50).sum(-1, dtype=torch.double) for beta in (high, low))
-        more = (v @ (self.visible - self.start[0])).double()
-        return there - here + more * torch.as_tensor(high - low, dtype=torch.double).squeeze(-1)
+        near, more = self.start.near(v).double(), (v @ self.visible).double() - log(len(self.start.log_weight))   # clusters say nothing at the top
+        (top, up), (bottom, down) = (
+            (softplus(self.start.hidden + beta * (self.hidden - self.start.hidden + drive), threshold=50).sum(-1, dtype=torch.double),
+             ((1 - beta) * near).logsumexp(-1)) for beta in (high, low))
+        return top - bottom + up - down + more * torch.as_tensor(high - low, dtype=torch.double).squeeze(-1)
+
+    def begin(self, n: int, rng: Rng) -> Tensor:
+        """Independent draws of the start."""
+        which = choose(self.start.log_weight + self.units.log_norm(self.start.visible), rng.child("cluster").uniform(n))
+        return self.units.draw(self.start.visible[which], self.units.noise(rng.child("v"), n))
 
     def log_start(self) -> float:
-        """log Z of the independent units."""
-        return float(self.units.log_norm(self.start[0][None])) + float(softplus(self.start[1].double()).sum())
+        """log Z of the start."""
+        return float((self.start.log_weight + self.units.log_norm(self.start.visible)).logsumexp(0)) + float(softplus(self.start.hidden.double()).sum())
 
     def climb(self, n: int, rng: Rng, rungs: int) -> tuple[Tensor, Tensor]:
-        """Chains from independent units up to the machine, one sweep a rung, and the log weights of annealed importance sampling.
+        """Chains from the start up to the machine, one sweep a rung, and the log weights of annealed importance sampling.
 
         Neal (2001); Salakhutdinov & Murray (2008), eq. 12: the mean of exp(log weight) is Z.
         """
-        v = self.units.draw(self.start[0].expand(n, -1), self.units.noise(rng.child("start"), n))
+        v = self.begin(n, rng.child("start"))
         total = torch.full((n,), self.log_start(), dtype=torch.double)
         for t in range(rungs):
             drive = v @ self.weight
@@ -128,7 +156,7 @@ class Machine:
         return v, total
 
     def descend(self, v: Tensor, rng: Rng, rungs: int) -> Tensor:
-        """The log weights of the way back from v to independent units, (n,): log mass(v) less these is a lower bound on the
+        """The log weights of the way back from v to the start, (n,): log mass(v) less these is a lower bound on the
         log-probability that `climb` ends in v (Burda, Grosse & Salakhutdinov 2015, RAISE)."""
         total = torch.full((len(v),), self.log_start(), dtype=torch.double)
         drive = v @ self.weight
@@ -155,7 +183,7 @@ class Machine:
             step += 1
 
     def tempered(self, v: Tensor, rng: Rng, betas: Tensor) -> Iterator[Tensor]:
-        """States (K, n, V) of chains at K temperatures that trade places, without end (Swendsen & Wang 1986; Desjardins et al. 2010)."""
+        """States (K, n, V) of chains at K temperatures, from 0, that trade places, without end (Swendsen & Wang 1986; Desjardins et al. 2010)."""
         step, at = 0, betas.to(v.dtype)[:, None, None]
         while True:
             v = self._traded(self._heated(v, rng.child("sweep", step), at), rng.child("trade", step), at, step % 2)
@@ -163,10 +191,12 @@ class Machine:
             step += 1
 
     def _heated(self, v: Tensor, rng: Rng, at: Tensor) -> Tensor:
-        """One sweep of every chain at its own temperature."""
+        """One sweep of every chain at its own temperature, the hottest drawn anew."""
         rows = at.expand(-1, v.shape[1], 1).reshape(-1, 1)
         flat = v.flatten(0, 1)
-        return self.sweep(flat, flat @ self.weight, rng, rows).view_as(v)
+        out = self.sweep(flat, flat @ self.weight, rng, rows).view_as(v)
+        out[0] = self.begin(v.shape[1], rng.child("start"))
+        return out
 
     def _traded(self, v: Tensor, rng: Rng, at: Tensor, first: int) -> Tensor:
         """Neighbours of one parity swapped with the probability that keeps the joint law."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
 from typing import Annotated, Literal
 
 import torch
@@ -17,7 +17,7 @@ from ilk.errors import ModelError
 from ilk.families._chains import ess, rhat
 from ilk.families._rbm_fit import Learner
 from ilk.families._rbm_given import Filled, filled
-from ilk.families._rbm_machine import Machine
+from ilk.families._rbm_machine import CLUSTERS, Machine, Start
 from ilk.families._rbm_units import HALF_LOG_2PI, Binary, Gaussian, Units
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -47,8 +47,9 @@ class Rbm(Distribution["RBM"]):
         self.center, self.scale, self.mean = (f(many, dtype=torch.double) for f in (torch.zeros, torch.ones, torch.zeros))
         units: Units = Binary.of(space) if isinstance(space, Discrete) else Gaussian.of(many)
         weight, visible, none = (torch.zeros(s, dtype=torch.double) for s in ((many, hidden), many, hidden))
-        self.machine = Machine(weight, visible, none, (visible, none), units)
-        self.log_z = torch.tensor([self.machine.log_start(), 0.0], dtype=torch.double)
+        start = Start(torch.zeros(CLUSTERS, many).double(), torch.zeros(CLUSTERS).double(), none)
+        self.machine = Machine(weight, visible, none, start, units)
+        self.log_z = torch.tensor([float(self.machine.log_mass_hidden(none[None])) + hidden * log(2), 0.0], dtype=torch.double)
 
     # learning
 
@@ -66,12 +67,10 @@ class Rbm(Distribution["RBM"]):
         mean = one / max(n, 1.0)
         spread = (two / max(n, 1.0) - mean.square()).clamp_min(0).sqrt()
         mean = mean if shift is None else mean + shift
-        if not self.binary:
+        if self.binary:
+            self.mean = mean
+        else:
             self.center, self.scale = mean, spread.where(spread > 1e-6 * (1 + mean.abs()), 1.0)
-            return
-        self.mean = mean
-        odds = ((mean * n + 0.5) / (n + 1)).logit()
-        self.machine = Machine(self.machine.weight, self.machine.visible, self.machine.hidden, (odds, self.machine.start[1]), self.machine.units)
 
     def become(self, machine: Machine, rng: Rng) -> None:
         """Takes what was learned, and works out log Z."""
@@ -79,6 +78,16 @@ class Rbm(Distribution["RBM"]):
         self.log_z = torch.tensor(self.machine.normaliser(rng, self.family.chains, self.family.rungs), dtype=torch.double)
 
     # the law
+
+    @property
+    def kind(self) -> Literal["bits", "numbers"]:
+        """What the visible units are."""
+        return "bits" if self.binary else "numbers"
+
+    @property
+    def reach(self) -> float:
+        """Root of the variance of all visible units together."""
+        return float((self.mean * (1 - self.mean)).sum().clamp_min(0.1) if self.binary else len(self.scale)) ** 0.5
 
     @property
     def log_volume(self) -> Tensor:
@@ -120,9 +129,9 @@ class Rbm(Distribution["RBM"]):
         return weights.logsumexp(0) - torch.tensor(float(chains)).log()
 
     def mixing(self, rng: Rng, chains: int = 8, draws: int = 1000) -> Mixing:
-        """R-hat and effective sample size of plain Gibbs chains that begin at independent units."""
-        machine, start = self.machine, self.machine.start[0].expand(chains, -1)
-        states = machine.gibbs(machine.units.draw(start, machine.units.noise(rng.child("start"), chains)), rng)
+        """R-hat and effective sample size of plain Gibbs chains that begin where annealing does."""
+        machine = self.machine
+        states = machine.gibbs(machine.begin(chains, rng.child("start")), rng)
         trace = torch.stack([machine.log_mass(v) for v, _ in zip(states, range(draws), strict=False)], 1)
         return Mixing(rhat(trace[:, draws // 2:]), ess(trace[:, draws // 2:]), chains * (draws - draws // 2))
 
@@ -161,19 +170,17 @@ class Rbm(Distribution["RBM"]):
 
     def scales(self) -> dict[str, Tensor]:
         """What is known of the data before learning."""
-        return {"center": self.center, "scale": self.scale, "mean": self.mean, "start.visible": self.machine.start[0].float()}
+        return {"center": self.center, "scale": self.scale, "mean": self.mean}
 
     def rescale(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes it back."""
         self.center, self.scale, self.mean = (tensors[k].double() for k in ("center", "scale", "mean"))
-        m = self.machine
-        self.machine = Machine(m.weight, m.visible, m.hidden, (tensors["start.visible"].double(), m.start[1]), m.units)
 
     def state(self) -> State:
         """Weights and biases, where annealing starts, log Z with its error, and scales."""
         m = self.machine
-        return State({"weight": m.weight.float(), "visible": m.visible.float(), "hidden": m.hidden.float(), "start.hidden": m.start[1].float(),
-                      "log_z": self.log_z, **self.scales()})
+        return State({"weight": m.weight.float(), "visible": m.visible.float(), "hidden": m.hidden.float(), "start.visible": m.start.visible.float(),
+                      "start.weight": m.start.log_weight.float(), "start.hidden": m.start.hidden.float(), "log_z": self.log_z, **self.scales()})
 
     def restore(self, state: State) -> None:
         """Takes them back."""
@@ -182,7 +189,8 @@ class Rbm(Distribution["RBM"]):
             raise ModelError("the tensors do not fit a machine over this space", code="WEIGHTS_SHAPE")
         t = {k: x.double() for k, x in state.tensors.items()}
         self.rescale(state.tensors)
-        self.machine = Machine(t["weight"], t["visible"], t["hidden"], (t["start.visible"], t["start.hidden"]), self.machine.units)
+        start = Start(t["start.visible"], t["start.weight"], t["start.hidden"])
+        self.machine = Machine(t["weight"], t["visible"], t["hidden"], start, self.machine.units)
         self.log_z = t["log_z"]
 
 
