@@ -52,6 +52,13 @@ class Rng:
         whole = self._raw(rows, width) >> np.uint64(12)
         return torch.from_numpy((whole.astype(np.float64) + 0.5) * 2.0**-52).reshape(rows, *shape)
 
+    def single(self, rows: int, *shape: int) -> Tensor:
+        """Float32 in [0, 1) of 24 bits, half a counter word each: for noise by the million that only training and chains see."""
+        width = int(np.prod(shape))
+        words = np.ascontiguousarray(self._raw(rows, -(-width // 2))).view(np.int32)[:, :width]
+        bits = torch.from_numpy(np.ascontiguousarray(words)).bitwise_right_shift_(8)
+        return bits.float().mul_(2.0**-24).add_(0.5).reshape(rows, *shape)
+
     def normal(self, rows: int, *shape: int) -> Tensor:
         """Standard normal, one counter word each, of shape (rows, *shape)."""
         noise: Tensor = torch.special.ndtri(self.uniform(rows, *shape))
