@@ -156,14 +156,14 @@ class Known:
 
 
 KNOWN = {
-    "made": Known(small, MADE(width=32), ALL_SMALL), "made orders": Known(small, MADE(width=32, orders=3), ALL_SMALL),
-    "made wide": Known(wide, MADE(width=32), ALL_WIDE), "made gaps": Known(gaps, MADE(width=32, orders=2), ALL_GAPS),
-    "made days": Known(dates, MADE(width=32), ALL_DAYS), "made array": Known(pictures, MADE(width=32), every_picture(3)),
-    "made line": Known(lambda: reals().select("x"), MADE(width=16), LINE),
-    "gmm": Known(small, GMM(components=4), ALL_SMALL), "gmm wide": Known(wide, GMM(components=3), ALL_WIDE), "gmm gaps": Known(gaps, GMM(components=3), ALL_GAPS),
-    "gmm days": Known(dates, GMM(components=2), ALL_DAYS), "gmm array": Known(pictures, GMM(components=3), every_picture(3)),
-    "ngram": Known(texts, NGram(order=3), ALL_TEXTS),
-    "vae": Known(small, VAE(codes=2, net=MLP(width=32)), ALL_SMALL), "vae array": Known(lambda: pictures(levels=2), VAE(codes=2, net=MLP(width=32)), every_picture(2))}
+    "made": Known(small, ilk.MADE(width=32), ALL_SMALL), "made orders": Known(small, ilk.MADE(width=32, orders=3), ALL_SMALL),
+    "made wide": Known(wide, ilk.MADE(width=32), ALL_WIDE), "made gaps": Known(gaps, ilk.MADE(width=32, orders=2), ALL_GAPS),
+    "made days": Known(dates, ilk.MADE(width=32), ALL_DAYS), "made array": Known(pictures, ilk.MADE(width=32), every_picture(3)),
+    "made line": Known(lambda: reals().select("x"), ilk.MADE(width=16), LINE),
+    "gmm": Known(small, ilk.GMM(components=4), ALL_SMALL), "gmm wide": Known(wide, ilk.GMM(components=3), ALL_WIDE), "gmm gaps": Known(gaps, ilk.GMM(components=3), ALL_GAPS),
+    "gmm days": Known(dates, ilk.GMM(components=2), ALL_DAYS), "gmm array": Known(pictures, ilk.GMM(components=3), every_picture(3)),
+    "ngram": Known(texts, ilk.NGram(order=3), ALL_TEXTS),
+    "vae": Known(small, ilk.VAE(codes=2, net=MLP(width=32)), ALL_SMALL), "vae array": Known(lambda: pictures(levels=2), ilk.VAE(codes=2, net=MLP(width=32)), every_picture(2))}
 
 
 @cache
