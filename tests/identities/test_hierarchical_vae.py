@@ -12,9 +12,10 @@ from scipy.stats import logistic, multivariate_normal
 from torch import Tensor, nn
 
 from ilk.batch import Batch, Memory
-from ilk.families._emission import MIXTURE, Logistics
 from ilk.families._ladder import sides_of
+from ilk.families._likelihoods import PARTS, LogisticMixture
 from ilk.families.hierarchical_vae import HierarchicalVAE, HierarchicalVae
+from ilk.nets._logistic import parts_of
 from ilk.rng import Rng
 from ilk.run import Event, Noted, Run, Steps
 from ilk.space import Discrete, Reals, Space
@@ -63,7 +64,7 @@ def linear(draws: int = 1, off: float = 0.0, seed: int = 0) -> tuple[Hierarchica
     ladder.down[0].posterior = Guess(np.concatenate([np.zeros(D), one]) + off, log(1 - cross[0] @ one) + off)
     ladder.down[1].prior = Guess(np.array([A, 0, 0]), 2 * log(S))
     ladder.down[1].posterior = Guess(np.concatenate([[two[0] - A, 0, 0], two[1:]]) / S - off, log(left / S**2) + off)
-    body.emission.log_var.data.fill_(log(NOISE) / 8)  # type: ignore[operator, union-attr]
+    body.likelihood.log_var.data.fill_(log(NOISE) / 8)  # type: ignore[operator, union-attr]
     return body, cov
 
 
@@ -162,24 +163,24 @@ def test_scales_are_part_of_the_density() -> None:
 @pytest.mark.parametrize("levels", [3, 17, 256])
 def test_cells_of_logistics_are_those_of_scipy(levels: int) -> None:
     """Mixtures of differences of distribution functions, the outer cells without end; they sum to 1, and draws follow."""
-    law = Logistics((1,), levels)
-    y = 2 * Rng(levels).normal(1, *law.gives).float()
+    law = LogisticMixture(levels, (1,))
+    y = 2 * Rng(levels).normal(1, *law.outputs).float()
     every = torch.arange(levels)[:, None]
-    mass = law.log_prob(y.expand(levels, -1), law.standard(every)).exp()
-    weight, mean, scale = (t[0, :, 0].double().numpy() for t in law._laws(y))
+    mass = law.log_prob(y.expand(levels, -1), every).exp()
+    weight, mean, scale = (t[0, 0].double().numpy() for t in parts_of(law.laws(y)))
     edges = np.concatenate([[-np.inf], (np.arange(levels - 1) + 0.5) * 2 / (levels - 1) - 1, [np.inf]])
-    want = sum(np.exp(weight[k]) * np.diff(logistic.cdf(edges, mean[k], np.exp(scale[k]))) for k in range(MIXTURE))
+    want = sum(np.exp(weight[k]) * np.diff(logistic.cdf(edges, mean[k], np.exp(scale[k]))) for k in range(PARTS))
     assert float(mass.sum()) == pytest.approx(1, abs=1e-5) and np.abs(mass.numpy() - want).max() < 1e-5
-    made = law.draw(y.expand(40_000, -1), Rng(1))
+    made = law.sample(y.expand(40_000, -1), Rng(1))
     seen = torch.bincount(made[:, 0], minlength=levels) / 40_000
     assert bool(((seen - mass).abs() < 5 * (mass / 40_000).sqrt() + 1e-4).all())
     assert abs(float(law.mean(y)) - (1 + (np.exp(weight) * mean).sum()) * (levels - 1) / 2) < 0.51 or not -1 < (np.exp(weight) * mean).sum() < 1
 
 
 def test_far_cells_do_not_underflow() -> None:
-    law = Logistics((1,), 256)
-    y = torch.cat([torch.zeros(1, MIXTURE), torch.full((1, MIXTURE), 50.0), torch.full((1, MIXTURE), -6.0)], 1).requires_grad_()
-    nats = law.log_prob(y.expand(256, -1), law.standard(torch.arange(256)[:, None]))
+    law = LogisticMixture(256, (1,))
+    y = torch.cat([torch.zeros(1, PARTS), torch.full((1, PARTS), 50.0), torch.full((1, PARTS), -6.0)], 1).requires_grad_()
+    nats = law.log_prob(y.expand(256, -1), torch.arange(256)[:, None])
     assert bool(nats.isfinite().all()) and bool((nats < -1000).any())
     assert bool(torch.autograd.grad(nats.sum(), y)[0].isfinite().all())
 

@@ -138,7 +138,7 @@ def test_the_likelihood_is_a_density() -> None:
         assert float((body.log_likelihood(Batch(grid), codes).exp() * 0.01).sum()) == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize(("space", "likelihood"), [(Discrete(2, (3,)), "gaussian"), (Discrete(5, (3,)), "logistic")])
+@pytest.mark.parametrize(("space", "likelihood"), [(Discrete(2, (3,)), "auto"), (Discrete(5, (3,)), "logistics"), (Discrete(5, (3,)), "categorical")])
 def test_the_likelihood_is_a_mass_and_emit_follows_it(space: Discrete, likelihood: str) -> None:
     body = build(space, book=4, slots=1, likelihood=likelihood, net=MLP(width=8))
     every = torch.cartesian_prod(*[torch.arange(n) for n in space.each])

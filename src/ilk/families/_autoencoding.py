@@ -11,7 +11,7 @@ from ilk.families._likelihoods import Likelihood
 from ilk.nets._context import Context
 from ilk.nets.conv import Conv
 from ilk.nets.mlp import MLP
-from ilk.space import Discrete, Reals, Space
+from ilk.space import Reals, Space
 
 LOOK, LEAST_SIDE = 20_000, 12
 
@@ -63,7 +63,7 @@ class Autoencoding(Neural[F]):
 
     def items(self, x: Tensor) -> Batch:
         """A batch of the space."""
-        return Batch(x.reshape(len(x), *shape_of(self.space)))
+        return Batch(x.reshape(len(x), *self.space.shape))  # type: ignore[union-attr]
 
     @torch.no_grad()
     def decode(self, codes: Batch) -> Batch:
@@ -77,11 +77,6 @@ class Autoencoding(Neural[F]):
     def code_space(self) -> Space:
         """Vectors of `codes` numbers."""
         return Reals((self.codes,))
-
-
-def shape_of(space: Space) -> tuple[int, ...]:
-    """The shape of an atom."""
-    return space.shape if isinstance(space, Reals | Discrete) else ()
 
 
 def default_net(shape: tuple[int, ...]) -> Net:

@@ -10,11 +10,15 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot, softplus
 
 from ilk.families._denoising import pictures
+from ilk.nets._logistic import drawn, log_mass, parts_of
 from ilk.rng import Rng
+from ilk.space import Discrete, Reals, Space
 
 Variance = Literal["learned", "decoded", "fixed"]
+Sort = Literal["auto", "logistic", "logistics", "categorical"]
 NARROW, WIDE = -14.0, 4.0   # log variances of standardised numbers are kept between
 QUICK = 8                   # a log variance is learned in eighths, so that it keeps up with the networks
+PARTS, MOST = 5, 65_536     # logistic laws in a mixture; values of a place
 
 
 class Likelihood(nn.Module, ABC):
@@ -220,3 +224,70 @@ class DiscretisedLogistic(Scaled):
     def _levels(self, at: Tensor) -> Tensor:
         level = ((at.double() + 1) / (2 * self.half)).round().long()
         return level.clamp_min(0).minimum(self.last)
+
+
+class LogisticMixture(Likelihood):
+    """Levels 0, 1, ... in their order, each place by a mixture of logistic laws cut into cells (Salimans et al. 2017, eq. 2), told whole by the decoder."""
+
+    def __init__(self, levels: int, shape: tuple[int, ...]) -> None:
+        super().__init__(shape)
+        self.levels = levels
+        self.outputs = (3 * PARTS * shape[0], *shape[1:])
+        self.register_buffer("begun", torch.linspace(-0.8, 0.8, PARTS), persistent=False)
+
+    begun: Tensor
+
+    def shown(self, x: Tensor) -> Tensor:
+        """In [-1, 1]."""
+        return x.float() * (2 / max(1, self.levels - 1)) - 1
+
+    def laws(self, y: Tensor) -> Tensor:
+        """Log weights, means and log scales, (B, *shape, 3 PARTS); at first the means are spread over the levels."""
+        told = y.float().reshape(len(y), 3, PARTS, *self.shape).movedim((1, 2), (-2, -1))
+        return torch.cat([told[..., 0, :], told[..., 1, :] + self.begun, told[..., 2, :]], -1)
+
+    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+        """The mass of each level's cell."""
+        return log_mass(self.laws(y), x, self.levels).flatten(1).double().sum(1)
+
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
+        """A law of each place's mixture, then a number of it, in its cell."""
+        return drawn(self.laws(y), rng.uniform(len(y), *self.shape, 2).to(y.device), self.levels)
+
+    def mean(self, y: Tensor) -> Tensor:
+        """The level nearest to the mixture's mean."""
+        weight, mean, _ = parts_of(self.laws(y))
+        at = (weight.exp() * mean).sum(-1)
+        return ((at + 1) / 2 * (self.levels - 1)).round().clamp(0, self.levels - 1).long()
+
+
+def shape_of(space: Space) -> tuple[int, ...]:
+    """The shape of an atom, one axis at least."""
+    return (space.shape if isinstance(space, Reals | Discrete) else ()) or (1,)
+
+
+def likelihood(sort: Sort, space: Space, variance: Variance = "learned") -> Likelihood:
+    """The law of items of a space that `refuses` lets pass.
+
+    >>> likelihood("logistics", Discrete(256, (1, 8, 8))).outputs
+    (15, 8, 8)
+    """
+    shape = shape_of(space)
+    if not isinstance(space, Discrete):
+        return Gaussian(shape, variance)
+    if sort == "logistic":
+        return DiscretisedLogistic(space.each, shape, variance)
+    if sort == "logistics":
+        return LogisticMixture(max(space.each), shape)
+    return Bernoulli(shape) if sort != "categorical" and min(space.each) > 1 else Categorical(space.each, shape)
+
+
+def refuses(sort: Sort, space: Space) -> str | None:
+    """Why there is no such law for the items of a space, or None if there is one."""
+    whole = isinstance(space, Discrete) and bool(space.shape) and bool(space.each) and max(space.each) <= MOST
+    if sort == "auto":
+        fits = (isinstance(space, Reals) and prod(space.shape) > 0) or (whole and max(space.each) <= 2)  # type: ignore[union-attr]
+        return None if fits else "takes Reals, or Discrete of two values; of more with likelihood='logistic', 'logistics' or 'categorical'"
+    if sort == "logistics" and not (whole and len(set(space.each)) == 1 and space.each[0] > 1):  # type: ignore[union-attr]
+        return "with the logistics likelihood takes whole numbers (Discrete) of one size for all places"
+    return None if whole else f"with the {sort} likelihood takes whole numbers (Discrete)"

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import AnyNet, Family, Phase
-from ilk.families._autoencoding import Autoencoding, shape_of
-from ilk.families._likelihoods import Bernoulli, Gaussian
+from ilk.families._autoencoding import Autoencoding
+from ilk.families._likelihoods import likelihood
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
@@ -22,9 +22,8 @@ class Coder(Autoencoding["Autoencoder"]):
 
     def build_net(self) -> None:
         """The encoder gives the code itself."""
-        f, shape = self.family, shape_of(self.space) or (1,)
         self.bits = isinstance(self.space, Discrete)
-        self.make(f.net, Bernoulli(shape) if self.bits else Gaussian(shape, "fixed"), f.codes, f.codes)
+        self.make(self.family.net, likelihood("auto", self.space, "fixed"), self.family.codes, self.family.codes)
 
     def phases(self) -> Sequence[Phase]:
         """The error of what comes back."""

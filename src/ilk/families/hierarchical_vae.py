@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Family, How, Phase, Plan
-from ilk.families._emission import Likelihood, emission, refuses
 from ilk.families._labelled import CHUNK, Bounded
 from ilk.families._ladder import Ladder, Sizes, sides_of
+from ilk.families._likelihoods import Sort, likelihood, refuses
 from ilk.nets._context import Context
 from ilk.rng import Rng
 from ilk.run import Noted, Run
@@ -32,16 +32,16 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 
     def build_net(self) -> None:
         """The law of items, the context, and the ladder of levels between."""
-        f, self.emission, self.context = self.family, emission(self.space, self.family.likelihood), Context(self.about)
-        takes = self.emission.takes
+        f, self.likelihood, self.context = self.family, likelihood(self.family.likelihood, self.space), Context(self.about)
+        takes = self.likelihood.inputs
         sides = sides_of(takes, f.levels)
         self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * takes[0]))), f.codes, sides, f.dropout)
-        self.ladder = Ladder(takes, self.emission.gives, self.context.width, self.sizes)
+        self.ladder = Ladder(takes, self.likelihood.outputs, self.context.width, self.sizes)
 
     def prepare(self, data: Source) -> None:
         """Scales of numbers, and how common every label is, from at most 20,000 items."""
         few = data.take(torch.arange(min(len(data), LOOK)))
-        self.emission.prepare(few.tensor)
+        self.likelihood.prepare(self._raw(few))
         self.context.prepare(few.context)
 
     def phases(self) -> Sequence[Phase]:
@@ -64,12 +64,16 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         nats, kl = self._parts(batch, rng)
         return kl.sum(1) - nats
 
+    def _raw(self, batch: Batch) -> Tensor:
+        """Items with an axis at least."""
+        return batch.tensor.reshape(len(batch), *self.likelihood.shape)
+
     def _parts(self, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """log p(x | z) for a z of q, (B,), and the KL of each level, (B, levels); their difference is the bound."""
-        x, about = self.emission.standard(batch.tensor), self.told(batch.context)
-        y, codes = self._inferred(self.ladder.features(x, about), about, rng)
+        x, about = self._raw(batch), self.told(batch.context)
+        y, codes = self._inferred(self.ladder.features(self.likelihood.shown(x), about), about, rng)
         kl = [0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).double().sum(1) for mean, log_var, _ in codes]
-        return self.emission.log_prob(y, x), torch.stack(kl, 1)
+        return self.likelihood.log_prob(y, x), torch.stack(kl, 1)
 
     def _inferred(self, seen: list[Tensor], about: Tensor | None, rng: Rng) -> tuple[Tensor, list[Code]]:
         """What the decoder says of codes of q, and these: of each level mean, log variance and noise."""
@@ -88,12 +92,12 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 
     def bound(self, batch: Batch, rng: Rng) -> Tensor:
         """Importance-weighted (Burda et al. 2016) with `draws` draws, (B,) nats."""
-        x, about = self.emission.standard(batch.tensor), self.told(batch.context)
-        seen, weights = self.ladder.features(x, about), []
+        x, about = self._raw(batch), self.told(batch.context)
+        seen, weights = self.ladder.features(self.likelihood.shown(x), about), []
         for k in range(self.family.draws):
             y, codes = self._inferred(seen, about, rng.child("draw", k))
             ratio = [-0.5 * (mean + (0.5 * log_var).exp() * noise).square() + 0.5 * (noise.square() + log_var) for mean, log_var, noise in codes]
-            weights.append(self.emission.log_prob(y, x) + sum(r.flatten(1).double().sum(1) for r in ratio))
+            weights.append(self.likelihood.log_prob(y, x) + sum(r.flatten(1).double().sum(1) for r in ratio))
         return torch.stack(weights).logsumexp(0) - log(self.family.draws)
 
     @torch.no_grad()
@@ -101,7 +105,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         """Codes from the top down, then items of p(x | codes), noise included."""
         about = self.told(context)
         y = self.ladder.descend(n, about, lambda level, above: self._noise(rng, level, n))
-        return Batch(self.emission.draw(y, rng.child("x")))
+        return Batch(self.likelihood.sample(y, rng.child("x")).reshape(n, *self.space.shape))  # type: ignore[union-attr]
 
     @torch.no_grad()
     def kl(self, batch: Batch, rng: Rng) -> Tensor:
@@ -136,11 +140,11 @@ class HierarchicalVAE(Family):
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
     free: Annotated[float, Interval(ge=0, le=1000)] = 1.0
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
-    likelihood: Likelihood = "gaussian"
+    likelihood: Sort = "auto"
 
     def refuses(self, space: Space) -> str | None:
-        """Anything but Reals and binary Discrete, or Discrete of one size with `likelihood` "logistic"."""
-        return refuses(space, self.likelihood)
+        """Anything but arrays of numbers that the likelihood is of."""
+        return refuses(self.likelihood, space)
 
     def refuses_context(self, about: Mapping[str, Space]) -> str | None:
         """Labels and arrays of numbers."""

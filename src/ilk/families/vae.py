@@ -2,35 +2,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log, pi
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
-from ilk.distribution import AnyNet, Family, How, Met, Phase
-from ilk.families._autoencoding import Autoencoding, shape_of
-from ilk.families._likelihoods import Bernoulli, Categorical, DiscretisedLogistic, Gaussian, Likelihood, Variance
+from ilk.distribution import AnyNet, Family, How, Phase
+from ilk.families._autoencoding import Autoencoding
+from ilk.families._labelled import Bounded
+from ilk.families._likelihoods import Sort, Variance, likelihood, refuses
 from ilk.families._vae_units import Units, collapsed, divergence
-from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.rng import Rng
 from ilk.run import Noted, Run
-from ilk.space import Discrete, Reals, Space
+from ilk.space import Space
 
 CHUNK, LOOK = 512, 2000
 
 
-class Vae(Autoencoding["VAE"]):
+class Vae(Autoencoding["VAE"], Bounded["VAE"]):
     """p(x | z) from a network, z standard normal, q(z | x) from another (Kingma & Welling 2014; Rezende et al. 2014)."""
 
     def build_net(self) -> None:
         """The encoder gives means and log variances."""
         f = self.family
-        self.make(f.net, likelihood(f, self.space), f.codes, 2 * f.codes)
+        self.make(f.net, likelihood(f.likelihood, self.space, f.variance), f.codes, 2 * f.codes)
         self.warmth = 1.0
 
     def phases(self) -> Sequence[Phase]:
@@ -118,19 +118,8 @@ class Vae(Autoencoding["VAE"]):
 
     # scores
 
-    @torch.no_grad()
-    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
-        """Importance-weighted bound (Burda et al. 2016) with `draws` draws, in nats, (B,) float64.
-
-        Items without labels are bounded by the sum over labels, each at its share.
-        """
-        if self.about and not batch.context:
-            found = [self.log_prob_bound(replace(batch, context=said), rng) + share for said, share in self.context.every(len(batch))]
-            return torch.stack(found).logsumexp(0)
-        parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
-        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
-
-    def _bound(self, batch: Batch, rng: Rng) -> Tensor:
+    def bound(self, batch: Batch, rng: Rng) -> Tensor:
+        """Importance-weighted bound (Burda et al. 2016) with `draws` draws."""
         posterior, weights = self.posterior(batch), []
         for k in range(self.family.draws):
             codes, log_q = self._drawn(batch, posterior, rng.child("draw", k))
@@ -139,35 +128,9 @@ class Vae(Autoencoding["VAE"]):
 
     # samples
 
-    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
-        """Codes from the prior (labels by their shares), then items from p(x | z), noise included."""
-        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {})
-
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
         return self.emit(Batch(rng.child("z").normal(n, self.codes).float(), context=context), rng.child("x"))
-
-    def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
-        """p(x | label); nothing else can be met exactly."""
-        return Labelled(self, evidence.context) if isinstance(evidence, About) else None
-
-
-class Labelled:
-    """A VAE with its label known."""
-
-    def __init__(self, whole: Vae, context: Mapping[str, Batch]) -> None:
-        self.whole, self.context, self.met = whole, context, Met("exact")
-
-    def _said(self, n: int) -> dict[str, Batch]:
-        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
-
-    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
-        """Items of this label."""
-        return self.whole.draw(n, rng, self._said(n))
-
-    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
-        """Bound on log p(x | label)."""
-        return self.whole.log_prob_bound(replace(batch, context=self._said(len(batch))), rng)
 
 
 def normal(z: Tensor) -> Tensor:
@@ -175,22 +138,12 @@ def normal(z: Tensor) -> Tensor:
     return -0.5 * (z.double().square() + log(2 * pi)).sum(-1)
 
 
-def likelihood(f: VAE, space: Space) -> Likelihood:
-    """The law of items given what the decoder says."""
-    shape = shape_of(space) or (1,)
-    if not isinstance(space, Discrete):
-        return Gaussian(shape, f.variance)
-    if f.likelihood == "logistic":
-        return DiscretisedLogistic(space.each, shape, f.variance)
-    return Bernoulli(shape) if f.likelihood != "categorical" and min(space.each) > 1 else Categorical(space.each, shape)
-
-
 @dataclass(frozen=True, kw_only=True)
 class VAE(Family):
     """Variational autoencoder with `codes` latent numbers; `draws` importance samples make its bound.
 
-    The likelihood is Gaussian for reals and Bernoulli for bits; "logistic" and "categorical" are for whole numbers with and without
-    an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
+    The likelihood is Gaussian for reals and Bernoulli for bits; "logistic" and "logistics" (a mixture of them) are for whole
+    numbers in their order, "categorical" for those without. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
 
     >>> model = VAE(codes=2).build(Reals((3,)), Rng(0))
     >>> model.log_prob_bound(Batch(torch.zeros(4, 3)), Rng(1)).shape
@@ -201,7 +154,7 @@ class VAE(Family):
     codes: Annotated[int, Interval(ge=1, le=4096)] = 16
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
     net: AnyNet = None
-    likelihood: Literal["auto", "logistic", "categorical"] = "auto"
+    likelihood: Sort = "auto"
     variance: Variance = "learned"
     beta: Annotated[float, Interval(gt=0, le=10_000)] = 1.0
     free_bits: Annotated[float, Interval(ge=0, le=100)] = 0.0
@@ -212,11 +165,7 @@ class VAE(Family):
         """Anything but arrays of numbers that the likelihood is of; free bits of several draws."""
         if self.free_bits and self.importance > 1:
             return "takes free bits of the KL of one draw: with importance > 1 there is none"
-        if self.likelihood != "auto":
-            fits = isinstance(space, Discrete) and bool(space.shape) and bool(space.each)
-            return None if fits else f"with the {self.likelihood} likelihood takes whole numbers (Discrete)"
-        fits = isinstance(space, Reals) or (isinstance(space, Discrete) and bool(space.shape) and 1 <= max(space.each, default=0) <= 2)
-        return None if fits else "takes Reals, or Discrete of two values; of more with likelihood='logistic' or 'categorical'"
+        return refuses(self.likelihood, space)
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:

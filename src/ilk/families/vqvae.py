@@ -12,7 +12,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, Neural, Phase, Plan, Port
 from ilk.families._books import Averages, Book, Lattice
-from ilk.families._emission import Likelihood, emission, refuses
+from ilk.families._likelihoods import Sort, likelihood, refuses
 from ilk.nets.grid import Grid, halved
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
@@ -30,18 +30,18 @@ class Vqvae(Neural["VQVAE"]):
 
     def build_net(self) -> None:
         """Encoder, book and decoder; pictures have a grid of codes, other items a row of them."""
-        f, self.emission = self.family, emission(self.space, self.family.likelihood)
-        takes = self.emission.takes
+        f, self.likelihood = self.family, likelihood(self.family.likelihood, self.space)
+        takes = self.likelihood.inputs
         picture = len(takes) == 3
         self.grid = halved(takes[1:], f.halvings) if picture else (f.slots,)
         self.book: Book = Lattice(f.book) if f.quantiser == "fsq" else Averages(f.book, f.width, f.decay)
         net = f.net or (Grid() if picture else MLP(width=256, depth=2))
         self.encoder = net(Port("encode", takes, (self.book.width, *self.grid)))
-        self.decoder = net(Port("decode", (self.book.width, *self.grid), self.emission.gives))
+        self.decoder = net(Port("decode", (self.book.width, *self.grid), self.likelihood.outputs))
 
     def prepare(self, data: Source) -> None:
         """Scales of numbers, from at most 20,000 items."""
-        self.emission.prepare(data.take(torch.arange(min(len(data), LOOK))).tensor)
+        self.likelihood.prepare(self._raw(data.take(torch.arange(min(len(data), LOOK)))))
 
     def phases(self) -> Sequence[Phase]:
         """Reconstruction and commitment; the book learns by averages meanwhile."""
@@ -54,7 +54,7 @@ class Vqvae(Neural["VQVAE"]):
         return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=1e-4, evaluate_every=max(50, steps // 30))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
-        x = self.emission.standard(batch.tensor)
+        x = self._raw(batch)
         v = self._vectors(x)
         flat = v.detach().reshape(-1, self.book.width)
         if self.training:
@@ -62,16 +62,20 @@ class Vqvae(Neural["VQVAE"]):
         passed, index, off = self.book(v)
         if self.training:
             self.book.learn(flat, index.flatten())
-        return self.family.commitment * off.double().sum(1) - self.emission.log_prob(self._said(passed), x)
+        return self.family.commitment * off.double().sum(1) - self.likelihood.log_prob(self._said(passed), x)
 
     def validate(self, batch: Batch, rng: Rng) -> Tensor:
         """Nats that the codes leave."""
         return -self.log_likelihood(batch, self.encode(batch))
 
+    def _raw(self, batch: Batch) -> Tensor:
+        """Items with an axis at least."""
+        return batch.tensor.reshape(len(batch), *self.likelihood.shape)
+
     def _vectors(self, x: Tensor) -> Tensor:
         """What the encoder says of each place, (B, places, width)."""
-        kind = next(self.parameters()).dtype
-        return self.book.bound(self.encoder(x.to(kind)).float().flatten(2).mT)
+        kind = next(self.encoder.parameters()).dtype
+        return self.book.bound(self.encoder(self.likelihood.shown(x).to(kind)).float().flatten(2).mT)
 
     def _said(self, vectors: Tensor) -> Tensor:
         """What the decoder says, given the vector of each place."""
@@ -79,19 +83,22 @@ class Vqvae(Neural["VQVAE"]):
         out: Tensor = self.decoder(vectors.mT.reshape(len(vectors), -1, *self.grid).to(kind))
         return out
 
+    def _items(self, x: Tensor) -> Batch:
+        return Batch(x.reshape(len(x), *self.space.shape))  # type: ignore[union-attr]
+
     def _of(self, codes: Batch) -> Tensor:
         return self._said(self.book.entries[codes.tensor.flatten(1)])
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The entry nearest to each place."""
-        found = [self.book.nearest(self._vectors(self.emission.standard(x))) for x in batch.tensor.split(CHUNK)]
+        found = [self.book.nearest(self._vectors(x)) for x in self._raw(batch).split(CHUNK)]
         return Batch(torch.cat(found).reshape(len(batch), *self.grid))
 
     @torch.no_grad()
     def decode(self, codes: Batch) -> Batch:
         """The expected item."""
-        return Batch(torch.cat([self.emission.mean(self._of(Batch(c))) for c in codes.tensor.split(CHUNK)]))
+        return self._items(torch.cat([self.likelihood.mean(self._of(Batch(c))) for c in codes.tensor.split(CHUNK)]))
 
     def code_space(self) -> Space:
         """A whole number below the size of the book for each place."""
@@ -104,13 +111,13 @@ class Vqvae(Neural["VQVAE"]):
     @torch.no_grad()
     def log_likelihood(self, batch: Batch, codes: Batch) -> Tensor:
         """log p(x | codes) in nats, (B,)."""
-        pairs = zip(batch.tensor.split(CHUNK), codes.tensor.split(CHUNK), strict=True)
-        return torch.cat([self.emission.log_prob(self._of(Batch(c)), self.emission.standard(x)) for x, c in pairs])
+        pairs = zip(self._raw(batch).split(CHUNK), codes.tensor.split(CHUNK), strict=True)
+        return torch.cat([self.likelihood.log_prob(self._of(Batch(c)), x) for x, c in pairs])
 
     @torch.no_grad()
     def emit(self, codes: Batch, rng: Rng) -> Batch:
         """Items of p(x | codes), its noise included."""
-        return Batch(self.emission.draw(self._of(codes), rng.child("x")))
+        return self._items(self.likelihood.sample(self._of(codes), rng.child("x")))
 
     def perplexity(self, batch: Batch) -> float:
         """How many entries are in use: exp of the entropy of their shares over some items; at most the size of the book."""
@@ -132,7 +139,7 @@ class VQVAE(Family):
     It makes no items by itself: it is the code of a prior. The sides of a picture are halved `halvings` times. `quantiser`: a book of
     vectors of `width` numbers that follows the encoder with `decay`, held to it by `commitment` ("vq"), or the fixed lattice of finite scalar
     quantisation, of at most `book` entries ("fsq").
-    `likelihood`: "gaussian" for real numbers, "logistic" for whole ones such as the levels of pictures; two values are Bernoulli.
+    `likelihood`: Gaussian for reals and Bernoulli for bits; "logistics" (mixtures of them) for the levels of pictures, "categorical" for whole numbers without an order.
 
     >>> model = VQVAE(book=16, slots=3, net=MLP(width=16)).build(Discrete(2, (6,)), Rng(0))
     >>> model.encode(Batch(torch.zeros(4, 6, dtype=torch.long))).tensor.shape
@@ -147,12 +154,12 @@ class VQVAE(Family):
     quantiser: Literal["vq", "fsq"] = "vq"
     decay: Annotated[float, Interval(ge=0, lt=1)] = 0.98
     commitment: Annotated[float, Interval(ge=0, le=1000)] = 1.0
-    likelihood: Likelihood = "gaussian"
+    likelihood: Sort = "auto"
     net: AnyNet = None
 
     def refuses(self, space: Space) -> str | None:
-        """Anything but Reals and binary Discrete, or Discrete of one size with `likelihood` "logistic"."""
-        return refuses(space, self.likelihood)
+        """Anything but arrays of numbers that the likelihood is of."""
+        return refuses(self.likelihood, space)
 
     def refuses_context(self, about: Mapping[str, Space]) -> str | None:
         """Everything: labels are for the prior."""
