@@ -4,7 +4,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class Bounded(Neural[F]):
 class Labelled:
     """A model with its context known."""
 
-    def __init__(self, whole: Bounded[Family], context: Mapping[str, Batch]) -> None:
+    def __init__(self, whole: Bounded[Any], context: Mapping[str, Batch]) -> None:
         self.whole, self.context, self.met = whole, context, Met("exact")
 
     def _said(self, n: int) -> dict[str, Batch]:

@@ -44,12 +44,12 @@ def layer(takes: int, gives: int, sides: Sides, kernel: int = 3) -> nn.Module:
 
 
 def fitted(h: Tensor, sides: Sides) -> Tensor:
-    """Features on another grid: averaged where it is coarser, repeated where it is finer, and cut."""
+    """Features on another grid: averaged where it is coarser, repeated where it is finer."""
     if h.shape[2:] == torch.Size(sides):
         return h
     if h.shape[2] > sides[0]:
-        return F.adaptive_avg_pool2d(h, sides)
-    return F.interpolate(h, size=sides)
+        return F.adaptive_avg_pool2d(h, (sides[0], sides[1]))
+    return F.interpolate(h, size=[*sides])
 
 
 class Block(nn.Module):
@@ -114,7 +114,7 @@ class Ladder(nn.Module):
 
     def __init__(self, takes: tuple[int, ...], gives: tuple[int, ...], about: int, sizes: Sizes) -> None:
         super().__init__()
-        self.takes, self.gives, self.sizes = takes, gives, sizes
+        self.gives, self.sizes = gives, sizes
         near = sizes.sides[-1]
         self.stem = nn.Conv2d(takes[0], sizes.width, 4, stride=2, padding=1) if near else nn.Linear(prod(takes), sizes.width)
         self.up = nn.ModuleList([Block(sizes, s) for s in sizes.sides])
@@ -141,6 +141,11 @@ class Ladder(nn.Module):
             h = block(fitted(h, sides))
             found.append(h)
         return found[::-1]
+
+    def guess(self, level: int, above: Tensor, seen: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(u) of a level, given the features from above and those of the items."""
+        found: tuple[Tensor, Tensor] = self.down[level].guess(above, seen[level])  # type: ignore[operator]
+        return found
 
     def descend(self, n: int, about: Tensor | None, told: Told) -> Tensor:
         """What the last layer says of n items, told the u of each level."""

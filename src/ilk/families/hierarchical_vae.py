@@ -80,7 +80,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         codes: list[Code] = []
 
         def told(level: int, above: Tensor) -> Tensor:
-            mean, log_var = self.ladder.down[level].guess(above, seen[level])
+            mean, log_var = self.ladder.guess(level, above, seen)
             codes.append((mean, log_var, self._noise(rng, level, len(mean))))
             return mean + (0.5 * log_var).exp() * codes[-1][2]
 

@@ -62,7 +62,8 @@ class Vqvae(Neural["VQVAE"]):
         passed, index, off = self.book(v)
         if self.training:
             self.book.learn(flat, index.flatten())
-        return self.family.commitment * off.double().sum(1) - self.likelihood.log_prob(self._said(passed), x)
+        loss: Tensor = self.family.commitment * off.double().sum(1) - self.likelihood.log_prob(self._said(passed), x)
+        return loss
 
     def validate(self, batch: Batch, rng: Rng) -> Tensor:
         """Nats that the codes leave."""
