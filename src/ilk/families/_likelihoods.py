@@ -185,13 +185,13 @@ class DiscretisedLogistic(Scaled):
         self.register_buffer("last", torch.tensor(sizes).reshape(shape) - 1, persistent=False)
 
     @property
-    def half(self) -> Tensor:
+    def reach(self) -> Tensor:
         """Half a cell."""
         return 1 / self.last.clamp_min(1).double()
 
     def placed(self, x: Tensor) -> Tensor:
         """In [-1, 1]."""
-        return x.double() * (2 * self.half) - 1
+        return x.double() * (2 * self.reach) - 1
 
     def law(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Centre and width (the s of the logistic law with as much variance) in [-1, 1]."""
@@ -201,7 +201,7 @@ class DiscretisedLogistic(Scaled):
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), so that nothing cancels."""
         center, width = self.law(y)
-        off, half = self.placed(x).to(y.dtype) - center, self.half.to(y.dtype)
+        off, half = self.placed(x).to(y.dtype) - center, self.reach.to(y.dtype)
         first, last = x == 0, x == self.last
         below = logsigmoid((off + half) / width).masked_fill(last, 0.0)
         above = logsigmoid((half - off) / width).masked_fill(first, 0.0)
@@ -218,5 +218,5 @@ class DiscretisedLogistic(Scaled):
         return self._levels(self.law(y)[0])
 
     def _levels(self, at: Tensor) -> Tensor:
-        level = ((at.double() + 1) / (2 * self.half)).round().long()
+        level = ((at.double() + 1) / (2 * self.reach)).round().long()
         return level.clamp_min(0).minimum(self.last)

@@ -186,17 +186,22 @@ def likelihood(f: VAE, space: Space) -> Likelihood:
     shape = shape_of(space) or (1,)
     if not isinstance(space, Discrete):
         return Gaussian(shape, f.variance)
-    if f.likelihood == "logistic":
+    if f.likelihood == "logistic" or (f.likelihood == "auto" and max(space.each) > 2):
         return DiscretisedLogistic(space.each, shape, f.variance)
-    return Bernoulli(shape) if f.likelihood != "categorical" and min(space.each) > 1 else Categorical(space.each, shape)
+    return Bernoulli(shape) if f.likelihood == "auto" and min(space.each) == 2 else Categorical(space.each, shape)
+
+
+def _plain(space: Discrete) -> bool:
+    """Bits, or numbers of one size, which are taken to have an order: places of a record have sizes of their own."""
+    return isinstance(space.sizes, int) or max(space.sizes) <= 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAE(Family):
     """Variational autoencoder with `codes` latent numbers; `draws` importance samples make its bound.
 
-    The likelihood is Gaussian for reals and Bernoulli for bits; "logistic" and "categorical" are for whole numbers with and without
-    an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
+    The likelihood is Gaussian for reals, Bernoulli for bits, logistic for whole numbers in arrays; "logistic" and "categorical" take any
+    whole numbers, with and without an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
 
     >>> model = VAE(codes=2).build(Reals((3,)), Rng(0))
     >>> model.log_prob_bound(Batch(torch.zeros(4, 3)), Rng(1)).shape
@@ -221,8 +226,8 @@ class VAE(Family):
         if self.likelihood != "auto":
             fits = isinstance(space, Discrete) and bool(space.shape) and bool(space.each)
             return None if fits else f"with the {self.likelihood} likelihood takes whole numbers (Discrete)"
-        fits = isinstance(space, Reals) or (isinstance(space, Discrete) and bool(space.shape) and 1 <= max(space.each, default=0) <= 2)
-        return None if fits else "takes Reals, or Discrete of two values; of more with likelihood='logistic' or 'categorical'"
+        fits = isinstance(space, Reals) or (isinstance(space, Discrete) and bool(space.shape) and bool(space.each) and _plain(space))
+        return None if fits else "takes Reals, or Discrete of two values or of one size; of several sizes with likelihood='logistic' or 'categorical'"
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
