@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ilk.batch import Batch, Source
 from ilk.distribution import F, Net, Neural, Plan, Port
+from ilk.errors import UsageError
 from ilk.families._denoising import pictures
 from ilk.families._likelihoods import Likelihood
 from ilk.nets._context import Context
@@ -58,7 +59,9 @@ class Autoencoding(Neural[F]):
         return out.to(x.dtype)
 
     def said(self, batch: Batch) -> Tensor | None:
-        """The context as vectors."""
+        """The context as vectors; UsageError if it is not there."""
+        if absent := [name for name in self.about if name not in batch.context]:
+            raise UsageError(f"this model knows items and codes only with their {', '.join(absent)}", code="CONTEXT", remedy="fit it without")
         return self.context(batch.context) if self.about else None
 
     def items(self, x: Tensor) -> Batch:

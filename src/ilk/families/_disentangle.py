@@ -32,7 +32,8 @@ def mig(codes: Tensor, factors: Tensor, bins: int = BINS) -> float:
 
 def _binned(x: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
     low, wide = x.min(), np.ptp(x)
-    return np.minimum((x - low) / (wide or 1.0) * bins, bins - 1).astype(np.int64)
+    found: NDArray[np.int64] = np.minimum((x - low) / (wide or 1.0) * bins, bins - 1).astype(np.int64)
+    return found
 
 
 def _entropy(counts: NDArray[np.int64]) -> float:

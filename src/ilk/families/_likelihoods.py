@@ -189,13 +189,13 @@ class DiscretisedLogistic(Scaled):
         self.register_buffer("last", torch.tensor(sizes).reshape(shape) - 1, persistent=False)
 
     @property
-    def half(self) -> Tensor:
+    def reach(self) -> Tensor:
         """Half a cell."""
         return 1 / self.last.clamp_min(1).double()
 
     def placed(self, x: Tensor) -> Tensor:
         """In [-1, 1]."""
-        return x.double() * (2 * self.half) - 1
+        return x.double() * (2 * self.reach) - 1
 
     def law(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Centre and width (the s of the logistic law with as much variance) in [-1, 1]."""
@@ -205,7 +205,7 @@ class DiscretisedLogistic(Scaled):
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), so that nothing cancels."""
         center, width = self.law(y)
-        off, half = self.placed(x).to(y.dtype) - center, self.half.to(y.dtype)
+        off, half = self.placed(x).to(y.dtype) - center, self.reach.to(y.dtype)
         first, last = x == 0, x == self.last
         below = logsigmoid((off + half) / width).masked_fill(last, 0.0)
         above = logsigmoid((half - off) / width).masked_fill(first, 0.0)
@@ -222,7 +222,7 @@ class DiscretisedLogistic(Scaled):
         return self._levels(self.law(y)[0])
 
     def _levels(self, at: Tensor) -> Tensor:
-        level = ((at.double() + 1) / (2 * self.half)).round().long()
+        level = ((at.double() + 1) / (2 * self.reach)).round().long()
         return level.clamp_min(0).minimum(self.last)
 
 
@@ -275,19 +275,19 @@ def likelihood(sort: Sort, space: Space, variance: Variance = "learned") -> Like
     shape = shape_of(space)
     if not isinstance(space, Discrete):
         return Gaussian(shape, variance)
-    if sort == "logistic":
+    if sort == "logistic" or (sort == "auto" and max(space.each) > 2):
         return DiscretisedLogistic(space.each, shape, variance)
     if sort == "logistics":
         return LogisticMixture(max(space.each), shape)
-    return Bernoulli(shape) if sort != "categorical" and min(space.each) > 1 else Categorical(space.each, shape)
+    return Bernoulli(shape) if sort == "auto" and min(space.each) == 2 else Categorical(space.each, shape)
 
 
 def refuses(sort: Sort, space: Space) -> str | None:
     """Why there is no such law for the items of a space, or None if there is one."""
     whole = isinstance(space, Discrete) and bool(space.shape) and bool(space.each) and max(space.each) <= MOST
     if sort == "auto":
-        fits = (isinstance(space, Reals) and prod(space.shape) > 0) or (whole and max(space.each) <= 2)  # type: ignore[union-attr]
-        return None if fits else "takes Reals, or Discrete of two values; of more with likelihood='logistic', 'logistics' or 'categorical'"
+        fits = (isinstance(space, Reals) and prod(space.shape) > 0) or (whole and (isinstance(space.sizes, int) or max(space.sizes) <= 2))  # type: ignore[union-attr]
+        return None if fits else "takes Reals, or Discrete of two values or of one size; of several sizes with likelihood='logistic' or 'categorical'"
     if sort == "logistics" and not (whole and len(set(space.each)) == 1 and space.each[0] > 1):  # type: ignore[union-attr]
         return "with the logistics likelihood takes whole numbers (Discrete) of one size for all places"
     return None if whole else f"with the {sort} likelihood takes whole numbers (Discrete)"

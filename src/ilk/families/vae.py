@@ -142,8 +142,8 @@ def normal(z: Tensor) -> Tensor:
 class VAE(Family):
     """Variational autoencoder with `codes` latent numbers; `draws` importance samples make its bound.
 
-    The likelihood is Gaussian for reals and Bernoulli for bits; "logistic" and "logistics" (a mixture of them) are for whole
-    numbers in their order, "categorical" for those without. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
+    The likelihood is Gaussian for reals, Bernoulli for bits, logistic for whole numbers in arrays; "logistic", "logistics" (a mixture of
+    them) and "categorical" take any whole numbers, with and without an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
 
     >>> model = VAE(codes=2).build(Reals((3,)), Rng(0))
     >>> model.log_prob_bound(Batch(torch.zeros(4, 3)), Rng(1)).shape
