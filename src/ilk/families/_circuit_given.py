@@ -123,7 +123,7 @@ class CircuitPosterior:
     def _inside(self, i: int, told: Told) -> Tensor:
         """Log mass of the range, or log density of the value, in each state."""
         if told.kept:
-            return log_normal(torch.tensor(told.low).double(), self.whole.leaves.mean[i], self.whole.leaves.var[i])
+            return log_normal(torch.tensor(told.low, dtype=torch.float64), self.whole.leaves.mean[i], self.whole.leaves.var[i])
         return log_between(*self._edges(i, told))
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
@@ -157,5 +157,5 @@ class CircuitPosterior:
             total = total + weight[cells.codes[i] - whole.columns.starts[i]]
         for i, told in self.told.items():
             inside = (cells.x[i] >= told.low - SLACK) & (cells.x[i] <= told.high + SLACK)
-            total = total + torch.where(cells.there[i], torch.tensor(told.there).double().where(inside, -inf), told.missing)
+            total = total + torch.where(cells.there[i], torch.tensor(told.there, dtype=torch.float64).where(inside, -inf), told.missing)
         return total

@@ -28,7 +28,7 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Climb:
-    """At most so many rounds; it ends when one gains less than `tolerance` nats an item, or when validation items gain nothing for `patience` rounds."""
+    """At most so many rounds; it ends when one gains less than `tolerance` nats an item, or `patience` of them no more than that on validation items."""
 
     name: str
     rounds: int
@@ -87,7 +87,10 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
             raise TrainingError(f"the likelihood became {now} in round {done}", remedy="a larger --ridge or --smoothing")
         body.absorb(found)
         if judge is not None:
-            best = _judged(body, judge(), best, done, run)
+            held = judge()
+            better = held > best.nats + how.tolerance
+            run.emit(Validated(done, -held, better))
+            best = Best(held, done, body.state().tensors) if better else best
         run.tick(lambda: _checkpoint(body, done, now, best))  # noqa: B023
         run.emit(Progress(done, done / rounds, -now))
         if now - before < how.tolerance or (judge is not None and done - best.round >= how.patience):
@@ -119,11 +122,6 @@ def _started(body: Learner, begin: Callable[[], None], run: Run) -> tuple[int, f
     body.restore(State({k: t for k, t in saved.tensors.items() if not k.startswith(BEST)}, own))
     best = {k.removeprefix(BEST): t for k, t in saved.tensors.items() if k.startswith(BEST)}
     return int(saved.facts["round"]), float(saved.facts["before"]), Best(float(saved.facts.get("best", 0)), int(saved.facts.get("best_round", 0)), best)
-
-
-def _judged(body: Learner, nats: float, best: Best, done: int, run: Run) -> Best:
-    run.emit(Validated(done, -nats, nats > best.nats))
-    return Best(nats, done, body.state().tensors) if nats > best.nats else best
 
 
 def _checkpoint(body: Learner, done: int, now: float, best: Best) -> State:
