@@ -59,7 +59,7 @@ class PixelCnn(Neural["PixelCNN"]):
         """So many passes in small batches, weights averaged."""
         batch = int(min(32, max(8, items // 100)))
         steps = int(min(max(300, self.family.epochs * max(1, items // batch)), 100_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 12))
+        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 12), low_precision=True)
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         """Nats per number of each item, (B,)."""

@@ -67,7 +67,7 @@ class Pixels(nn.Module):
     def planes(self, x: Tensor) -> Tensor:
         """(B, channels, rows, columns) of whole numbers -> planes of reals, the last of ones: that is where the picture is."""
         y = torch.nn.functional.one_hot(x, self.levels).movedim(-1, 1).flatten(1, 2) if self.levels <= 4 else x * (2 / (self.levels - 1)) - 1
-        return torch.cat([y, torch.ones_like(y[:, :1])], 1).to(self.down.weight.dtype)
+        return torch.cat([y, torch.ones_like(y[:, :1])], 1).to(self.down.weight.dtype, memory_format=torch.channels_last)
 
     def forward(self, x: Tensor, about: Tensor | None) -> Tensor:
         """What is said of x, (B, rows, columns, channels, gives)."""
