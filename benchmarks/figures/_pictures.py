@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from torch import Tensor
 import ilk
 from ilk import registry
 from ilk.dataset import Dataset
+from ilk.distribution import How
 from ilk.metric import Case, Reading, measured
 from ilk.metrics._features import space_of
 from ilk.metrics._gaussians import Gaussian, frechet
 from ilk.model import Model
-from ilk.samplers._contract import Sampler
 
+H = TypeVar("H", bound=How)
 DRAWS, NEAR = 4, 0.1   # sets of real pictures for the floor; how much farther the sharpest way may be than the nearest one
 
 
@@ -27,7 +28,7 @@ def divided(data: Dataset[Any], test: int, seed: int = 0) -> Dataset[Any]:
     return replace(data, splits={"train": order[test:].sort().values, "test": order[:test].sort().values})
 
 
-def made(model: Model, data: Dataset[Any], n: int, how: Sampler, seed: int) -> tuple[Any, Tensor]:
+def made(model: Model, data: Dataset[Any], n: int, how: How, seed: int) -> tuple[Any, Tensor]:
     """n pictures, as many of every label as among all items, and what was asked for."""
     assert data.labels is not None
     count = torch.bincount(data.labels.codes).double()
@@ -51,7 +52,7 @@ def floor(data: Dataset[Any], n: int) -> float:
     return float(np.mean([sum(frechet(Gaussian.of(space.vectors(data.train[rows])), test)) for rows in draws]))
 
 
-def chosen(model: Model, data: Dataset[Any], n: int, ways: Iterable[Sampler]) -> Sampler:
+def chosen(model: Model, data: Dataset[Any], n: int, ways: Iterable[H]) -> H:
     """The last of these ways whose Frechet distance to unseen training pictures is within a tenth of the least; test pictures are not looked at."""
     space = space_of(case_of(data))
     assert not isinstance(space, str)

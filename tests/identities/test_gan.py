@@ -158,7 +158,7 @@ def test_penalties_of_a_straight_critic(weights: list[float], seed: int) -> None
 @pytest.mark.parametrize("kind", ["gradient", "r1"])
 def test_the_slope_is_that_of_differences(kind: str) -> None:
     """Autograd's slope against central differences, and the gradient penalty lies where it should: between real and made."""
-    body = built(GAN(net=SMALL, codes=2), Reals((3,))).double()
+    body = built(GAN(pack=1, net=SMALL, codes=2), Reals((3,))).double()
 
     def critic(x: Tensor) -> Tensor:
         return body.critic.head(nn.functional.leaky_relu(body.critic.body(x), 0.2))[:, 0]
@@ -179,9 +179,8 @@ def test_the_slope_is_that_of_differences(kind: str) -> None:
 def test_a_penalty_on_some_items_has_the_mean_of_all() -> None:
     """A straight critic has one slope everywhere: the mean over items is the strength times the penalty."""
     for strength, want in ((None, 10.0), (2.5, 2.5)):
-        body = built(GAN(net=SMALL, codes=2, loss="wasserstein", penalty="gradient", strength=strength), Reals((3,)))
-        weight = torch.tensor([2.0, 0.0, 1.0])
-        body.critic.forward = lambda x, about=None: x @ weight  # type: ignore[method-assign]
+        body = built(GAN(net=SMALL, codes=2, pack=1, loss="wasserstein", penalty="gradient", strength=strength), Reals((3,)))
+        body.critic.forward = lambda x, about=None: x @ torch.tensor([2.0, 0.0, 1.0])  # type: ignore[method-assign]
         batch = Batch(Rng(1).normal(10, 3))
         gap = (body._penalty(*(Rng(k).normal(10, 3).float() for k in range(2)), None, Rng(0))).mean()
         assert float(gap) == pytest.approx(want * (5**0.5 - 1) ** 2, rel=1e-5)
@@ -230,7 +229,7 @@ def test_the_critic_measures_the_wasserstein_distance() -> None:
     true = [float((m + (s - 1) * x).abs().mean()) for m, s in far]
     found = []
     for m, s in far:
-        body = built(GAN(loss="wasserstein", penalty="gradient", codes=1, net=SMALL), Reals((1,)))
+        body = built(GAN(pack=1, loss="wasserstein", penalty="gradient", codes=1, net=SMALL), Reals((1,)))
         body.generator = Affine(m, s)
         taught(body, x, 400)
         with torch.no_grad():
@@ -241,7 +240,7 @@ def test_the_critic_measures_the_wasserstein_distance() -> None:
 
 def test_the_critic_learns_the_share_of_the_data() -> None:
     """Trained on N(0, 1) against N(1, 1) without a penalty, sigmoid of its score is p / (p + q) = sigmoid(1/2 - x)."""
-    body = built(GAN(penalty="none", codes=1, net=SMALL), Reals((1,)))
+    body = built(GAN(pack=1, penalty="none", codes=1, net=SMALL), Reals((1,)))
     body.generator = Affine(1.0, 1.0)
     taught(body, Rng(9).normal(20_000, 1), 600)
     x = torch.linspace(-1.5, 2.5, 41)[:, None]
@@ -318,7 +317,7 @@ def test_what_is_lost_is_the_share_of_the_modes(gone: int) -> None:
 def test_a_critic_that_teaches_nothing_is_told() -> None:
     """Made items far from real ones, and a critic that is sure of both and flat there."""
     x = Rng(0).normal(500, 2)
-    body = built(GAN(codes=2, net=SMALL, penalty="none"), Reals((2,)))
+    body = built(GAN(pack=1, codes=2, net=SMALL, penalty="none"), Reals((2,)))
     body.generator = Affine(9.0, 0.1)
     data = Memory(Batch(x))
     assert not any("vanishing" in text for text in body.troubles(data, Rng(0)))
@@ -355,7 +354,7 @@ def test_labels_are_obeyed(pack: int) -> None:
 
 def test_the_projection_is_the_only_way_labels_reach_a_score() -> None:
     """Miyato & Koyama 2018, equation 3: score(x, y) - score(x, y') = (v_y - v_y') phi(x)."""
-    body = built(GAN(net=SMALL, codes=2), Reals((3,)), {"label": Discrete(3)})
+    body = built(GAN(pack=1, net=SMALL, codes=2), Reals((3,)), {"label": Discrete(3)})
     x = Rng(0).normal(5, 3).float()
     one, other = (torch.eye(3)[[k] * 5] for k in (0, 2))
     assert body.critic.beside is not None

@@ -20,10 +20,11 @@ from ilk.space import Discrete, Reals, Space
 
 torch.set_num_threads(1)
 SHAPE = (2, 8, 12)
+PICTURE = Reals(SHAPE)
 LABEL: Mapping[str, Space] = {"label": Discrete(3)}
 
 
-def built(space: Space = Reals(SHAPE), about: Mapping[str, Space] | None = None, noise: float = 0.3, **options: Any) -> Stylegan:
+def built(space: Space = PICTURE, about: Mapping[str, Space] | None = None, noise: float = 0.3, **options: Any) -> Stylegan:
     """With noise that does something, and styles far enough from their mean."""
     body = StyleGAN(**{"codes": 6, "width": 4, "depth": 2, **options}).build(space, Rng(0), about)
     assert isinstance(body, Stylegan)

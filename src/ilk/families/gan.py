@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -17,13 +18,20 @@ from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.space import Space
 
+MOST = 64   # codes where nobody says
+
 
 class Gan(Adversarial):
     """A generator of normal codes and its critic; samples, but no density."""
 
+    @property
+    def codes(self) -> int:
+        """How many normal numbers make an item."""
+        return self.family.codes or min(MOST, 2 * prod(self.shape))
+
     def build_generator(self) -> nn.Module:
         """Codes, and the context beside them, to items."""
-        return self.critic_net()(Port("decode", (self.family.codes,), self.shape, self.context.width))
+        return self.critic_net()(Port("decode", (self.codes,), self.shape, self.context.width))
 
     def critic_net(self) -> Net:
         """Both networks are of one recipe."""
@@ -32,7 +40,7 @@ class Gan(Adversarial):
 
     def made(self, n: int, rng: Rng, about: Tensor | None, psi: float = 1.0) -> Tensor:
         """Normal numbers from the middle `psi` of their law, through the generator."""
-        z = torch.special.ndtri(0.5 + psi * (rng.child("z").uniform(n, self.family.codes) - 0.5)).to(self.center.device)
+        z = torch.special.ndtri(0.5 + psi * (rng.child("z").uniform(n, self.codes) - 0.5)).to(self.center.device)
         kind = next(self.generator.parameters()).dtype
         out: Tensor = self.generator(z.to(kind), *([] if about is None else [about.to(kind)])).float()
         return out.tanh() if pictures(self.shape) else out
@@ -46,7 +54,8 @@ class Gan(Adversarial):
 
 @dataclass(frozen=True, kw_only=True)
 class GAN(Family):
-    """A game of two networks (Goodfellow et al. 2014): a generator of `codes` normal numbers, and a critic that sees `pack` items at a time.
+    """A game of two networks (Goodfellow et al. 2014): a generator of `codes` normal numbers (by default twice as many as an item has, 64
+    at most), and a critic that sees `pack` items at a time.
 
     `penalty` keeps the critic's slope in bounds, times `strength` (by default 10, R1 .05); `spectral` keeps every layer's largest singular
     value at 1 (Miyato et al. 2018). The critic has `turns` turns for each of the generator's. It samples; there is no density.
@@ -65,7 +74,7 @@ class GAN(Family):
     spectral: bool = False
     pack: Annotated[int, Interval(ge=1, le=32)] = 2
     turns: Annotated[int, Interval(ge=1, le=100)] = 1
-    codes: Annotated[int, Interval(ge=1, le=4096)] = 16
+    codes: Annotated[int, Interval(ge=1, le=4096)] | None = None
     net: AnyNet = None
 
     @classmethod
