@@ -14,7 +14,7 @@ from ilk.batch import Batch, Source
 from ilk.distribution import Family, How, Met, Neural, Phase, Plan
 from ilk.errors import UsageError
 from ilk.given import About, Evidence
-from ilk.nets._bijections import stacked
+from ilk.nets._bijections import WIDEST, stacked
 from ilk.nets._context import Context
 from ilk.nets._glow import Glow, folds
 from ilk.nets._monotone import Affine, Monotone, Spline
@@ -23,6 +23,7 @@ from ilk.rng import Rng
 from ilk.space import Reals, Space
 
 LOOK, CHUNK = 20_000, 4096
+NOISE, ENOUGH, MANY = 0.4, 100, 50_000
 
 
 class Bijective(Neural["Flow"]):
@@ -30,6 +31,7 @@ class Bijective(Neural["Flow"]):
 
     center: Tensor
     scale: Tensor
+    blur: Tensor
 
     def build_net(self) -> None:
         """The bijection of standardised items; scales of the data are buffers."""
@@ -40,10 +42,10 @@ class Bijective(Neural["Flow"]):
         self.context = Context(self.about)
         self.register_buffer("center", torch.zeros(self.shape[0], *[1] * (len(self.shape) - 1)))
         self.register_buffer("scale", torch.ones(self.center.shape))
+        self.register_buffer("blur", torch.zeros(0 if self.picture or self.shape[0] > WIDEST else self.shape[0], self.shape[0]))
         how = self._how()
-        width = f.width or (64 if self.picture else 128)
-        layers = f.layers or (8 if self.picture else 4)
-        net = MLP(width=width, depth=2, dropout=f.dropout)
+        layers = f.layers or (8 if self.picture else 3)
+        net = MLP(width=f.width, depth=2, dropout=f.dropout)
         self.map: Any = Glow(self.shape, how, layers, net, self.context.width) if self.picture else stacked(self.shape[0], how, layers, net, self.context.width, f.structure)
 
     def _how(self) -> Monotone:
@@ -65,16 +67,30 @@ class Bijective(Neural["Flow"]):
         self.scale.copy_(spread.where(spread > 1e-6 * (1 + center.abs()), torch.ones_like(spread)))
         self.context.prepare(few.context)
         self.map.prepare(self.standard(few), self._about(few))
+        if len(self.blur):
+            self.blur.copy_(self._noise(len(data)) * torch.linalg.inv(self.map.steps[1].start))
+
+    def _noise(self, items: int) -> float:
+        """How much noise items learn with, in units of their own once they have covariance 1: the fewer there are, the more."""
+        if self.family.noise is not None:
+            return self.family.noise
+        return min(NOISE, ENOUGH / items) if items < MANY else 0.0
 
     def phases(self) -> Sequence[Phase]:
-        """The negative log density."""
-        return [Phase("flow", self.map.parameters, lambda batch, rng: -self._log_prob(batch))]
+        """The negative log density, of items with noise on them (Rothfuss et al. 2019)."""
+        return [Phase("flow", self.map.parameters, self._loss)]
+
+    def _loss(self, batch: Batch, rng: Rng) -> Tensor:
+        x = self.standard(batch)
+        if len(self.blur) and float(self.blur[0, 0]):
+            x = x + (rng.child("noise").normal(*x.shape).to(x) @ self.blur.T).to(x)
+        return -self._nats(x, self._about(batch))
 
     def plan(self, items: int) -> Plan:
         """Enough passes for small data; weights averaged."""
         batch = int(min(32 if self.picture else 256, max(16, items // 16)))
-        steps = int(min(max(800, 60 * items // batch), 12_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.995, evaluate_every=max(20, steps // 40))
+        steps = int(min(max(1000, 60 * items // batch), 12_000))
+        return Plan(steps=steps, batch=batch, rate=1e-3 if items < MANY else 3e-3, weight_decay=0.01, ema=0.995, evaluate_every=max(20, steps // 40))
 
     def validate(self, batch: Batch, rng: Rng) -> Tensor:
         """The same: nothing is drawn."""
@@ -89,8 +105,8 @@ class Bijective(Neural["Flow"]):
             raise UsageError(f"this can be done only with {', '.join(self.about)}", code="CONTEXT")
         return self.context(batch.context) if self.about else None
 
-    def _log_prob(self, batch: Batch) -> Tensor:
-        z, volume = self.map(self.standard(batch), self._about(batch))
+    def _nats(self, x: Tensor, about: Tensor | None) -> Tensor:
+        z, volume = self.map(x, about)
         d = prod(self.shape)
         volume = volume.double() - self.scale.double().log().sum() * (d // len(self.scale))
         return volume - 0.5 * z.flatten(1).double().square().sum(1) - 0.5 * d * log(2 * pi)
@@ -101,7 +117,7 @@ class Bijective(Neural["Flow"]):
         if self.about and not batch.context and self.context.sizes is not None:
             labels = [self.context.labels(torch.full((len(batch),), i)) for i in range(len(self.context.share))]
             return torch.stack([self.log_prob(replace(batch, context=said)) + share for said, share in zip(labels, self.context.share, strict=True)]).logsumexp(0)
-        return torch.cat([self._log_prob(part) for part in _cut(batch)])
+        return torch.cat([self._nats(self.standard(part), self._about(part)) for part in _cut(batch)])
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Labels by their shares in training, then items from noise."""
@@ -159,7 +175,7 @@ class Flow(Family):
 
     `structure` says what the network sees: half of the numbers (Dinh et al. 2017), those before (Papamakarios et al. 2017), the noise of
     those before (Kingma et al. 2016), or a picture at several sizes (Kingma & Dhariwal 2018). None: a picture's for pictures, else those before.
-    Splines (Durkan et al. 2019) have `bins` between -bound and bound, in standard deviations.
+    Splines (Durkan et al. 2019) have `bins` between -bound and bound, in standard deviations. Few items learn with `noise` on them.
 
     >>> flow = Flow(layers=2, width=16).build(Reals((3,)), Rng(0))
     >>> flow.log_prob(Batch(torch.zeros(2, 3))) + 1.5 * log(2 * pi)
@@ -170,10 +186,11 @@ class Flow(Family):
     structure: Literal["coupling", "autoregressive", "inverse", "glow"] | None = None
     transform: Literal["affine", "spline"] | None = None
     layers: Annotated[int, Interval(ge=1, le=256)] | None = None
-    width: Annotated[int, Interval(ge=1, le=16384)] | None = None
+    width: Annotated[int, Interval(ge=1, le=16384)] = 64
     bins: Annotated[int, Interval(ge=2, le=256)] = 8
     bound: Annotated[float, Interval(gt=0, le=100)] = 4.0
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    noise: Annotated[float, Interval(ge=0, le=10)] | None = None
 
     def refuses(self, space: Space) -> str | None:
         """Anything but Reals; for the structure of pictures, anything but pictures."""

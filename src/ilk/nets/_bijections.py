@@ -212,7 +212,7 @@ class Composed(nn.Module):
 
 def stacked(d: int, how: Monotone, layers: int, net: MLP, about: int, structure: str | None) -> Composed:
     """Layers of one structure. Orders are reversed in turn, otherwise fixed shuffles, so that a state holds none."""
-    first: list[nn.Module] = [Marginal(d, how)] + ([Triangular(d)] if 1 < d <= WIDEST else [])
+    first: list[nn.Module] = [Marginal(d, how)] + ([Triangular(d)] if d <= WIDEST else [])
     order = torch.arange(d)
     for i in range(layers):
         order = order if i == 0 else order.flip(0) if i % 2 else Rng(0).child("order", i).shuffle(d)

@@ -84,7 +84,7 @@ class Spline:
         bend = up * (r0 + r1 - 2)
         a, b = 1 - r0 + bend, r0 - bend
         root = torch.addcmul(b * b, a, up, value=4).clamp_min(TINY).sqrt()
-        part = (2 * up).where(b >= 0, root - b) / (b + root).where(b >= 0, 2 * a)
+        part = ((2 * up).where(b >= 0, root - b) / (b + root).where(b >= 0, 2 * a)).clamp(0, 1)
         _, log_slope = _curve(part, r0, r1, steep)
         x = torch.addcmul(wide.start, wide.size, part) / wide.whole * (2 * self.bound) - self.bound
         return torch.addcmul(x, y - inside, (-log_slope).exp()), -log_slope
