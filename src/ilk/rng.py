@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,11 +54,18 @@ class Rng:
         return torch.from_numpy((whole.astype(np.float64) + 0.5) * 2.0**-52).reshape(rows, *shape)
 
     def single(self, rows: int, *shape: int) -> Tensor:
-        """Float32 in [0, 1) of 24 bits, half a counter word each: for noise by the million that only training and chains see."""
-        width = int(np.prod(shape))
-        words = np.ascontiguousarray(self._raw(rows, -(-width // 2))).view(np.int32)[:, :width]
-        bits = torch.from_numpy(np.ascontiguousarray(words)).bitwise_right_shift_(8)
-        return bits.float().mul_(2.0**-24).add_(0.5).reshape(rows, *shape)
+        """Float32 in [0, 1) of 24 bits, half a counter word each: for noise by the million."""
+        return self._bits(np.int32, rows, shape).bitwise_right_shift_(8).float().mul_(2.0**-24).add_(0.5).reshape(rows, *shape)
+
+    def coarse(self, rows: int, *shape: int) -> Tensor:
+        """Float32 in (0, 1) of 16 bits, a quarter of a counter word each: for noise that only training sees."""
+        return self._bits(np.int16, rows, shape).float().mul_(2.0**-16).add_(0.5 + 2.0**-17).reshape(rows, *shape)
+
+    def _bits(self, kind: type[np.signedinteger[Any]], rows: int, shape: tuple[int, ...]) -> Tensor:
+        """Raw signed whole numbers, (rows, width)."""
+        width, each = int(np.prod(shape)), 8 // np.dtype(kind).itemsize
+        words = np.ascontiguousarray(self._raw(rows, -(-width // each))).view(kind)[:, :width]
+        return torch.from_numpy(np.ascontiguousarray(words))
 
     def normal(self, rows: int, *shape: int) -> Tensor:
         """Standard normal, one counter word each, of shape (rows, *shape)."""

@@ -39,13 +39,18 @@ def test_names_do_not_run_together() -> None:
     assert len(set(keys)) == len(keys) and Rng(12).key() != Rng(1).child(2).key() and Rng(-1).key() != Rng(1).key()
 
 
-@settings(max_examples=40, deadline=None)
-@given(SHAPES, st.integers(0, 60), st.integers(0, 30))
-def test_single_precision_is_sliced_alike_and_uniform(shape: tuple[int, ...], first: int, rows: int) -> None:
+@pytest.mark.parametrize("kind", ["single", "coarse"])
+@settings(max_examples=30, deadline=None)
+@given(shape=SHAPES, first=st.integers(0, 60), rows=st.integers(0, 30))
+def test_float32_noise_is_sliced_alike(kind: str, shape: tuple[int, ...], first: int, rows: int) -> None:
     rng = Rng(3).child("s")
-    assert torch.equal(rng.at(first).single(rows, *shape), rng.single(90, *shape)[first:first + rows])
-    u = rng.single(20_000, 5)
-    assert u.dtype == torch.float32 and float(u.min()) >= 0 and float(u.max()) < 1
+    assert torch.equal(getattr(rng.at(first), kind)(rows, *shape), getattr(rng, kind)(90, *shape)[first:first + rows])
+
+
+@pytest.mark.parametrize("kind", ["single", "coarse"])
+def test_float32_noise_is_uniform(kind: str) -> None:
+    u = getattr(Rng(3).child("s"), kind)(20_000, 5)
+    assert u.dtype == torch.float32 and float(u.min()) >= 0 and float(u.max()) < 1 and len(u[:, 0].unique()) > 15_000
     assert all(kstest(u[:, i].numpy(), "uniform").pvalue > 1e-4 for i in range(5)) and float(torch.corrcoef(u.T).fill_diagonal_(0).abs().max()) < 5 / 20_000**0.5
 
 

@@ -18,11 +18,13 @@ from ilk.rng import Rng
 from ilk.run import Began, Ended, Noted, Progress, Run, Seconds, Validated
 from ilk.store import State
 from ilk.train.loop import rate_at
+from ilk.train.precision import fast_bfloat16
 
 if TYPE_CHECKING:
     from ilk.families.rbm import Rbm
 
 VALID, CHECKS, TELL = 5000, 16, 0.2       # held-out items looked at, how often, seconds between reports
+ANEW = 0.1                                # chance that a persistent chain begins anew
 LOOK, SMOOTH = 5000, 2.0                  # items that clusters are made of, and what each is smoothed with
 MOMENTUM, KEEP = 0.5, 0.01                # of steps; share of news in running means
 RATE, INIT = {"bits": 0.3, "numbers": 0.07}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
@@ -72,8 +74,9 @@ class Learner:
             self.now |= self._clusters()
             self.now["chains"] = self._first_chains()
         rows = self.plan.batch + self.chains + 2
-        self.x, self.p = torch.zeros(rows, many), torch.zeros(rows, hidden)
-        self.eta = torch.zeros(self.chains, many)
+        low = body.binary and (run.precision == "bfloat16" or (run.precision == "auto" and fast_bfloat16(run.device)))
+        self.at_work = self.now["weight"].bfloat16() if low else self.now["weight"]
+        self.x, self.p = torch.zeros(rows, many, dtype=self.at_work.dtype), torch.zeros(rows, hidden)
         self.sign = torch.full((rows - 2,), -1 / self.chains)
         whole = data.resident()
         self.whole = None if whole is None else self._compact(whole)
@@ -118,8 +121,7 @@ class Learner:
         self.run.emit(Began("rbm", None if isinstance(self.run.budget, Seconds) else self.plan.steps))
         told, checked = time.monotonic(), int(self.fraction * CHECKS)
         while (fraction := self.fraction) < 1 and self.step < self.plan.steps:
-            self._update(fraction)
-            self.step += 1
+            self.advance()
             if int(self.fraction * CHECKS) > checked:
                 checked = int(self.fraction * CHECKS)
                 self._validate()
@@ -128,6 +130,11 @@ class Learner:
                 self.run.emit(Progress(self.step, fraction, None, time.monotonic() - self.start))
                 told = time.monotonic()
         self._finish()
+
+    def advance(self) -> None:
+        """One step."""
+        self._update(self.fraction)
+        self.step += 1
 
     def _batch(self) -> tuple[Tensor, Tensor | None]:
         per = max(1, len(self.data) // self.plan.batch)
@@ -150,26 +157,46 @@ class Learner:
         self._dream(rng)
         rate = self.plan.rate * rate_at(fraction)
         p, units = self.p[:-2], self.x[:-2]
-        torch.addmm(now["hidden"], units, now["weight"], out=p).sigmoid_()
+        p.copy_(self._odds(units).sigmoid_())
         now["mean.hidden"].lerp_(p[:batch].mean(0), KEEP)
         if self.body.family.method == "pcd":
-            torch.gt(p[batch:], rng.child("keep").single(self.chains, p.shape[1]), out=now["chains"])
+            self._persist(p[:batch], p[batch:], rng.child("keep"))
         if not self.body.binary:
             self._spread(p[:batch], units[:batch], rate)
         p.mul_(self.sign[:, None])
-        self._climb(p.sum(0), self.sign @ units, rate)
+        self._climb(p.sum(0), (self.sign.to(units.dtype) @ units).float(), rate)
+
+    def _odds(self, v: Tensor) -> Tensor:
+        """Log odds of hidden units, float32 whatever the product is worked out in."""
+        return torch.addmm(self.now["hidden"], v, self.at_work) if v.dtype == torch.float32 else (v @ self.at_work).float().add_(self.now["hidden"])
+
+    def _eta(self, h: Tensor) -> Tensor:
+        """What goes to the visible units, float32."""
+        low = self.at_work.dtype != torch.float32
+        return (h.bfloat16() @ self.at_work.T).float().add_(self.now["visible"]) if low else torch.addmm(self.now["visible"], h, self.at_work.T)
+
+    def _persist(self, data: Tensor, chains: Tensor, rng: Rng) -> None:
+        """Hidden units that the chains go on from. Now and then one begins anew at an item: a mode that no chain visits would grow without end."""
+        anew = rng.child("anew").single(self.chains, 1) < ANEW
+        p = data[torch.arange(self.chains) % len(data)].where(anew, chains)
+        torch.gt(p, rng.coarse(*p.shape), out=self.now["chains"])
 
     def _climb(self, hidden: Tensor, visible: Tensor, rate: float) -> None:
         """Moves the weights and biases; the last two rows of x and p take the means out of the product of all the others."""
         now = self.now
         self.x[-2], self.p[-2] = now["mean.visible"], -hidden
         self.x[-1], self.p[-1] = visible, -now["mean.hidden"]
-        step = now["step.weight"].addmm_(self.x.T, self.p, beta=MOMENTUM)
+        if self.x.dtype == torch.float32:
+            step = now["step.weight"].addmm_(self.x.T, self.p, beta=MOMENTUM)
+        else:
+            step = now["step.weight"].mul_(MOMENTUM).add_(self.x.T @ self.p.to(self.x.dtype))
         now["step.visible"].mul_(MOMENTUM).add_(visible)
         now["step.hidden"].mul_(MOMENTUM).add_(hidden)
         now["weight"].mul_(1 - rate * self.body.family.weight_decay).add_(step, alpha=rate)
         now["visible"].add_(now["step.visible"] - step @ now["mean.hidden"], alpha=rate)
         now["hidden"].add_(now["step.hidden"] - now["mean.visible"] @ step, alpha=rate)
+        if self.x.dtype != torch.float32:
+            self.at_work.copy_(now["weight"])
 
     def _spread(self, p: Tensor, y: Tensor, rate: float) -> None:
         """The spread of numbers given the hidden units climbs its own gradient, E[y (y - E[y | h])] - 1, y in units of it."""
@@ -182,18 +209,14 @@ class Learner:
         if f.method == "pt":
             own.copy_(self._tempered(rng))
             return
-        units, h = self.body.machine.units, now["chains"]
-        bits = rng.child("h").single(f.k, self.chains, h.shape[1])
-        noise = units.noise(rng.child("v"), f.k * self.chains).float().view(f.k, self.chains, -1)
+        h, binary = now["chains"], self.body.binary
+        bits = rng.child("h").coarse(f.k, *h.shape)
+        noise = rng.child("v").coarse(f.k, *own.shape) if binary else rng.child("v").normal(f.k, *own.shape).float()
         for sweep in range(f.k):
             if sweep or f.method == "cd":
-                p = torch.addmm(now["hidden"], own if sweep else self.x[:self.plan.batch], now["weight"]).sigmoid_()
-                torch.gt(p, bits[sweep], out=h)
-            torch.addmm(now["visible"], h, now["weight"].T, out=self.eta)
-            if self.body.binary:
-                torch.gt(self.eta.sigmoid_(), noise[sweep], out=own)
-            else:
-                torch.add(self.eta, noise[sweep], out=own)
+                torch.gt(self._odds(own if sweep else self.x[:self.plan.batch]).sigmoid_(), bits[sweep], out=h)
+            eta = self._eta(h)
+            own.copy_(eta.sigmoid_() > noise[sweep] if binary else eta.add_(noise[sweep]))
 
     def _tempered(self, rng: Rng) -> Tensor:
         f, many = self.body.family, self.x.shape[1]
