@@ -222,19 +222,19 @@ class ToSequence(Lift):
     def __init__(self, outer: Space) -> None:
         if not isinstance(outer, Reals | Discrete) or not self.takes(outer):
             raise TypeError("ToSequence carries arrays of one axis at least")
-        whole = isinstance(outer, Discrete)
-        self.shape, self.steps = outer.shape, prod(outer.shape) if whole else outer.shape[0]
-        self.inner = prod(outer.shape) // self.steps
-        self.space = Many(Discrete(outer.each[0]) if isinstance(outer, Discrete) else Reals(outer.shape[1:]), self.steps, at_least=self.steps)
+        self.element = Discrete(outer.each[0]) if isinstance(outer, Discrete) else Reals(outer.shape[1:])
+        self.shape, self.inner = outer.shape, prod(self.element.shape)
+        self.steps = prod(outer.shape) // self.inner
+        self.space = Many(self.element, self.steps, at_least=self.steps)
 
     @classmethod
     def takes(cls, outer: Space) -> bool:
         """Arrays of numbers, and of whole numbers that are of one size."""
-        return isinstance(outer, Reals | Discrete) and prod(outer.shape[:1] or (0,)) > 0 and prod(outer.shape) > 0 and (isinstance(outer, Reals) or len(set(outer.each)) == 1)
+        return isinstance(outer, Reals | Discrete) and len(outer.shape) > 0 and prod(outer.shape) > 0 and (isinstance(outer, Reals) or len(set(outer.each)) == 1)
 
     def encode(self, batch: Batch, rng: Rng) -> Batch:
         """All steps end to end."""
-        steps = batch.tensor.reshape(-1, *self.space.of.shape)
+        steps = batch.tensor.reshape(-1, *self.element.shape)
         return Batch(Batch(steps), length=torch.full((len(batch),), self.steps), context=batch.context, weight=batch.weight)
 
     def decode(self, batch: Batch) -> Batch:

@@ -29,13 +29,13 @@ class Told:
         self.whole, self.said, self.begun = whole, said, begun
         self.places = max(said, default=-1) + 1
         log_fit = torch.zeros(self.places, whole.states, dtype=torch.float64)
-        for place, said in self.said.items():
-            log_fit[place] = whole.by_state(said.log_weight) - whole.speech.scale[list(said.said.fixed)].log().sum()
+        for place, one in said.items():
+            log_fit[place] = whole.by_state(one.log_weight) - whole.speech.scale[list(one.said.fixed)].log().sum()
         self.found = forward(Seen.of(log_fit, torch.tensor([self.places])), whole.moves)
         top = log_fit.amax(1).sum()
         mass = float(self.found.mass.log().sum() + top) if self.places <= whole.at_most else -torch.inf
-        exact = all(said.met.sort == "exact" for said in self.said.values())
-        error = sum(said.met.log_mass_error**2 for said in self.said.values()) ** 0.5
+        exact = all(one.met.sort == "exact" for one in said.values())
+        error = sum(one.met.log_mass_error**2 for one in said.values()) ** 0.5
         self.met = Met("exact", mass) if exact else Met("estimate", mass, error)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:

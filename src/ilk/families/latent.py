@@ -123,7 +123,8 @@ class CodedBound(Coded):
         codes, log_q = self.code.infer(alone, rng.child("code"))
         inner = replace(self.lift.encode(codes, rng.child("lift")), context=batch.context)
         mass = prior.log_prob(inner) if isinstance(prior, HasLogProb) else prior.log_prob_bound(inner, rng.child("prior"))
-        return (self.code.log_likelihood(alone, codes) + mass + self.lift.log_volume(inner) - log_q).double()
+        nats: Tensor = self.code.log_likelihood(alone, codes) + mass + self.lift.log_volume(inner) - log_q
+        return nats.double()
 
 
 class Told:
