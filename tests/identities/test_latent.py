@@ -14,6 +14,7 @@ from ilk.families.latent import CodedBound
 from ilk.rng import Rng
 from ilk.run import Run, Steps
 from ilk.space import Discrete, Many, Reals
+from ilk.store import State
 
 
 def linear(port: Port) -> nn.Module:
@@ -88,3 +89,20 @@ def test_codes_that_are_whole_numbers_have_priors_of_whole_numbers() -> None:
         assert isinstance(body, Samples) and body.sample(3, Rng(0)).tensor.shape == (3, 1, 8, 8)
         assert isinstance(body, HasBound) and not isinstance(body, HasLogProb)
         assert isinstance(body.code_space(), Discrete) and not isinstance(body.code_space(), Many)
+
+
+def test_a_deep_belief_net_whose_layers_mirror_each_other_is_one_machine() -> None:
+    """With p(h) the hidden law of the first machine itself, every draw of the bound is log p(v) (Hinton et al. 2006)."""
+    space = Discrete(2, (6,))
+    body = ilk.Latent(code=ilk.RBM(hidden=4), prior=ilk.RBM(hidden=6), draws=2).build(space, Rng(0))
+    code, prior = body.code, body.prior
+    rng = Rng(1)
+    weight, visible, hidden = (rng.child(name).normal(*shape).float() for name, shape in (("w", (6, 4)), ("v", (6,)), ("h", (4,))))
+    code.restore(State({**code.state().tensors, "weight": weight, "visible": visible, "hidden": hidden}))
+    code.log_z = torch.tensor([code.machine.log_z(), 0.0]).double()
+    prior.restore(State({**prior.state().tensors, "weight": weight.T.contiguous(), "visible": hidden, "hidden": visible}))
+    prior.log_z = torch.tensor([prior.machine.log_z(), 0.0]).double()
+    every = Batch(torch.cartesian_prod(*[torch.arange(2)] * 6))
+    assert isinstance(body, CodedBound)
+    assert torch.allclose(body.log_prob_bound(every, Rng(2)), code.log_prob(every), atol=1e-6)
+    assert float(code.log_prob(every).exp().sum()) == pytest.approx(1)
