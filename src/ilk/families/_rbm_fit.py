@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 VALID, CHECKS, TELL = 5000, 16, 0.2       # held-out items looked at, how often, seconds between reports
 ANEW = 0.1                                # chance that a persistent chain begins anew
-LOOK, SMOOTH = 5000, 2.0                  # items that clusters are made of, and what each is smoothed with
-MOMENTUM, KEEP = 0.5, 0.01                # of steps; share of news in running means
-RATE, INIT = {"bits": 0.3, "numbers": 0.07}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
+LOOK, SMOOTH = 2000, 2.0                  # items that clusters are made of, and what each is smoothed with
+KEEP = 0.01                               # share of news in running means
+RATE, INIT = {"bits": 0.5, "numbers": 0.14}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
 TIGHT = 0.02                              # least spread of a number given the hidden units, in units of its own
 
 
@@ -65,7 +65,6 @@ class Learner:
         odds = body.mean.clamp(1e-3, 1 - 1e-3).logit().float() if body.binary else torch.zeros(many)
         self.now: dict[str, Tensor] = {
             "weight": weight, "visible": odds, "hidden": -(body.mean.float() @ weight), "log_spread": torch.zeros(many),
-            "step.weight": torch.zeros(many, hidden), "step.visible": torch.zeros(many), "step.hidden": torch.zeros(hidden),
             "mean.visible": body.mean.float(), "mean.hidden": torch.full((hidden,), 0.5)}
         self.kept: dict[str, Tensor] = {}
         if saved is not None:
@@ -144,7 +143,7 @@ class Learner:
         rows = self.epoch[1][at * self.plan.batch:(at + 1) * self.plan.batch]
         if self.whole is None:
             return self._compact(self.data.take(rows))
-        return self.whole[0][rows], None if self.whole[1] is None else self.whole[1][rows]
+        return self.whole[0].index_select(0, rows), None if self.whole[1] is None else self.whole[1][rows]
 
     def _update(self, fraction: float) -> None:
         """One step along the centred gradient (Montavon & Mueller 2012; Melchior et al. 2016): of the data less that of the chains."""
@@ -154,13 +153,14 @@ class Learner:
         self.x[:batch] = x
         if not self.body.binary:
             self.x[:batch] *= (-now["log_spread"]).exp()
-        self._dream(rng)
+        noise = self._noise(rng)
+        self._dream(noise)
         rate = self.plan.rate * rate_at(fraction)
         p, units = self.p[:-2], self.x[:-2]
         p.copy_(self._odds(units).sigmoid_())
         now["mean.hidden"].lerp_(p[:batch].mean(0), KEEP)
         if self.body.family.method == "pcd":
-            self._persist(p[:batch], p[batch:], rng.child("keep"))
+            self._persist(p[:batch], p[batch:], noise[2], noise[3])
         if not self.body.binary:
             self._spread(p[:batch], units[:batch], rate)
         p.mul_(self.sign[:, None])
@@ -175,26 +175,29 @@ class Learner:
         low = self.at_work.dtype != torch.float32
         return (h.bfloat16() @ self.at_work.T).float().add_(self.now["visible"]) if low else torch.addmm(self.now["visible"], h, self.at_work.T)
 
-    def _persist(self, data: Tensor, chains: Tensor, rng: Rng) -> None:
+    def _noise(self, rng: Rng) -> Sequence[Tensor]:
+        """What a step draws with, from one stream: hidden and visible units of every sweep, hidden ones to go on from, and which chains begin anew."""
+        f, (many, hidden) = self.body.family, self.at_work.shape
+        sizes = (f.k * self.chains * hidden, f.k * self.chains * many if self.body.binary else 0, self.chains * hidden, self.chains)
+        bits, noise, keep, anew = rng.coarse(1, sum(sizes))[0].split(sizes)
+        if not self.body.binary:
+            noise = rng.child("v").normal(f.k * self.chains, many).float()
+        return bits.view(f.k, self.chains, hidden), noise.view(f.k, self.chains, many), keep.view(self.chains, hidden), anew
+
+    def _persist(self, data: Tensor, chains: Tensor, noise: Tensor, anew: Tensor) -> None:
         """Hidden units that the chains go on from. Now and then one begins anew at an item: a mode that no chain visits would grow without end."""
-        anew = rng.child("anew").single(self.chains, 1) < ANEW
-        p = data[torch.arange(self.chains) % len(data)].where(anew, chains)
-        torch.gt(p, rng.coarse(*p.shape), out=self.now["chains"])
+        h, rows = torch.gt(chains, noise, out=self.now["chains"]), (anew < ANEW).nonzero()[:, 0]
+        h[rows] = (data[rows % len(data)] > noise[rows]).float()
 
     def _climb(self, hidden: Tensor, visible: Tensor, rate: float) -> None:
         """Moves the weights and biases; the last two rows of x and p take the means out of the product of all the others."""
         now = self.now
         self.x[-2], self.p[-2] = now["mean.visible"], -hidden
         self.x[-1], self.p[-1] = visible, -now["mean.hidden"]
-        if self.x.dtype == torch.float32:
-            step = now["step.weight"].addmm_(self.x.T, self.p, beta=MOMENTUM)
-        else:
-            step = now["step.weight"].mul_(MOMENTUM).add_(self.x.T @ self.p.to(self.x.dtype))
-        now["step.visible"].mul_(MOMENTUM).add_(visible)
-        now["step.hidden"].mul_(MOMENTUM).add_(hidden)
+        step = (self.x.T @ self.p.to(self.x.dtype)).float()
         now["weight"].mul_(1 - rate * self.body.family.weight_decay).add_(step, alpha=rate)
-        now["visible"].add_(now["step.visible"] - step @ now["mean.hidden"], alpha=rate)
-        now["hidden"].add_(now["step.hidden"] - now["mean.visible"] @ step, alpha=rate)
+        now["visible"].add_(visible - step @ now["mean.hidden"], alpha=rate)
+        now["hidden"].add_(hidden - now["mean.visible"] @ step, alpha=rate)
         if self.x.dtype != torch.float32:
             self.at_work.copy_(now["weight"])
 
@@ -203,20 +206,18 @@ class Learner:
         gap = y - torch.addmm(self.now["visible"], p, self.now["weight"].T)
         self.now["log_spread"].add_((y * gap).mean(0) - 1, alpha=rate).clamp_(TIGHT_LOG, 0.5)
 
-    def _dream(self, rng: Rng) -> None:
+    def _dream(self, drawn: Sequence[Tensor]) -> None:
         """Visible units of the model into the rows behind the batch."""
         now, f, own = self.now, self.body.family, self.x[self.plan.batch:-2]
         if f.method == "pt":
-            own.copy_(self._tempered(rng))
+            own.copy_(self._tempered(self.run.rng.child("step", self.step, "tempered")))
             return
-        h, binary = now["chains"], self.body.binary
-        bits = rng.child("h").coarse(f.k, *h.shape)
-        noise = rng.child("v").coarse(f.k, *own.shape) if binary else rng.child("v").normal(f.k, *own.shape).float()
+        h, bits, noise = now["chains"], *drawn[:2]
         for sweep in range(f.k):
             if sweep or f.method == "cd":
                 torch.gt(self._odds(own if sweep else self.x[:self.plan.batch]).sigmoid_(), bits[sweep], out=h)
             eta = self._eta(h)
-            own.copy_(eta.sigmoid_() > noise[sweep] if binary else eta.add_(noise[sweep]))
+            own.copy_(torch.gt(eta.sigmoid_(), noise[sweep], out=eta) if self.body.binary else eta.add_(noise[sweep]))
 
     def _tempered(self, rng: Rng) -> Tensor:
         f, many = self.body.family, self.x.shape[1]
