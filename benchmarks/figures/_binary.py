@@ -18,6 +18,10 @@ def density(name: str, family: Any, published: dict[str, Any], seed: int) -> dic
 def row(data: Any, model: Any) -> dict[str, Any]:
     """The test rows by a model, and by independent columns."""
     found = model.score(data)
+    return {"value": found.mean, "unit": "nats per row", "se": found.error, "sort": found.sort, "floor": floor_of(data), "n": len(found.nats)}
+
+
+def floor_of(data: Any) -> float:
+    """What independent columns score."""
     p = (data.train.astype(np.float64).sum(0) + 0.5) / (len(data.train) + 1)
-    floor = float((data.test * np.log(p) + (1 - data.test) * np.log(1 - p)).sum(1).mean())
-    return {"value": found.mean, "unit": "nats per row", "se": found.error, "sort": found.sort, "floor": floor, "n": len(found.nats)}
+    return float((data.test * np.log(p) + (1 - data.test) * np.log(1 - p)).sum(1).mean())
