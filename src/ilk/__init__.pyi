@@ -11,11 +11,13 @@ from ilk.decoding.top_p import TopP as TopP
 from ilk.errors import IlkError as IlkError
 from ilk.families.chain import Chain as Chain
 from ilk.families.chow_liu import ChowLiu as ChowLiu
+from ilk.families.copula import Copula as Copula
 from ilk.families.diffusion import Diffusion as Diffusion
 from ilk.families.flow_matching import FlowMatching as FlowMatching
 from ilk.families.gmm import GMM as GMM
 from ilk.families.hmm import HMM as HMM
 from ilk.families.made import MADE as MADE
+from ilk.families.mixture import Mixture as Mixture
 from ilk.families.ngram import NGram as NGram
 from ilk.families.transformer import Transformer as Transformer
 from ilk.families.vae import VAE as VAE
@@ -58,6 +60,8 @@ from ilk.verbs.edit import vary as vary
 from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
+from ilk.verbs.forget import forget as forget
+from ilk.verbs.merge import merge as merge
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample

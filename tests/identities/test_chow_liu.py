@@ -24,7 +24,7 @@ EVERY = torch.tensor(list(product(*map(range, SIZES))))
 def fitted(seed: int = 0, smoothing: float = 0.1) -> tuple[Tree, torch.Tensor]:
     u = Rng(seed).child("u").uniform(300, 1)
     x = ((0.6 * u + 0.4 * Rng(seed).child("x").uniform(300, 4)) * torch.tensor(SIZES)).long()
-    body = ChowLiu(smoothing=smoothing).build(Discrete(SIZES, (4,)), Rng(0))
+    body = ChowLiu(smoothing=smoothing, backoff=0.0).build(Discrete(SIZES, (4,)), Rng(0))
     assert isinstance(body, Tree)
     body.fit(Memory(Batch(x)), Run())
     return body, x
@@ -95,10 +95,33 @@ def test_counts_of_shards_add_up_and_items_can_be_forgotten() -> None:
     assert torch.equal(body.add(a, b).tensors["counts"], body.counts)
     other, _ = fitted(3)
     other.absorb(State({"counts": body.counts - b.tensors["counts"]}))
-    alone = ChowLiu().build(Discrete(SIZES, (4,)), Rng(0))
+    alone = ChowLiu(backoff=0.0).build(Discrete(SIZES, (4,)), Rng(0))
     assert isinstance(alone, Tree)
     alone.fit(Memory(Batch(x[:120])), Run())
     assert torch.allclose(other.log_prob(Batch(EVERY)), alone.log_prob(Batch(EVERY)), atol=1e-9)
+
+
+def test_backoff_adds_items_that_do_not_lean_on_the_parent() -> None:
+    """p(value | value of the parent) = (pairs + backoff p(value)) / (parents + backoff)."""
+    _, x = fitted(4)
+    body = ChowLiu(smoothing=1e-9, backoff=7.0).build(Discrete(SIZES, (4,)), Rng(0))
+    assert isinstance(body, Tree)
+    body.fit(Memory(Batch(x)), Run())
+    for i, above in enumerate(body.law.parent):
+        if above >= 0:
+            pairs = torch.zeros(SIZES[above], SIZES[i]).double().index_put_((x[:, above], x[:, i]), torch.tensor(1.0).double(), accumulate=True)
+            wanted = (pairs + 7 * pairs.sum(0) / 300) / (pairs.sum(1, keepdim=True) + 7)
+            assert torch.allclose(body.law.tables[i].exp(), wanted, atol=1e-9)
+    assert float(body.log_prob(Batch(EVERY)).exp().sum()) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("parts", [(2, 3, 2, 4), (9, 7, 5, 6)])
+def test_pairs_are_counted_alike_in_both_ways(parts: tuple[int, ...]) -> None:
+    x = (Rng(1).uniform(200, 4) * torch.tensor(parts)).long()
+    body = ChowLiu().build(Discrete(parts, (4,)), Rng(0))
+    assert isinstance(body, Tree)
+    for weight in (None, Rng(2).uniform(200)):
+        assert torch.allclose(body._by_pairs(x, weight), body._by_product(x, weight), atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "published"), [("nltcs", -6.759), ("plants", -16.524), ("dna", -87.669), ("mushrooms", -20.960)])

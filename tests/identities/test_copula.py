@@ -56,7 +56,8 @@ def test_margins_are_laws_and_scores_go_there_and_back() -> None:
     assert bool(margin.score(far).isfinite().all()) and bool(margin.log_density(far).isfinite().all())
 
 
-@pytest.mark.parametrize(("draw", "true"), [(lambda n, s: Rng(s).normal(n), norm()), (lambda n, s: (0.8 * Rng(s).normal(n)).exp(), lognorm(0.8)), (lambda n, s: -Rng(s).uniform(n).log(), expon())])
+@pytest.mark.parametrize(("draw", "true"), [(lambda n, s: Rng(s).normal(n), norm()), (lambda n, s: (0.8 * Rng(s).normal(n)).exp(), lognorm(0.8)),
+                                           (lambda n, s: -Rng(s).uniform(n).log(), expon())])
 def test_margins_come_near_the_truth(draw: Any, true: Any) -> None:
     """Within 0.04 nats of the planted density on held-out numbers, and not above it by more than noise."""
     test = draw(4000, 7)

@@ -63,10 +63,10 @@ def test_one_component_is_the_family_itself() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_rounds_never_make_it_worse(seed: int) -> None:
-    body = Mixture(components=3, each=ChowLiu(smoothing=1e-9), tolerance=0.0, rounds=25).build(SPACE, Rng(0))
+    body = Mixture(components=3, each=ChowLiu(smoothing=1e-9, backoff=0.0), tolerance=0.0, rounds=25).build(SPACE, Rng(0))
     found: list[float] = []
     body.fit(Memory(Batch(planted(400, seed))), Run(seed=seed, listeners=(lambda event: found.append(-event.loss) if isinstance(event, Progress) and event.loss else None,)))
-    assert len(found) >= 5 and all(b >= a - 1e-9 for a, b in zip(found, found[1:], strict=False)) and found[-1] > found[0] + 1e-3
+    assert len(found) >= 3 and all(b >= a - 1e-9 for a, b in zip(found, found[1:], strict=False)) and found[-1] > found[0]
 
 
 def test_what_is_known_weighs_the_components() -> None:
@@ -181,7 +181,8 @@ def test_records_of_many_values_stay_numbers() -> None:
     assert ilk.fit((bits * 20 + 3 * bits).astype(np.int64), GMM(components=1)).score(bits * 20 + 3 * bits).sort == "bound"
 
 
-@pytest.mark.parametrize(("name", "family", "least"), [("nltcs", Mixture(components=8), -6.08), ("nltcs", GMM(components=16), -6.13), ("dna", Mixture(components=4, each=ChowLiu(smoothing=10.0)), -86.9)])
+@pytest.mark.parametrize(("name", "family", "least"), [("nltcs", Mixture(components=8), -6.06), ("nltcs", GMM(components=16), -6.13),
+                                                          ("dna", Mixture(components=4), -86.3)])
 def test_binary_sets_far_above_one_tree(name: str, family: Any, least: float) -> None:
     """One Chow-Liu tree has -6.759 (nltcs) and -87.669 (dna)."""
     assert name in names()

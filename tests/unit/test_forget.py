@@ -180,7 +180,8 @@ def test_the_command_forgets_rows_of_a_file_and_by_number(tmp_path: Path, capsys
 @pytest.mark.parametrize(("words", "exit", "code"), [
     (("--rows", "nobody.csv"), 3, "NOT_FOUND"), (("--rows", "wrong.csv"), 3, "COLUMN"), (("--rows", "strange.csv"), 3, "DATA_[A-Z]+"),
     (("--rows", "many.csv"), 3, "NOT_LEARNED"), ((), 2, "ROWS"), (("--rows", "99999"), 3, "NOT_LEARNED"), (("--rows", "3", "--data", "other.csv"), 3, "DATA_CHANGED"),
-    (("--rows", "3", "--data", "nobody.csv"), 3, "NOT_FOUND"), (("--rows", "7-3"), 2, "ROWS"), (("--rows", "3;4", "--data", "people.csv"), 2, "ROWS"), (("--rows", "0-99999999999"), 2, "ROWS")])
+    (("--rows", "3", "--data", "nobody.csv"), 3, "NOT_FOUND"),
+    (("--rows", "7-3"), 2, "ROWS"), (("--rows", "3;4", "--data", "people.csv"), 2, "ROWS"), (("--rows", "0-99999999999"), 2, "ROWS")])
 def test_the_command_refuses(words: tuple[str, ...], exit: int, code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     import re
 

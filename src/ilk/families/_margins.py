@@ -54,13 +54,14 @@ class Margin:
         """The standard normal number of the same rank, (n,), from the tail that is nearer."""
         def of(t: Tensor) -> Tensor:
             low, high = (torch.special.erfc(s * t / 2**0.5).mean(1).div(2).clamp_min(EDGE) for s in (-1, 1))
-            return torch.where(low < high, torch.special.ndtri(low), -torch.special.ndtri(high))
+            found: Tensor = torch.where(low < high, torch.special.ndtri(low), -torch.special.ndtri(high))
+            return found
 
         return self._each(x, of)
 
     def number(self, z: Tensor) -> Tensor:
         """The inverse of `score`: Newton's steps within brackets that halve where he leaves them."""
-        knots = torch.cat([self.mean + s * r * self.spread for r in REACH for s in (-1, 1)]).unique()
+        knots: Tensor = torch.cat([self.mean + s * r * self.spread for r in REACH for s in (-1, 1)]).unique()
         at = torch.searchsorted(self.score(knots).cummax(0).values, z.contiguous()).clamp(1, len(knots) - 1)
         low, high = knots[at - 1].clone(), knots[at].clone()
         x = (low + high) / 2
@@ -80,4 +81,5 @@ def edges(log_mass: Tensor) -> Tensor:
     """Where the values of a part lie on the standard normal line: value k between edges k and k + 1, (values + 1,)."""
     below = log_mass.softmax(0).cumsum(0)[:-1].clamp(EDGE, 1 - 1e-16)
     end = torch.tensor([torch.inf], dtype=torch.float64)
-    return torch.cat([-end, torch.special.ndtri(below), end])
+    inside: Tensor = torch.special.ndtri(below)
+    return torch.cat([-end, inside, end])

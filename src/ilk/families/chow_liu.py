@@ -145,6 +145,8 @@ class Tree(Distribution["ChowLiu"]):
         for i, above in enumerate(parent):
             own = slice(self.starts[i], self.starts[i] + self.sizes[i])
             both = joint[own, own].diagonal()[None] if above < 0 else joint[self.starts[above]:self.starts[above] + self.sizes[above], own]
+            if above >= 0:   # a value of the parent that is rare tells little of its own
+                both = both + self.family.backoff / (float(self.counts[:self.sizes[0], :self.sizes[0]].sum()) + self.family.smoothing) * joint[own, own].diagonal()
             tables.append(both.log() - both.sum(1, keepdim=True).log())
         return Law(order, parent, tables)
 
@@ -223,7 +225,9 @@ def spanning(weight: Tensor) -> tuple[list[int], list[int]]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChowLiu(Family):
-    """The best tree of parts by mutual information (Chow & Liu 1968). `smoothing` items count as seen, spread evenly.
+    """The best tree of parts by mutual information (Chow & Liu 1968).
+
+    `smoothing` items count as seen, spread evenly over pairs; `backoff` under every value of a parent, spread as the part is without it.
 
     >>> tree = ChowLiu().build(Discrete(2, (3,)), Rng(0))
     >>> tree.absorb(tree.statistics(Batch(torch.tensor([[0, 0, 1], [1, 1, 0], [1, 1, 1], [0, 0, 0]]))))
@@ -233,6 +237,7 @@ class ChowLiu(Family):
 
     distribution = Tree
     smoothing: Annotated[float, Interval(gt=0, le=1_000_000)] = 0.1
+    backoff: Annotated[float, Interval(ge=0, le=1_000_000)] = 0.5
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:

@@ -156,7 +156,7 @@ class Joined(Distribution["Copula"]):
         t = dict(state.tensors)
         shapes = {"correlation": self.correlation.shape, **{f"table.{j}": x.shape for j, x in enumerate(self.tables)}}
         for j in range(self.layout.width):
-            runs = t[f"mean.{j}"].shape if f"mean.{j}" in t else ()
+            runs = t[f"mean.{j}"].shape if f"mean.{j}" in t else torch.Size()
             shapes |= {f"mean.{j}": runs, f"spread.{j}": runs}
             if len(runs) != 1 or not runs[0]:
                 raise ModelError("the runs of a number are not there", code="WEIGHTS_SHAPE")

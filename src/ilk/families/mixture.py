@@ -23,7 +23,7 @@ from ilk.run import Noted, Run
 from ilk.space import Space
 from ilk.store import State
 
-CHUNK, SELECT, START, HELD, SURE, GAIN = 1 << 14, 20_000, 10_000, 5, 0.9, 0.01
+CHUNK, SELECT, START, HELD, SURE, GAIN, LOOK, RANDOM = 1 << 14, 20_000, 10_000, 5, 0.9, 0.01, 8, 2
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -51,12 +51,17 @@ class Weighted(Distribution["Mixture"]):
         climb(self, begin, lambda: total(self, map(self.statistics, data.chunks(CHUNK))), run, how)
 
     def begin_at(self, data: Source, k: int, run: Run) -> None:
-        """Every component fitted to its cluster of some items, then told a little of all of them, or what it never saw would stay impossible to it.
-
-        Without clusters (sequences), to its share of the items at random.
-        """
+        """From clusters of some items or from random shares of them, whichever explains them better after a few rounds."""
         few = data.take(some(len(data), START, run.rng.child("start")))
-        which = grouped(few, self.space, k, run.rng)
+        ways = [grouped(few, self.space, k, run.rng), *(run.rng.child("group", i).integers(len(few), k) for i in range(RANDOM if k > 1 else 0))]
+        found = [self._from(few, which, k, run) for which in ways]
+        self.restore(max(found, key=lambda one: one[0])[1])
+
+    def _from(self, few: Batch, which: Tensor, k: int, run: Run) -> tuple[float, State]:
+        """Nats and state a few rounds after every component was fitted to its group.
+
+        It is told a little of all other items, too, or what it never saw would stay impossible to it.
+        """
         self._blank(k)
         for i, part in enumerate(self.parts):
             own = few.take(which == i)
@@ -64,6 +69,12 @@ class Weighted(Distribution["Mixture"]):
             part.absorb(part.statistics(replace(few, weight=(which == i).double() * SURE + (1 - SURE) / k)))
         count = torch.bincount(which, minlength=k).double() + 1
         self.log_weight = (count / count.sum()).log()
+        nats = 0.0
+        for _ in range(LOOK if k > 1 else 0):
+            sums = self.statistics(few)
+            nats = float(sums.tensors["nats"])
+            self.absorb(sums)
+        return nats, self.state()
 
     def _chosen(self, data: Source, valid: Source | None, run: Run) -> int:
         """The number of components that explains held-out items best; stops after two that gain nothing worth it."""
