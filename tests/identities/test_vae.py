@@ -220,7 +220,7 @@ def test_gradients_through_noise_are_those_of_the_score_function() -> None:
     noise = Rng(6).normal(n, 2)
 
     def gain(z: Tensor) -> Tensor:
-        return body._fits(Batch(x.expand(n, -1)), z[:, None])[:, 0] + normal(z)
+        return body._fits(Batch(x.expand(n, -1)), body._heard(Batch(x.expand(n, -1)), z[:, None]), 1)[:, 0] + normal(z)
     through = torch.autograd.grad(gain(mean + (0.5 * log_var).exp() * noise).sum(), [mean, log_var])
     z = (mean + (0.5 * log_var).exp() * noise).detach()
     log_q = torch.distributions.Normal(mean, (0.5 * log_var).exp()).log_prob(z).sum(1)
@@ -320,6 +320,34 @@ def test_more_beta_less_kl_more_error() -> None:
         found.append((float(body.units(Memory(held)).kl.sum()), float((body.decode(body.encode(held)).tensor - held.tensor).square().mean())))
     for (kl, error), (less, worse) in zip(found, found[1:], strict=False):
         assert less < 0.9 * kl and worse > 1.1 * error
+
+
+def shapes(n: int = 300) -> Tensor:
+    """Bars of 12 x 12 pixels at a place and of a length that two numbers say."""
+    place, length = Rng(1).integers(n, 8)[:, None, None], 3 + Rng(2).integers(n, 7)[:, None, None]
+    down, right = torch.arange(12)[None, :, None], torch.arange(12)[None, None, :]
+    return ((down - place - 2).abs() < 2) & (right < length)
+
+
+def test_a_perceptual_term_is_of_training_only() -> None:
+    """It is 0 for what looks the same, lowers the distance between features where it is asked for, and leaves the score the bound."""
+    x, space = shapes()[:, None].long(), Discrete(2, (1, 12, 12))
+    bodies = []
+    for weight in (0.0, 3.0):
+        body = VAE(codes=2, net=MLP(width=32), perceptual=weight).build(space, Rng(0))
+        assert isinstance(body, Vae)
+        body.fit(Memory(Batch(x)), Run(budget=Steps(80)))
+        bodies.append(body)
+    plain, seeing = bodies
+    assert plain.looks is None and seeing.looks is not None
+    batch, looks = Batch(x), seeing.looks
+    shown = seeing.likelihood.shown(x)
+    assert float(looks(shown, shown).abs().max()) == 0 and not any(p.requires_grad for p in looks.parameters())
+    far = [float(looks(shown, b.likelihood.expected(b.heard(b.encode(batch)))).detach().mean()) for b in bodies]
+    assert far[1] < 0.95 * far[0]
+    y = seeing._heard(batch, seeing.posterior(batch)[0][:, None])
+    assert float((seeing.log_likelihood(batch, seeing.encode(batch)) - seeing.likelihood.log_prob(y, x)).detach().abs().max()) < 1e-3
+    assert "pictures" in str(VAE(perceptual=1.0).refuses(Reals((4,))))
 
 
 def test_the_gap_of_mutual_information() -> None:

@@ -42,6 +42,10 @@ class Likelihood(nn.Module, ABC):
         return x.float()
 
     @abstractmethod
+    def expected(self, y: Tensor) -> Tensor:
+        """The mean item as networks see items, (B, *inputs)."""
+
+    @abstractmethod
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """Nats an item, (B,) float64: log mass of whole numbers, log density of reals."""
 
@@ -56,6 +60,10 @@ class Likelihood(nn.Module, ABC):
 
 class Bernoulli(Likelihood):
     """Bits: y are logits."""
+
+    def expected(self, y: Tensor) -> Tensor:
+        """The chance of each bit."""
+        return y.sigmoid()
 
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """Minus the cross-entropy."""
@@ -85,6 +93,10 @@ class Categorical(Likelihood):
     def shown(self, x: Tensor) -> Tensor:
         """One-hot."""
         return one_hot(x, self.most).movedim(-1, 1).reshape(len(x), *self.inputs).float()
+
+    def expected(self, y: Tensor) -> Tensor:
+        """The chance of each value."""
+        return self.laws(y).exp().reshape(len(y), *self.inputs)
 
     def laws(self, y: Tensor) -> Tensor:
         """Log masses, (B, values, *shape): -inf where a place has no such value."""
@@ -140,6 +152,10 @@ class Scaled(Likelihood):
     def shown(self, x: Tensor) -> Tensor:
         """Standardised."""
         return ((self.placed(x) - self.center) / self.scale).to(self.center.dtype)
+
+    def expected(self, y: Tensor) -> Tensor:
+        """Standardised means."""
+        return self.spread(y)[0]
 
     def spread(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of standardised numbers."""

@@ -13,8 +13,10 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, How, Phase
 from ilk.families._autoencoding import Autoencoding
+from ilk.families._denoising import pictures
 from ilk.families._labelled import Bounded
-from ilk.families._likelihoods import Sort, Variance, likelihood, refuses
+from ilk.families._likelihoods import Sort, Variance, likelihood, refuses, shape_of
+from ilk.families._perceptual import Looks
 from ilk.families._vae_units import Units, collapsed, divergence
 from ilk.nets._context import Context
 from ilk.rng import Rng
@@ -31,7 +33,15 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
         """The encoder gives means and log variances."""
         f = self.family
         self.make(f.net, likelihood(f.likelihood, self.space, f.variance), f.codes, 2 * f.codes)
+        self.looks = Looks(self.likelihood.inputs) if f.perceptual else None
         self.warmth = 1.0
+
+    def prepare(self, data: Source) -> None:
+        """Scales, shares of labels, and features if pictures are to look alike."""
+        super().prepare(data)
+        if self.looks is not None:
+            few = data.take(torch.arange(min(len(data), LOOK)))
+            self.looks.learn(self.likelihood.shown(self.raw(few)))
 
     def phases(self) -> Sequence[Phase]:
         """The negative bound, or what the options make of it."""
@@ -66,7 +76,8 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
         k, (mean, log_var) = self.family.importance, self.posterior(batch)
         noise = rng.child("z").normal(len(batch), k, self.codes).to(mean)
         z = mean[:, None] + (0.5 * log_var).exp()[:, None] * noise
-        fits = self._fits(batch, z)
+        y = self._heard(batch, z)
+        fits = self._fits(batch, y, k) - self.family.perceptual * self._unlike(batch, y, k)
         if k == 1:
             return weight * self._toll(divergence(mean, log_var)) - fits[:, 0]
         ratio = normal(z) - normal(noise) + 0.5 * log_var.double().sum(1)[:, None]
@@ -77,11 +88,21 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
         least = self.family.free_bits
         return kl.where(kl.mean(0) > least, torch.full_like(kl, least)).sum(1) if least else kl.sum(1)
 
-    def _fits(self, batch: Batch, z: Tensor) -> Tensor:
-        """log p(x | z) for several codes an item, (B, k, codes) -> (B, k)."""
-        (n, k), x, about = z.shape[:2], self.raw(batch), self.said(batch)
-        y = self.through(self.decoder, z.flatten(0, 1), None if about is None else about.repeat_interleave(k, 0))
-        return self.likelihood.log_prob(y, x.repeat_interleave(k, 0)).reshape(n, k)
+    def _heard(self, batch: Batch, z: Tensor) -> Tensor:
+        """What the decoder says of k codes an item, (B, k, codes) -> (B k, *outputs)."""
+        about = self.said(batch)
+        return self.through(self.decoder, z.flatten(0, 1), None if about is None else about.repeat_interleave(z.shape[1], 0))
+
+    def _fits(self, batch: Batch, y: Tensor, k: int) -> Tensor:
+        """log p(x | z) in the data's units, (B, k)."""
+        return self.likelihood.log_prob(y, self.raw(batch).repeat_interleave(k, 0)).reshape(len(batch), k)
+
+    def _unlike(self, batch: Batch, y: Tensor, k: int) -> Tensor | float:
+        """How far the mean item looks from the item (Johnson et al. 2016), (B, k): a term of training, never of a score."""
+        if self.looks is None:
+            return 0.0
+        shown = self.likelihood.shown(self.raw(batch)).repeat_interleave(k, 0)
+        return self.looks(shown, self.likelihood.expected(y)).reshape(len(batch), k)  # type: ignore[no-any-return]
 
     # codes
 
@@ -104,7 +125,7 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
     @torch.no_grad()
     def log_likelihood(self, batch: Batch, codes: Batch) -> Tensor:
         """log p(x | z) in the data's units."""
-        return self._fits(batch, codes.tensor[:, None])[:, 0]
+        return self._fits(batch, self._heard(batch, codes.tensor[:, None]), 1)[:, 0]
 
     @torch.no_grad()
     def emit(self, codes: Batch, rng: Rng) -> Batch:
@@ -160,11 +181,14 @@ class VAE(Family):
     free_bits: Annotated[float, Interval(ge=0, le=100)] = 0.0
     warm_up: Annotated[float, Interval(ge=0, le=1)] = 0.0
     importance: Annotated[int, Interval(ge=1, le=1000)] = 1
+    perceptual: Annotated[float, Interval(ge=0, le=1000)] = 0.0
 
     def refuses(self, space: Space) -> str | None:
         """Anything but arrays of numbers that the likelihood is of; free bits of several draws."""
         if self.free_bits and self.importance > 1:
             return "takes free bits of the KL of one draw: with importance > 1 there is none"
+        if self.perceptual and not pictures(shape_of(space)):
+            return "takes a perceptual term of pictures (channels, height, width) only"
         return refuses(self.likelihood, space)
 
     @classmethod
