@@ -109,7 +109,8 @@ class Bijective(Neural["Flow"]):
         z, volume = self.map(x, about)
         d = prod(self.shape)
         volume = volume.double() - self.scale.double().log().sum() * (d // len(self.scale))
-        return volume - 0.5 * z.flatten(1).double().square().sum(1) - 0.5 * d * log(2 * pi)
+        nats: Tensor = volume - 0.5 * z.flatten(1).double().square().sum(1) - 0.5 * d * log(2 * pi)
+        return nats
 
     @torch.no_grad()
     def log_prob(self, batch: Batch) -> Tensor:

@@ -87,9 +87,10 @@ class Coupling(nn.Module):
         self.how = how
         for name, index in (("still", order[:first]), ("moves", order[first:]), ("back", order.argsort())):
             self.register_buffer(name, index, persistent=False)
-        self.net: Any = net(Port("encode", (first,), (len(self.moves), how.many), about))
-        nn.init.zeros_(self.net.last.weight)
-        nn.init.zeros_(self.net.last.bias)
+        told: Any = net(Port("encode", (first,), (len(self.moves), how.many), about))
+        nn.init.zeros_(told.last.weight)
+        nn.init.zeros_(told.last.bias)
+        self.net: nn.Module = told
 
     def forward(self, x: Tensor, about: Tensor | None = None) -> Mapped:
         """Told by the half that stays."""
@@ -129,7 +130,7 @@ class Conditioner(nn.Module):
     def forward(self, x: Tensor, about: Tensor | None = None) -> Tensor:
         """For every number."""
         out: Tensor = self.last(self.heart(x, about))
-        return out.unflatten(1, self.shape)
+        return out.reshape(len(x), *self.shape)
 
     def one(self, x: Tensor, about: Tensor | None, i: int) -> Tensor:
         """For number i, (B, many)."""
@@ -234,7 +235,8 @@ def whitening(x: Tensor) -> Tensor:
 def _root(x: Tensor, share: float) -> Tensor:
     eye = torch.eye(x.shape[1], dtype=x.dtype)
     cov = (1 - share) * x.T @ x / len(x) + share * eye
-    return torch.linalg.solve_triangular(torch.linalg.cholesky(cov), eye, upper=False)
+    found: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(cov), eye, upper=False)
+    return found
 
 
 def _nats(a: Tensor, x: Tensor) -> float:

@@ -108,7 +108,7 @@ class Convolved(nn.Module):
             h = h + self.beside(about.to(kind))[..., None, None]
         h = torch.relu(self.middle(torch.relu(h)))
         out: Tensor = self.last(self.drop(h)).to(still.dtype)
-        return out.unflatten(1, (self.moves, -1)).movedim(2, -1)
+        return out.reshape(len(out), self.moves, self.how.many, *out.shape[2:]).movedim(2, -1)
 
     def forward(self, x: Tensor, about: Tensor | None = None) -> Mapped:
         """Told by the half that stays."""

@@ -108,7 +108,7 @@ class Bins(torch.autograd.Function):
     neighbours, along both axes. Written out with its gradient, since most of a spline's time is spent here."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, theta: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, u: Tensor, theta: Tensor, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """theta (..., 2 bins): sizes are its logistic function."""
         k = theta.shape[-1] // 2
         curve = theta.unflatten(-1, (2, k)).sigmoid()
@@ -125,7 +125,7 @@ class Bins(torch.autograd.Function):
         return place, total, start, sizes
 
     @staticmethod
-    def backward(ctx: Any, _: Any, total: Tensor, start: Tensor, sizes: Tensor) -> tuple[None, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, _: Any, total: Tensor, start: Tensor, sizes: Tensor) -> tuple[None, Tensor, None]:
         """Sizes before the bin move its start, all move the sum."""
         curve, near = ctx.saved_tensors
         k = curve.shape[-1]
