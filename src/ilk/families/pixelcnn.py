@@ -20,7 +20,7 @@ from ilk.nets._pixels import Draw, Pixels, started
 from ilk.rng import Rng, choose
 from ilk.space import Discrete, Space
 
-LOOK, NUMBERS, FEW = 20_000, 50_000, 16  # items looked at first; numbers worked on at once; levels that are told one by one
+LOOK, NUMBERS, FEW = 20_000, 200_000, 16  # items looked at first; numbers worked on at once; levels that are told one by one
 DILATIONS = (1, 2, 4)
 
 
@@ -127,7 +127,7 @@ class PixelCnn(Neural["PixelCNN"]):
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """Exact for a context, and for the first numbers of the picture, or few choices of them; nothing else is met."""
-        return Told.of(self, {}, {}).given(evidence, rng)
+        return Told(self, {}, {}, torch.zeros(1, 0, dtype=torch.long)).given(evidence, rng)
 
 
 @dataclass(frozen=True, kw_only=True)

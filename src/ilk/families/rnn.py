@@ -57,12 +57,10 @@ class Recurred(Sequences["RNN"]):
             train(self, Packed(line, rows, batch.context, batch.weight), run, checked)
             return
         line = Line.of(batch.take(run.rng.child("order").shuffle(len(batch))), self.size)
-        source = Streams(line, Carried(self.layers.blank(0)), crop)
-        streams = planned(self.plan(len(source)), run, len(source)).batch
-        self.carried = source.carried
-        self.carried.state = self.layers.blank(streams)
+        crops = max(1, (len(line.tokens) - 1) // crop)
+        self.carried = Carried(self.layers.blank(planned(self.plan(crops), run, crops).batch))
         try:
-            train(self, source, run, checked)
+            train(self, Streams(line, self.carried, crop), run, checked)
         finally:
             self.carried = None
 

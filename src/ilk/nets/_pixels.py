@@ -60,7 +60,7 @@ class Pixels(nn.Module):
         planes = channels * (levels if levels <= 4 else 1) + 1
         self.down = nn.Conv2d(planes, width, (self.first + 1, 2 * self.first + 1))
         self.across = nn.Conv2d(planes, width, (1, self.first + 1))
-        self.layers = nn.ModuleList([Gated(width, reach, d, about) for d in dilations])
+        self.layers: Sequence[Gated] = nn.ModuleList([Gated(width, reach, d, about) for d in dilations])  # type: ignore[assignment]
         self.before = nn.ModuleList([nn.Embedding(levels, width) for _ in range(channels - 1)])
         self.heads = nn.ModuleList([nn.Linear(width, gives) for _ in range(channels)])
 
@@ -104,14 +104,14 @@ class _Walk:
     """Both stacks as far as a picture is drawn, with nothing worked out twice."""
 
     def __init__(self, net: Pixels, x: Tensor, about: Tensor | None) -> None:
-        self.net, self.about, self.layers = net, about, list(net.layers)
+        self.net, self.about, self.layers = net, about, net.layers
         (n, _, rows, columns), width = x.shape, net.down.weight.shape[0]
         self.top, self.side, self.columns = net.first + 1, net.first + 1, columns
         self.planes = pad(net.planes(x), (self.side, net.first, self.top, 0))
         self.down = [torch.zeros(n, width, rows + g.far, columns + 2 * g.far) for g in self.layers]
         self.left = [torch.zeros(n, width, columns + g.far) for g in self.layers]
-        self.across = [(w.flatten(1).T.contiguous(), b) for w, b in ((m.weight, m.bias) for m in (net.across, *(g.across for g in self.layers)))]
-        self.out = [(g.out.weight.flatten(1).T.contiguous(), g.out.bias) for g in self.layers]
+        self.across = [_product(conv) for conv in (net.across, *(g.across for g in self.layers))]
+        self.out = [_product(g.out) for g in self.layers]
 
     def row(self, i: int) -> list[Tensor]:
         """What the rows above say to row i in each layer, (B, 2 width, columns)."""
@@ -134,6 +134,11 @@ class _Walk:
         return h
 
 
+def _product(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """A convolution at one place as a product: its weights turned round, and its bias."""
+    return conv.weight.flatten(1).T.contiguous(), conv.bias  # type: ignore[return-value]
+
+
 def started(net: Pixels, shares: Sequence[Tensor] | None, parts: int) -> None:
     """Heads that say the shares of each channel's levels, or mixtures spread over the levels, before they learn."""
     for c, head in enumerate(net.heads):
@@ -142,4 +147,4 @@ def started(net: Pixels, shares: Sequence[Tensor] | None, parts: int) -> None:
             begun(head.bias, parts)  # type: ignore[arg-type]
         else:
             with torch.no_grad():
-                head.bias.copy_(shares[c])  # type: ignore[operator, union-attr]
+                head.bias.copy_(shares[c])  # type: ignore[operator]

@@ -5,6 +5,7 @@ one product a step with the state, so that larger batches are faster.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -101,11 +102,11 @@ class Recurrent(nn.Module):
     def __init__(self, cell: Cell, layers: int, width: int, drop: float) -> None:
         super().__init__()
         self.cell, self.drop, self.shape = cell, drop, (layers, PARTS[cell], width)
-        self.inputs = nn.ModuleList([nn.Linear(width, GATES[cell] * width) for _ in range(layers)])
+        self.inputs: Sequence[nn.Linear] = nn.ModuleList([nn.Linear(width, GATES[cell] * width) for _ in range(layers)])  # type: ignore[assignment]
         self.states = nn.ParameterList([nn.Parameter(torch.randn(GATES[cell] * width, width) * width**-0.5) for _ in range(layers)])
         for layer in self.inputs:
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-            nn.init.ones_(layer.bias[width:2 * width])  # type: ignore[index, arg-type]
+            nn.init.zeros_(layer.bias)
+            nn.init.ones_(layer.bias[width:2 * width])
 
     def blank(self, n: int) -> Tensor:
         """The state before anything was read."""

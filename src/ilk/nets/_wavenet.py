@@ -39,7 +39,7 @@ class WaveNet(nn.Module):
         width, skip, dilations = sizes
         self.sees = 1 + sum(dilations)
         self.embed = nn.Embedding(tokens, width)
-        self.layers = nn.ModuleList([Layer(width, skip, d, about) for d in dilations])
+        self.layers: Sequence[Layer] = nn.ModuleList([Layer(width, skip, d, about) for d in dilations])  # type: ignore[assignment]
         self.mix, self.head = nn.Linear(skip, skip), nn.Linear(skip, gives)
 
     def forward(self, tokens: Tensor, about: Tensor | None) -> Tensor:
