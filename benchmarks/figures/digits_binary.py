@@ -21,7 +21,7 @@ FAMILIES: dict[str, tuple[Any, Steps | None]] = {
     "made": (ilk.MADE(width=256, depth=1, dropout=0.3, epochs=40), None),
     "made_orders": (ilk.MADE(width=256, depth=1, dropout=0.3, orders=8, epochs=40), None),
     "vae": (ilk.VAE(codes=16, draws=DRAWS, net=ilk.MLP(width=200, depth=1, dropout=0.2)), Steps(4000)),
-    "hierarchical_vae": (ilk.HierarchicalVAE(levels=3, codes=4, width=32, dropout=0.2, draws=DRAWS), Steps(4000)),
+    "hierarchical_vae": (ilk.HierarchicalVAE(levels=3, codes=4, width=32, dropout=0.2, draws=DRAWS), Steps(3000)),
 }
 
 

@@ -18,6 +18,7 @@ from ilk.families.hierarchical_vae import HierarchicalVAE, HierarchicalVae
 from ilk.rng import Rng
 from ilk.run import Event, Noted, Run, Steps
 from ilk.space import Discrete, Reals, Space
+from ilk.testing import check_family
 
 torch.set_num_threads(1)
 D, A, S, NOISE = 3, 0.8, 0.6, 0.4   # x of D numbers; z2 = A z1 + S n; the variance of x around its mean
@@ -163,14 +164,14 @@ def test_scales_are_part_of_the_density() -> None:
 def test_cells_of_logistics_are_those_of_scipy(levels: int) -> None:
     """Mixtures of differences of distribution functions, the outer cells without end; they sum to 1, and draws follow."""
     law = Logistics((1,), levels)
-    y = 2 * Rng(levels).normal(1, *law.gives).float()
+    y = 2 * Rng(levels).normal(1, *law.outputs).float()
     every = torch.arange(levels)[:, None]
-    mass = law.log_prob(y.expand(levels, -1), law.standard(every)).exp()
+    mass = law.log_prob(y.expand(levels, -1), every).exp()
     weight, mean, scale = (t[0, :, 0].double().numpy() for t in law._laws(y))
     edges = np.concatenate([[-np.inf], (np.arange(levels - 1) + 0.5) * 2 / (levels - 1) - 1, [np.inf]])
     want = sum(np.exp(weight[k]) * np.diff(logistic.cdf(edges, mean[k], np.exp(scale[k]))) for k in range(MIXTURE))
     assert float(mass.sum()) == pytest.approx(1, abs=1e-5) and np.abs(mass.numpy() - want).max() < 1e-5
-    made = law.draw(y.expand(40_000, -1), Rng(1))
+    made = law.sample(y.expand(40_000, -1), Rng(1))
     seen = torch.bincount(made[:, 0], minlength=levels) / 40_000
     assert bool(((seen - mass).abs() < 5 * (mass / 40_000).sqrt() + 1e-4).all())
     assert abs(float(law.mean(y)) - (1 + (np.exp(weight) * mean).sum()) * (levels - 1) / 2) < 0.51 or not -1 < (np.exp(weight) * mean).sum() < 1
@@ -179,7 +180,7 @@ def test_cells_of_logistics_are_those_of_scipy(levels: int) -> None:
 def test_far_cells_do_not_underflow() -> None:
     law = Logistics((1,), 256)
     y = torch.cat([torch.zeros(1, MIXTURE), torch.full((1, MIXTURE), 50.0), torch.full((1, MIXTURE), -6.0)], 1).requires_grad_()
-    nats = law.log_prob(y.expand(256, -1), law.standard(torch.arange(256)[:, None]))
+    nats = law.log_prob(y.expand(256, -1), torch.arange(256)[:, None])
     assert bool(nats.isfinite().all()) and bool((nats < -1000).any())
     assert bool(torch.autograd.grad(nats.sum(), y)[0].isfinite().all())
 
@@ -205,6 +206,12 @@ def test_labels_are_told_and_summed_over() -> None:
     assert abs(float(low)) < 0.5 and abs(float(high) - 4) < 0.5
     apart = torch.stack([body.log_prob_bound(Batch(x, context={"label": Batch(torch.full((600,), k))}), Rng(2)) + log(0.5) for k in (0, 1)]).logsumexp(0)
     assert torch.allclose(body.log_prob_bound(Batch(x), Rng(2)), apart, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("likelihood", "space"), [("logistic", Discrete(4, (3,))), ("logistic", Discrete(7, (1, 3, 5))), ("gaussian", Discrete(2, (1, 4, 4)))])
+def test_the_contract_holds_for_levels_and_pictures(likelihood: Any, space: Discrete) -> None:
+    check_family(HierarchicalVAE(likelihood=likelihood, width=8, codes=2, draws=4), space)
 
 
 def ring(n: int, rng: Rng) -> Batch:

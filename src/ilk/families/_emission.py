@@ -17,26 +17,26 @@ MOST, MIXTURE = 65_536, 5
 
 
 class Emission(nn.Module, ABC):
-    """The law of an item of shape `takes` ((1,) for a single number), given `gives` numbers that a network says of it."""
+    """The law of an item of shape `inputs` ((1,) for a single number), given `outputs` numbers that a network says of it."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.shape, self.takes = shape, shape or (1,)
-        self.gives = self.takes
+        self.shape, self.inputs = shape, shape or (1,)
+        self.outputs = self.inputs
 
     def prepare(self, x: Tensor) -> None:
         """Looks at some items before training. By default not."""
 
     @abstractmethod
-    def standard(self, x: Tensor) -> Tensor:
-        """Items as networks see them, float32 (B, *takes)."""
+    def shown(self, x: Tensor) -> Tensor:
+        """Items as networks see them, float32 (B, *inputs)."""
 
     @abstractmethod
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
-        """Nats of items, given what is said of each, (B,) float64; x is `standard`."""
+        """Nats of items, given what is said of each, (B,) float64."""
 
     @abstractmethod
-    def draw(self, y: Tensor, rng: Rng) -> Tensor:
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """One item for each y."""
 
     @abstractmethod
@@ -47,18 +47,18 @@ class Emission(nn.Module, ABC):
 class Bits(Emission):
     """y are logits."""
 
-    def standard(self, x: Tensor) -> Tensor:
+    def shown(self, x: Tensor) -> Tensor:
         """Zeros and ones."""
-        return x.float().reshape(len(x), *self.takes)
+        return x.float().reshape(len(x), *self.inputs)
 
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """Bernoulli."""
-        y = y.float()
+        x, y = self.shown(x), y.float()
         return (x * y - softplus(y)).flatten(1).double().sum(1)
 
-    def draw(self, y: Tensor, rng: Rng) -> Tensor:
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """Each bit by its chance."""
-        return (rng.uniform(len(y), *self.takes).to(y.device) < y.double().sigmoid()).long().reshape(len(y), *self.shape)
+        return (rng.uniform(len(y), *self.inputs).to(y.device) < y.double().sigmoid()).long().reshape(len(y), *self.shape)
 
     def mean(self, y: Tensor) -> Tensor:
         """The likelier value."""
@@ -73,13 +73,13 @@ class Normal(Emission):
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__(shape)
-        self.log_var = nn.Parameter(torch.zeros(self.takes))
-        self.register_buffer("center", torch.zeros(self.takes))
-        self.register_buffer("scale", torch.ones(self.takes))
+        self.log_var = nn.Parameter(torch.zeros(self.inputs))
+        self.register_buffer("center", torch.zeros(self.inputs))
+        self.register_buffer("scale", torch.ones(self.inputs))
 
     def prepare(self, x: Tensor) -> None:
         """Centre and scale of every place."""
-        x = x.double().reshape(len(x), *self.takes)
+        x = x.double().reshape(len(x), *self.inputs)
         spread = x.std(0, correction=0)
         self.center.copy_(x.mean(0))
         self.scale.copy_(spread.where(spread > 1e-6 * (1 + x.mean(0).abs()), torch.ones_like(spread)))
@@ -88,19 +88,19 @@ class Normal(Emission):
         """Log variances. They are learned in eighths, so that they keep up with the networks."""
         return (8 * self.log_var.float()).clamp(-14, 4)
 
-    def standard(self, x: Tensor) -> Tensor:
+    def shown(self, x: Tensor) -> Tensor:
         """In standard units."""
-        return ((x.reshape(len(x), *self.takes) - self.center) / self.scale).float()
+        return ((x.reshape(len(x), *self.inputs) - self.center) / self.scale).float()
 
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """Density in the items' own units."""
         log_var = self.noise()
-        nats = -0.5 * ((x - y.float()).square() * (-log_var).exp() + log_var + log(2 * pi))
+        nats = -0.5 * ((self.shown(x) - y.float()).square() * (-log_var).exp() + log_var + log(2 * pi))
         return nats.flatten(1).double().sum(1) - self.scale.double().log().sum()
 
-    def draw(self, y: Tensor, rng: Rng) -> Tensor:
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """Mean plus noise."""
-        noise = rng.normal(len(y), *self.takes).to(y.device)
+        noise = rng.normal(len(y), *self.inputs).to(y.device)
         return ((y.double() + (0.5 * self.noise()).exp() * noise) * self.scale + self.center).reshape(len(y), *self.shape)
 
     def mean(self, y: Tensor) -> Tensor:
@@ -117,22 +117,22 @@ class Logistics(Emission):
     def __init__(self, shape: tuple[int, ...], levels: int) -> None:
         super().__init__(shape)
         self.levels = levels
-        self.gives = (3 * MIXTURE * self.takes[0], *self.takes[1:])
+        self.outputs = (3 * MIXTURE * self.inputs[0], *self.inputs[1:])
 
-    def standard(self, x: Tensor) -> Tensor:
+    def shown(self, x: Tensor) -> Tensor:
         """In [-1, 1]."""
-        return (2 / (self.levels - 1) * x.float() - 1).reshape(len(x), *self.takes)
+        return (2 / (self.levels - 1) * x.float() - 1).reshape(len(x), *self.inputs)
 
     def _laws(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log weights, means, log scales, each (B, mixture, *takes); at first the means are spread evenly."""
-        weight, mean, scale = y.float().reshape(len(y), 3, MIXTURE, *self.takes).unbind(1)
-        spread = torch.linspace(-0.8, 0.8, MIXTURE, device=y.device).reshape(-1, *[1] * len(self.takes))
+        """Log weights, means, log scales, each (B, mixture, *inputs); at first the means are spread evenly."""
+        weight, mean, scale = y.float().reshape(len(y), 3, MIXTURE, *self.inputs).unbind(1)
+        spread = torch.linspace(-0.8, 0.8, MIXTURE, device=y.device).reshape(-1, *[1] * len(self.inputs))
         return weight.log_softmax(1), mean + spread, (scale - 1.5).clamp(-8, 4)
 
     def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         """The mass of each cell, by s(a) - s(b) = s(a) s(-b) (1 - exp(b - a)) for the sigmoid s: it can't underflow."""
         weight, mean, scale = self._laws(y)
-        cell, x = 2 / (self.levels - 1) * (-scale).exp(), x[:, None]
+        cell, x = 2 / (self.levels - 1) * (-scale).exp(), self.shown(x)[:, None]
         middle = (x - mean) * (-scale).exp()
         below, above = logsigmoid(middle + cell / 2), logsigmoid(cell / 2 - middle)
         end = 1 - 0.5 / (self.levels - 1)
@@ -140,10 +140,10 @@ class Logistics(Emission):
         nats = torch.where(x < -end, below, torch.where(x > end, above, inside))
         return (weight + nats).logsumexp(1).flatten(1).double().sum(1)
 
-    def draw(self, y: Tensor, rng: Rng) -> Tensor:
+    def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """A law of each place's mixture, then a number of it, in its cell."""
         weight, mean, scale = self._laws(y)
-        u = rng.uniform(len(y), 2, *self.takes).to(y.device)
+        u = rng.uniform(len(y), 2, *self.inputs).to(y.device)
         which = (u[:, :1] > weight.double().exp().cumsum(1)).sum(1, keepdim=True).clamp_max(MIXTURE - 1)
         x = mean.gather(1, which) + scale.gather(1, which).exp() * u[:, 1:].logit()
         return self._cells(x[:, 0])
@@ -160,7 +160,7 @@ class Logistics(Emission):
 def emission(space: Space, likelihood: Likelihood) -> Emission:
     """The law for the items of a space that `refuses` lets pass.
 
-    >>> emission(Discrete(256, (1, 8, 8)), "logistic").gives
+    >>> emission(Discrete(256, (1, 8, 8)), "logistic").outputs
     (15, 8, 8)
     """
     if isinstance(space, Discrete) and max(space.each) > 2:

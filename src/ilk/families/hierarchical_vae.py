@@ -33,10 +33,10 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
     def build_net(self) -> None:
         """The law of items, the context, and the ladder of levels between."""
         f, self.emission, self.context = self.family, emission(self.space, self.family.likelihood), Context(self.about)
-        takes = self.emission.takes
+        takes = self.emission.inputs
         sides = sides_of(takes, f.levels)
         self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * takes[0]))), f.codes, sides, f.dropout)
-        self.ladder = Ladder(takes, self.emission.gives, self.context.width, self.sizes)
+        self.ladder = Ladder(takes, self.emission.outputs, self.context.width, self.sizes)
 
     def prepare(self, data: Source) -> None:
         """Scales of numbers, and how common every label is, from at most 20,000 items."""
@@ -66,10 +66,10 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 
     def _parts(self, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """log p(x | z) for a z of q, (B,), and the KL of each level, (B, levels); their difference is the bound."""
-        x, about = self.emission.standard(batch.tensor), self.told(batch.context)
+        x, about = self.emission.shown(batch.tensor), self.told(batch.context)
         y, codes = self._inferred(self.ladder.features(x, about), about, rng)
         kl = [0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).double().sum(1) for mean, log_var, _ in codes]
-        return self.emission.log_prob(y, x), torch.stack(kl, 1)
+        return self.emission.log_prob(y, batch.tensor), torch.stack(kl, 1)
 
     def _inferred(self, seen: list[Tensor], about: Tensor | None, rng: Rng) -> tuple[Tensor, list[Code]]:
         """What the decoder says of codes of q, and these: of each level mean, log variance and noise."""
@@ -88,12 +88,12 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
 
     def bound(self, batch: Batch, rng: Rng) -> Tensor:
         """Importance-weighted (Burda et al. 2016) with `draws` draws, (B,) nats."""
-        x, about = self.emission.standard(batch.tensor), self.told(batch.context)
+        x, about = self.emission.shown(batch.tensor), self.told(batch.context)
         seen, weights = self.ladder.features(x, about), []
         for k in range(self.family.draws):
             y, codes = self._inferred(seen, about, rng.child("draw", k))
             ratio = [-0.5 * (mean + (0.5 * log_var).exp() * noise).square() + 0.5 * (noise.square() + log_var) for mean, log_var, noise in codes]
-            weights.append(self.emission.log_prob(y, x) + sum(r.flatten(1).double().sum(1) for r in ratio))
+            weights.append(self.emission.log_prob(y, batch.tensor) + sum(r.flatten(1).double().sum(1) for r in ratio))
         return torch.stack(weights).logsumexp(0) - log(self.family.draws)
 
     @torch.no_grad()
@@ -101,7 +101,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         """Codes from the top down, then items of p(x | codes), noise included."""
         about = self.told(context)
         y = self.ladder.descend(n, about, lambda level, above: self._noise(rng, level, n))
-        return Batch(self.emission.draw(y, rng.child("x")))
+        return Batch(self.emission.sample(y, rng.child("x")))
 
     @torch.no_grad()
     def kl(self, batch: Batch, rng: Rng) -> Tensor:

@@ -31,13 +31,13 @@ class Vqvae(Neural["VQVAE"]):
     def build_net(self) -> None:
         """Encoder, book and decoder; pictures have a grid of codes, other items a row of them."""
         f, self.emission = self.family, emission(self.space, self.family.likelihood)
-        takes = self.emission.takes
+        takes = self.emission.inputs
         picture = len(takes) == 3
         self.grid = halved(takes[1:], f.halvings) if picture else (f.slots,)
         self.book: Book = Lattice(f.book) if f.quantiser == "fsq" else Averages(f.book, f.width, f.decay)
         net = f.net or (Grid() if picture else MLP(width=256, depth=2))
         self.encoder = net(Port("encode", takes, (self.book.width, *self.grid)))
-        self.decoder = net(Port("decode", (self.book.width, *self.grid), self.emission.gives))
+        self.decoder = net(Port("decode", (self.book.width, *self.grid), self.emission.outputs))
 
     def prepare(self, data: Source) -> None:
         """Scales of numbers, from at most 20,000 items."""
@@ -54,15 +54,14 @@ class Vqvae(Neural["VQVAE"]):
         return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=1e-4, evaluate_every=max(50, steps // 30))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
-        x = self.emission.standard(batch.tensor)
-        v = self._vectors(x)
+        v = self._vectors(batch.tensor)
         flat = v.detach().reshape(-1, self.book.width)
         if self.training:
             self.book.begin(flat, rng)
         passed, index, off = self.book(v)
         if self.training:
             self.book.learn(flat, index.flatten())
-        loss: Tensor = self.family.commitment * off.double().sum(1) - self.emission.log_prob(self._said(passed), x)
+        loss: Tensor = self.family.commitment * off.double().sum(1) - self.emission.log_prob(self._said(passed), batch.tensor)
         return loss
 
     def validate(self, batch: Batch, rng: Rng) -> Tensor:
@@ -72,7 +71,7 @@ class Vqvae(Neural["VQVAE"]):
     def _vectors(self, x: Tensor) -> Tensor:
         """What the encoder says of each place, (B, places, width)."""
         kind = next(self.parameters()).dtype
-        return self.book.bound(self.encoder(x.to(kind)).float().flatten(2).mT)
+        return self.book.bound(self.encoder(self.emission.shown(x).to(kind)).float().flatten(2).mT)
 
     def _said(self, vectors: Tensor) -> Tensor:
         """What the decoder says, given the vector of each place."""
@@ -86,7 +85,7 @@ class Vqvae(Neural["VQVAE"]):
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The entry nearest to each place."""
-        found = [self.book.nearest(self._vectors(self.emission.standard(x))) for x in batch.tensor.split(CHUNK)]
+        found = [self.book.nearest(self._vectors(x)) for x in batch.tensor.split(CHUNK)]
         return Batch(torch.cat(found).reshape(len(batch), *self.grid))
 
     @torch.no_grad()
@@ -106,12 +105,12 @@ class Vqvae(Neural["VQVAE"]):
     def log_likelihood(self, batch: Batch, codes: Batch) -> Tensor:
         """log p(x | codes) in nats, (B,)."""
         pairs = zip(batch.tensor.split(CHUNK), codes.tensor.split(CHUNK), strict=True)
-        return torch.cat([self.emission.log_prob(self._of(Batch(c)), self.emission.standard(x)) for x, c in pairs])
+        return torch.cat([self.emission.log_prob(self._of(Batch(c)), x) for x, c in pairs])
 
     @torch.no_grad()
     def emit(self, codes: Batch, rng: Rng) -> Batch:
         """Items of p(x | codes), its noise included."""
-        return Batch(self.emission.draw(self._of(codes), rng.child("x")))
+        return Batch(self.emission.sample(self._of(codes), rng.child("x")))
 
     def perplexity(self, batch: Batch) -> float:
         """How many entries are in use: exp of the entropy of their shares over some items; at most the size of the book."""
