@@ -191,6 +191,8 @@ def test_grids_cover_pictures_of_any_sides(sides: tuple[int, int], halvings: int
     assert body.grid == grid and tuple(codes.tensor.shape) == (20, *grid) and body.decode(codes).tensor.shape == x.shape
     other = x.clone()
     other[:, :, 0, 0] = 1 - other[:, :, 0, 0]
+    flat = build(Discrete(2, sides), halvings=halvings, slots=3, net=MLP(width=8)).encode(Batch(x[:, 0])).tensor.shape[1:]
+    assert tuple(flat) == (grid if min(sides) >= 8 else (3,))   # an array of 8 rows and columns at least is a picture of one channel
     if grid == (8, 8):
         assert torch.equal(body.encode(Batch(other)).tensor[:, 4:, 4:], codes.tensor[:, 4:, 4:])
 

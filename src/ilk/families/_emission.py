@@ -13,16 +13,19 @@ from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
 Likelihood = Literal["gaussian", "logistic"]
-MOST, MIXTURE = 65_536, 5
+MOST, MIXTURE, LEAST_SIDE = 65_536, 5, 8
 
 
 class Emission(nn.Module, ABC):
-    """The law of an item of shape `inputs` ((1,) for a single number), given `outputs` numbers that a network says of it."""
+    """The law of an item, given `outputs` numbers that a network says of it.
+
+    Networks see it as `inputs`: a single number as (1,), an array of 8 rows and columns at least as a picture of one channel.
+    """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.shape, self.inputs = shape, shape or (1,)
-        self.outputs = self.inputs
+        self.shape = shape
+        self.inputs = self.outputs = (1, *shape) if len(shape) == 2 and min(shape) >= LEAST_SIDE else shape or (1,)
 
     def prepare(self, x: Tensor) -> None:
         """Looks at some items before training. By default not."""
