@@ -19,6 +19,7 @@ from ilk.nets._logistic import parts_of
 from ilk.rng import Rng
 from ilk.run import Event, Noted, Run, Steps
 from ilk.space import Discrete, Reals, Space
+from ilk.testing import check_family
 
 torch.set_num_threads(1)
 D, A, S, NOISE = 3, 0.8, 0.6, 0.4   # x of D numbers; z2 = A z1 + S n; the variance of x around its mean
@@ -234,3 +235,9 @@ def test_two_levels_are_better_than_one_of_as_many_weights_and_both_are_in_use(s
     assert two > one + 0.4 and weights <= more
     assert kl.shape == (2,) and float(kl.min()) > 0.5
     assert "nats by level, the top first" in said[0] and len(said[0].split(",")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("likelihood", "space"), [("logistics", Discrete(4, (3,))), ("categorical", Discrete(7, (1, 3, 5))), ("auto", Discrete(2, (1, 4, 4)))])
+def test_the_contract_holds_for_levels_and_pictures(likelihood: Any, space: Discrete) -> None:
+    check_family(HierarchicalVAE(likelihood=likelihood, width=8, codes=2, draws=4), space)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from math import exp, log
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from torch import Tensor
 
 import ilk
 from ilk.batch import Batch, Memory
+from ilk.distribution import Port
 from ilk.errors import UsageError
 from ilk.families._books import Averages, Book, Lattice, lattice_levels
 from ilk.families.vqvae import VQVAE, Vqvae
+from ilk.nets.grid import Grid
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.run import Event, Noted, Run, Steps
 from ilk.space import Discrete, Reals, Space
+from ilk.testing import check_family
 
 torch.set_num_threads(1)
 
@@ -169,13 +173,41 @@ def test_any_prior_over_codes_makes_a_bound() -> None:
 
 
 def test_in_bfloat16_the_book_learns_too() -> None:
-    """The networks compute in bfloat16, the book and its averages in float32, and it is the fitted one's own book."""
+    """The networks compute in bfloat16, the book and its averages in float32, and it is the fitted one's own book. Around the mean 2.26 is left."""
     x = Batch(1001.3 + 3 * (Rng(1).uniform(600, 1) < 0.5) * torch.ones(600, 4) + 0.1 * Rng(2).normal(600, 4))
     for precision in ("float32", "bfloat16"):
         body = build(Reals((4,)), book=4, slots=1, net=MLP(width=32))
-        body.fit(Memory(x), Run(precision=precision, budget=Steps(150)))  # type: ignore[arg-type]
+        body.fit(Memory(x), Run(precision=precision, budget=Steps(100)))  # type: ignore[arg-type]
         left = (body.decode(body.encode(x)).tensor - x.tensor).square().mean()
-        assert float(left) < 0.05 and body.book.entries.dtype == torch.float32 and float(body.book.count.sum()) > 0  # type: ignore[union-attr, operator]
+        assert float(left) < 0.3 and body.book.entries.dtype == torch.float32 and float(body.book.count.sum()) > 0  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(("sides", "halvings", "grid"), [((9, 13), 2, (3, 4)), ((8, 8), 0, (8, 8)), ((5, 1), 3, (1, 1))])
+def test_grids_cover_pictures_of_any_sides(sides: tuple[int, int], halvings: int, grid: tuple[int, int]) -> None:
+    """And a code reaches no farther than convolutions do: changing a corner leaves far codes as they are."""
+    body = build(Discrete(2, (1, *sides)), halvings=halvings, net=Grid(width=8, blocks=0))
+    x = (Rng(1).uniform(20, 1, *sides) < 0.5).long()
+    codes = body.encode(Batch(x))
+    assert body.grid == grid and tuple(codes.tensor.shape) == (20, *grid) and body.decode(codes).tensor.shape == x.shape
+    other = x.clone()
+    other[:, :, 0, 0] = 1 - other[:, :, 0, 0]
+    flat = build(Discrete(2, sides), halvings=halvings, slots=3, net=MLP(width=8)).encode(Batch(x[:, 0])).tensor.shape[1:]
+    assert tuple(flat) == (grid if min(sides) >= 8 else (3,))   # an array of 8 rows and columns at least is a picture of one channel
+    if grid == (8, 8):
+        assert torch.equal(body.encode(Batch(other)).tensor[:, 4:, 4:], codes.tensor[:, 4:, 4:])
+
+
+@pytest.mark.parametrize("port", [Port("encode", (1, 8, 8), (4, 3, 3)), Port("decode", (4,), (1, 8, 8)), Port("denoise", (1, 8, 8), (1, 8, 8)),
+                                  Port("encode", (1, 8, 8), (4, 2, 2), 3)])
+def test_a_grid_says_what_it_can_not(port: Port) -> None:
+    with pytest.raises(UsageError, match="Grid"):
+        Grid()(port)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantiser", ["vq", "fsq"])
+def test_the_contract_holds_for_levels_of_pictures(quantiser: Any) -> None:
+    check_family(VQVAE(likelihood="logistics", quantiser=quantiser, book=8, net=Grid(width=8, blocks=1)), Discrete(7, (1, 5, 3)))
 
 
 def digits() -> Tensor:
@@ -194,7 +226,7 @@ def test_digits_use_more_than_half_of_the_book(quantiser: str) -> None:
             said.append(event.text)
 
     body = build(Reals((1, 8, 8)), quantiser=quantiser)
-    body.fit(Memory(Batch(x[:1400])), Run(budget=Steps(600), listeners=(listen,)), Memory(Batch(x[1400:1600])))
+    body.fit(Memory(Batch(x[:1400])), Run(budget=Steps(300), listeners=(listen,)), Memory(Batch(x[1400:1600])))
     test = Batch(x[1600:])
     assert body.perplexity(Batch(x[:1400])) > body.book.size / 2 and "perplexity" in said[-1]
     left = (body.decode(body.encode(test)).tensor - test.tensor).square().mean() / (test.tensor - x[:1400].mean(0)).square().mean()

@@ -19,6 +19,7 @@ Sort = Literal["auto", "logistic", "logistics", "categorical"]
 NARROW, WIDE = -14.0, 4.0   # log variances of standardised numbers are kept between
 QUICK = 8                   # a log variance is learned in eighths, so that it keeps up with the networks
 PARTS, MOST = 5, 65_536     # logistic laws in a mixture; values of a place
+LEAST_SIDE = 8              # of an array that is taken for a picture
 
 
 class Likelihood(nn.Module, ABC):
@@ -278,8 +279,9 @@ class LogisticMixture(Likelihood):
 
 
 def shape_of(space: Space) -> tuple[int, ...]:
-    """The shape of an atom, one axis at least."""
-    return (space.shape if isinstance(space, Reals | Discrete) else ()) or (1,)
+    """The shape networks see an atom in: a single number as (1,), an array of 8 rows and columns at least as a picture of one channel."""
+    shape = space.shape if isinstance(space, Reals | Discrete) else ()
+    return (1, *shape) if len(shape) == 2 and min(shape) >= LEAST_SIDE else shape or (1,)
 
 
 def likelihood(sort: Sort, space: Space, variance: Variance = "learned") -> Likelihood:

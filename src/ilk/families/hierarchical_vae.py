@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from math import log, prod
 from typing import Annotated
 
 import torch
@@ -35,7 +35,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         f, self.likelihood, self.context = self.family, likelihood(self.family.likelihood, self.space), Context(self.about)
         takes = self.likelihood.inputs
         sides = sides_of(takes, f.levels)
-        self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * takes[0]))), f.codes, sides, f.dropout)
+        self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * prod(takes)))), f.codes, sides, f.dropout)
         self.ladder = Ladder(takes, self.likelihood.outputs, self.context.width, self.sizes)
 
     def prepare(self, data: Source) -> None:

@@ -34,12 +34,13 @@ class Encoder(nn.Module):
 
     def __init__(self, port: Port, recipe: Grid, halvings: int) -> None:
         super().__init__()
-        self.step = 2**halvings
-        layers: list[nn.Module] = [] if halvings else [nn.Conv2d(port.takes[0], recipe.width, 3, padding=1)]
-        for i in range(halvings):
-            layers += [nn.Conv2d(port.takes[0] if i == 0 else recipe.width, recipe.width, 4, stride=2, padding=1), Residual(recipe.width, recipe.dropout)]
-        layers += [Residual(recipe.width, recipe.dropout) for _ in range(recipe.blocks)]
-        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(recipe.width, port.gives[0], 1))
+        self.step, width = 2**halvings, recipe.width
+        widths = [port.takes[0], *[width] * halvings]
+        layers: list[nn.Module] = []
+        for takes in widths[:-1]:
+            layers += [nn.Conv2d(takes, width, 4, stride=2, padding=1), nn.SiLU()]
+        layers += [nn.Conv2d(widths[-1], width, 3, padding=1), *(Residual(width, recipe.dropout) for _ in range(recipe.blocks))]
+        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(width, port.gives[0], 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """What the last layer says."""
@@ -54,12 +55,11 @@ class Decoder(nn.Module):
 
     def __init__(self, port: Port, recipe: Grid, doublings: int) -> None:
         super().__init__()
-        self.sides = port.gives[1:]
-        layers: list[nn.Module] = [nn.Conv2d(port.takes[0], recipe.width, 3, padding=1)]
-        layers += [Residual(recipe.width, recipe.dropout) for _ in range(recipe.blocks)]
-        for _ in range(doublings):
-            layers += [nn.ConvTranspose2d(recipe.width, recipe.width, 4, stride=2, padding=1), Residual(recipe.width, recipe.dropout)]
-        self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(recipe.width, port.gives[0], 3, padding=1))
+        self.sides, width = port.gives[1:], recipe.width
+        layers: list[nn.Module] = [nn.Conv2d(port.takes[0], width, 3, padding=1), *(Residual(width, recipe.dropout) for _ in range(recipe.blocks))]
+        for gives in [*[width] * (doublings - 1), port.gives[0]][:doublings]:
+            layers += [nn.SiLU(), nn.ConvTranspose2d(width, gives, 4, stride=2, padding=1)]
+        self.layers = nn.Sequential(*layers, *([] if doublings else [nn.SiLU(), nn.Conv2d(width, port.gives[0], 3, padding=1)]))
 
     def forward(self, z: Tensor) -> Tensor:
         """What the last layer says."""
@@ -69,7 +69,9 @@ class Decoder(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(Net):
-    """Convolutions of `width` channels: a residual block after each halving (or doubling) of the sides, and `blocks` more where they are smallest.
+    """Convolutions of `width` channels: some that halve (or double) the sides, and `blocks` residual ones where they are smallest.
+
+    The form of van den Oord et al. (2017), section 4.1.
 
     >>> Grid(width=8)(Port("encode", (1, 28, 28), (4, 7, 7)))(torch.zeros(5, 1, 28, 28)).shape
     torch.Size([5, 4, 7, 7])
