@@ -156,7 +156,7 @@ class Ladder(nn.Module):
         out: Tensor = self.out(h)
         if self.sizes.sides[0]:
             out = out[..., :self.gives[1], :self.gives[2]]
-        return out.reshape(n, *self.gives)
+        return out.reshape(n, *self.gives).float()
 
 
 def _silence(module: nn.Module) -> None:

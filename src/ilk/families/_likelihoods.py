@@ -271,11 +271,14 @@ class LogisticMixture(Likelihood):
         """A law of each place's mixture, then a number of it, in its cell."""
         return drawn(self.laws(y), rng.uniform(len(y), *self.shape, 2).to(y.device), self.levels)
 
+    def expected(self, y: Tensor) -> Tensor:
+        """The mixture's mean, in [-1, 1] or near it."""
+        weight, mean, _ = parts_of(self.laws(y))
+        return (weight.exp() * mean).sum(-1)
+
     def mean(self, y: Tensor) -> Tensor:
         """The level nearest to the mixture's mean."""
-        weight, mean, _ = parts_of(self.laws(y))
-        at = (weight.exp() * mean).sum(-1)
-        return ((at + 1) / 2 * (self.levels - 1)).round().clamp(0, self.levels - 1).long()
+        return ((self.expected(y) + 1) / 2 * (self.levels - 1)).round().clamp(0, self.levels - 1).long()
 
 
 def shape_of(space: Space) -> tuple[int, ...]:

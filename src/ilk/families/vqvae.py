@@ -82,7 +82,7 @@ class Vqvae(Neural["VQVAE"]):
         """What the decoder says, given the vector of each place."""
         kind = next(self.parameters()).dtype
         out: Tensor = self.decoder(vectors.mT.reshape(len(vectors), -1, *self.grid).to(kind))
-        return out
+        return out.float()
 
     def _items(self, x: Tensor) -> Batch:
         return Batch(x.reshape(len(x), *self.space.shape))  # type: ignore[union-attr]
