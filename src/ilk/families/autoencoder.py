@@ -12,7 +12,7 @@ from torch import Tensor
 from ilk.batch import Batch
 from ilk.distribution import AnyNet, Family, Phase
 from ilk.families._autoencoding import Autoencoding
-from ilk.families._likelihoods import likelihood
+from ilk.families._likelihood_of import likelihood
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 

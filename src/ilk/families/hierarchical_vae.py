@@ -14,7 +14,7 @@ from ilk.batch import Batch, Source
 from ilk.distribution import Family, How, Phase, Plan
 from ilk.families._labelled import CHUNK, Bounded
 from ilk.families._ladder import Ladder, Sizes, sides_of
-from ilk.families._likelihoods import Sort, likelihood, refuses
+from ilk.families._likelihood_of import Sort, likelihood, refuses
 from ilk.nets._context import Context
 from ilk.rng import Rng
 from ilk.run import Noted, Run

@@ -15,7 +15,8 @@ from ilk.distribution import AnyNet, Family, How, Phase
 from ilk.families._autoencoding import Autoencoding
 from ilk.families._denoising import pictures
 from ilk.families._labelled import Bounded
-from ilk.families._likelihoods import Sort, Variance, likelihood, refuses, shape_of
+from ilk.families._likelihood_of import Sort, likelihood, refuses, shape_of
+from ilk.families._likelihoods import Variance
 from ilk.families._perceptual import Looks
 from ilk.families._vae_units import Units, collapsed, divergence
 from ilk.nets._context import Context

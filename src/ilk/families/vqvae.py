@@ -12,7 +12,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, Neural, Phase, Plan, Port
 from ilk.families._books import Averages, Book, Lattice
-from ilk.families._likelihoods import Sort, likelihood, refuses
+from ilk.families._likelihood_of import Sort, likelihood, refuses
 from ilk.nets.grid import Grid, halved
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
