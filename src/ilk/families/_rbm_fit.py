@@ -41,9 +41,9 @@ class Plan:
 
 
 def planned(body: Rbm, run: Run, items: int) -> Plan:
-    """What the run says, else passes over the data, fewer than 500 steps never; the more the units vary in all, the smaller the rate."""
+    """What the run says, else passes over the data, fewer than 3,000 steps never; the more the units vary in all, the smaller the rate."""
     batch = max(1, min(run.batch or min(100, max(10, items // 50)), items))
-    steps = min(max(500, body.family.epochs * max(1, items // batch)), 200_000)
+    steps = min(max(3000, body.family.epochs * max(1, items // batch)), 200_000)
     return Plan(run.steps(steps), batch, run.rate or RATE[body.kind] / body.reach)
 
 

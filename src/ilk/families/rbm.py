@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log, prod
+from math import log, prod, sqrt
 from typing import Annotated, Literal
 
 import torch
@@ -87,7 +87,8 @@ class Rbm(Distribution["RBM"]):
     @property
     def reach(self) -> float:
         """Root of the variance of all visible units together."""
-        return float((self.mean * (1 - self.mean)).sum().clamp_min(0.1) if self.binary else len(self.scale)) ** 0.5
+        variance = float((self.mean * (1 - self.mean)).sum()) if self.binary else len(self.scale)
+        return sqrt(max(0.1, variance))
 
     @property
     def log_volume(self) -> Tensor:
