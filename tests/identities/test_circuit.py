@@ -224,6 +224,19 @@ def test_rounds_never_make_it_worse(space: Space, items: Batch) -> None:
     assert all(b >= a - 1e-7 for a, b in zip(nats, nats[1:], strict=False)) and nats[-1] > nats[0] + 1
 
 
+def test_learning_by_batches_ends_where_whole_rounds_would_stay() -> None:
+    """What 200 rounds by batches leave is a fixed point of plain expectation-maximisation over all items, with sums of every item once."""
+    items = Batch(planted(400, 9))
+    body = Circuit(hidden=3, tolerance=0, rounds=200).build(RECORD, Rng(0))
+    body.fit(Memory(items), Run())
+    assert isinstance(body, HiddenTree)
+    before, move = body.log_prob(items), body.move
+    sums = body.statistics(items)
+    body.absorb(sums)
+    assert float(sums.tensors["items"]) == 400 and float(sums.tensors["table"].sum()) == pytest.approx(1600)
+    assert torch.allclose(body.move, move, atol=1e-3) and float((body.log_prob(items) - before).mean().abs()) < 1e-5
+
+
 def test_a_weight_of_two_is_the_item_twice() -> None:
     body, items = shuffled(ROW, 3, 4), mixed(40, 5)
     twice = body.statistics(items.take(torch.arange(40).repeat_interleave(2)))

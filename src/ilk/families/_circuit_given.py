@@ -138,7 +138,7 @@ class CircuitPosterior:
         noise = rng.child("numbers").uniform(n, len(x))
         for i in range(len(x)):
             x[i] = self._number(i, state[many + i], noise[:, i])
-        there = rng.child("there").uniform(n, len(x)).T < (self.there[torch.arange(len(x))[:, None], state[many:]])
+        there = (self.there[torch.arange(len(x))[:, None], state[many:]]) > rng.child("there").uniform(n, len(x)).T
         return whole.columns.join(codes, x, there)
 
     def _number(self, i: int, state: Tensor, noise: Tensor) -> Tensor:
