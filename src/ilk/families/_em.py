@@ -79,11 +79,10 @@ def total(body: Learner, parts: Iterable[State]) -> State:
 
 
 @dataclass
-class Incremental(Generic[T]):
-    """A learner that takes in every batch of a round at once, so that a round of it is worth several.
+class Stepwise(Generic[T]):
+    """A learner that in its first rounds takes in every batch at once and forgets what is old (Cappe & Moulines 2009); from then on rounds are plain ones.
 
-    In the first rounds what was learned before is soon forgotten (Cappe & Moulines 2009); then each batch takes the place of
-    its share of the round before (Neal & Hinton 1998), and the sums of a round are those of all items, each under a law of its time.
+    Its sums are of as many items as there are, whatever the batch.
     """
 
     body: Learner
@@ -92,19 +91,19 @@ class Incremental(Generic[T]):
     rounds: int = -1
 
     def round(self, batches: Iterable[T]) -> State:
-        """The sums of all batches; those before the last few count for less in the first rounds."""
-        old, blend, found = self.sums, self.sums, State()
+        """The sums of all batches: under one law, or in the first rounds under laws that follow them."""
+        if self.rounds >= QUICK:
+            return total(self.body, map(self.expected, batches))
+        sums, items = self.sums, float(self.sums.tensors["items"])
+        nats = 0.0
         for batch in batches:
             new = self.expected(batch)
-            found = self.body.add(found, new) if found.tensors else new
-            share = float(new.tensors["items"]) / float(old.tensors["items"])
-            if self.rounds < QUICK:
-                step = min(1.0, share * AHEAD / (1 + self.rounds))
-                blend = self.body.add(_times(blend, 1 - step), _times(new, step / share))
-            else:
-                blend = self.body.add(_times(old, max(0.0, 1 - float(found.tensors["items"]) / float(old.tensors["items"]))), found)
-            self.body.absorb(blend)
-        return State({**(blend if self.rounds < QUICK else found).tensors, "nats": found.tensors["nats"], "items": found.tensors["items"]})
+            share = float(new.tensors["items"]) / items
+            step = min(1.0, share * AHEAD / (1 + self.rounds))
+            sums = self.body.add(_times(sums, 1 - step), _times(new, step / share))
+            self.body.absorb(sums)
+            nats += float(new.tensors["nats"])
+        return State({**sums.tensors, "nats": sums.tensors["nats"].new_tensor(nats)})
 
     def add(self, one: State, other: State) -> State:
         """Sums of both."""
@@ -117,7 +116,7 @@ class Incremental(Generic[T]):
 
     def state(self) -> State:
         """All that was learned, the sums, and how many rounds they are of."""
-        sums = {**self.sums.tensors, "rounds": torch.tensor(self.rounds)}
+        sums = {"rounds": torch.tensor(self.rounds), **(self.sums.tensors if self.rounds < QUICK else {})}
         return State({**self.body.state().tensors, **{SUMS + k: t for k, t in sums.items()}})
 
     def restore(self, state: State) -> None:

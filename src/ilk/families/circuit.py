@@ -17,7 +17,7 @@ from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._circuit_leaves import Cells, Columns, Leaves
 from ilk.families._circuit_start import shares, skeleton
 from ilk.families._circuit_tree import Branches
-from ilk.families._em import CHUNK, QUICK, Climb, Incremental, climb, prepared, total
+from ilk.families._em import CHUNK, QUICK, Climb, Stepwise, climb, prepared, total
 from ilk.families._mixed import scales
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -52,7 +52,7 @@ class HiddenTree(Distribution["Circuit"]):
         items, held = (cache(lambda s=s: prepared(s, 9 * len(self.columns), self.cells)) for s in (data, valid))
         how = Climb("circuit", self.family.rounds, self.family.tolerance, least=QUICK + 2)
         judge = None if valid is None else lambda: sum(float(self._nats(c).sum()) for c in held()) / len(valid)
-        body = Incremental(self, self.expected)
+        body = Stepwise(self, self.expected)
         batches = max(1, min(BATCHES, len(data) // LEAST))
         climb(body, lambda: body.absorb(self._begin(data, run.rng)), lambda: body.round(b for c in items() for b in c.dealt(batches)), run, how, judge)
 
