@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch, Memory
-from ilk.families._circuit_leaves import Leaves
+from ilk.families._circuit_leaves import Cells, Leaves
 from ilk.families._circuit_tree import Branches
+from ilk.families._em import QUICK, Stepwise
 from ilk.families.circuit import Circuit, HiddenTree
 from ilk.given import Evidence, Fix, Held, Parts, Presence, Weigh, Within
 from ilk.rng import Rng
@@ -222,6 +223,29 @@ def test_rounds_never_make_it_worse(space: Space, items: Batch) -> None:
         nats.append(float(sums.tensors["nats"]))
         body.absorb(sums)
     assert all(b >= a - 1e-7 for a, b in zip(nats, nats[1:], strict=False)) and nats[-1] > nats[0] + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_first_rounds_by_batches_are_worth_several_and_the_rest_are_plain(seed: int) -> None:
+    """After as many rounds, batches explain the items better than plain rounds from the same start; later sums are of every item once."""
+    rng = Rng(seed).child("two causes")
+    likely = rng.child("likely").uniform(2, 5, 24)
+    cause = [rng.child("cause", j).integers(1600, 5) for j in range(2)]
+    chance = likely[0, cause[0]].where(torch.arange(24) < 12, likely[1, cause[1]])
+    items = Batch((rng.child("x").uniform(1600, 24) < chance).long())
+    plain, quick = (Circuit(hidden=6, rounds=1).build(Discrete(2, (24,)), Rng(0)) for _ in range(2))
+    assert isinstance(plain, HiddenTree) and isinstance(quick, HiddenTree)
+    start = plain._begin(Memory(items), Rng(seed))
+    plain.absorb(start)
+    quick.restore(plain.state())
+    learner: Stepwise[Cells] = Stepwise(quick, quick.expected)
+    learner.absorb(start)
+    for _ in range(QUICK):
+        plain.absorb(plain.statistics(items))
+        learner.absorb(learner.round(quick.cells(items).dealt(16)))
+    assert float(quick.log_prob(items).mean()) > float(plain.log_prob(items).mean()) + 0.02, (float(quick.log_prob(items).mean()), float(plain.log_prob(items).mean()))
+    late, whole = learner.round(quick.cells(items).dealt(16)), quick.statistics(items)
+    assert all(torch.allclose(t, late.tensors[k], rtol=1e-10, atol=1e-9) for k, t in whole.tensors.items())
 
 
 def test_a_weight_of_two_is_the_item_twice() -> None:

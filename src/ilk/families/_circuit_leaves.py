@@ -1,7 +1,7 @@
 """What each hidden state says of its own column: a table of categories, or a Gaussian and a chance of presence."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from math import log, pi
@@ -28,10 +28,13 @@ class Cells:
     def __len__(self) -> int:
         return self.codes.shape[1]
 
-    def cut(self, start: int, stop: int) -> Cells:
-        """The items from start to stop."""
-        weight = None if self.weight is None else self.weight[start:stop]
-        return Cells(self.codes[:, start:stop], self.x[:, start:stop], self.there[:, start:stop], weight)
+    def cut(self, rows: slice) -> Cells:
+        """Some of the items."""
+        return Cells(self.codes[:, rows], self.x[:, rows], self.there[:, rows], None if self.weight is None else self.weight[rows])
+
+    def dealt(self, hands: int) -> Iterator[Cells]:
+        """The items dealt out like cards: all parts are of a kind, whatever order the items came in."""
+        return (self.cut(slice(i, None, hands)) for i in range(min(hands, len(self))))
 
 
 class Columns:
@@ -79,7 +82,8 @@ class Columns:
         for i, bit in enumerate(self.number_bit):
             if bit >= 0:
                 bits[:, bit] = there[i]
-        codes = codes.T.where(torch.tensor(self.mixed.sizes, dtype=torch.long) > codes.T, 0)
+        sizes = torch.tensor(self.mixed.sizes, dtype=torch.long)
+        codes = codes.T.where(sizes > codes.T, 0)
         every = torch.ones(n, len(x), dtype=torch.bool)
         return self.mixed.join(Items(x.T.where(there.T, 0.0), every, codes, torch.ones_like(codes, dtype=torch.bool), bits))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from ilk.batch import Batch, Source
@@ -13,7 +14,9 @@ from ilk.run import Began, Ended, Progress, Run, Validated
 from ilk.store import State
 
 T = TypeVar("T")
-CHUNK, PREPARED, BEST = 1 << 16, 1 << 30, "best."   # items at once, bytes kept for all rounds, what a checkpoint calls the best round's tensors
+CHUNK, PREPARED = 1 << 16, 1 << 30   # items at once, bytes kept for all rounds
+BEST, SUMS = "best.", "sums."        # what a checkpoint calls tensors of the best round, and sums of the last
+QUICK, AHEAD = 6, 6.0                # rounds that forget, and how many times its share a batch counts in the first of them
 FACTS = ("round", "before", "best", "best_round")
 
 
@@ -28,12 +31,16 @@ class Learner(Protocol):
 
 @dataclass(frozen=True)
 class Climb:
-    """At most so many rounds; it ends when one gains less than `tolerance` nats an item, or `patience` of them no more than that on validation items."""
+    """At most so many rounds and, unless a budget says so, no fewer than `least`.
+
+    It ends when one gains less than `tolerance` nats an item, or, if there are validation items, `patience` of them no more than that there.
+    """
 
     name: str
     rounds: int
     tolerance: float
     patience: int = 5
+    least: int = 0
 
 
 @dataclass
@@ -72,6 +79,58 @@ def total(body: Learner, parts: Iterable[State]) -> State:
     return sums
 
 
+@dataclass
+class Stepwise(Generic[T]):
+    """A learner that in its first rounds takes in every batch at once and forgets what is old (Cappe & Moulines 2009); from then on rounds are plain ones.
+
+    Its sums are of as many items as there are, whatever the batch.
+    """
+
+    body: Learner
+    expected: Callable[[T], State]
+    sums: State = field(default_factory=State)
+    rounds: int = -1
+
+    def round(self, batches: Iterable[T]) -> State:
+        """The sums of all batches: under one law, or in the first rounds under laws that follow them."""
+        if self.rounds >= QUICK:
+            return total(self.body, map(self.expected, batches))
+        sums, items = self.sums, float(self.sums.tensors["items"])
+        nats = 0.0
+        for batch in batches:
+            new = self.expected(batch)
+            share = float(new.tensors["items"]) / items
+            step = min(1.0, share * AHEAD / (1 + self.rounds))
+            sums = self.body.add(_times(sums, 1 - step), _times(new, step / share))
+            self.body.absorb(sums)
+            nats += float(new.tensors["nats"])
+        return State({**sums.tensors, "nats": sums.tensors["nats"].new_tensor(nats)})
+
+    def add(self, one: State, other: State) -> State:
+        """Sums of both."""
+        return self.body.add(one, other)
+
+    def absorb(self, state: State) -> None:
+        """Becomes what the sums of a round say, and keeps them for the next."""
+        self.sums, self.rounds = state, self.rounds + 1
+        self.body.absorb(state)
+
+    def state(self) -> State:
+        """All that was learned, the sums, and how many rounds they are of."""
+        sums = {"rounds": torch.tensor(self.rounds), **(self.sums.tensors if self.rounds < QUICK else {})}
+        return State({**self.body.state().tensors, **{SUMS + k: t for k, t in sums.items()}})
+
+    def restore(self, state: State) -> None:
+        """Takes them back."""
+        sums = {k.removeprefix(SUMS): t for k, t in state.tensors.items() if k.startswith(SUMS)}
+        self.rounds, self.sums = int(sums.pop("rounds")), State(sums)
+        self.body.restore(State({k: t for k, t in state.tensors.items() if not k.startswith(SUMS)}))
+
+
+def _times(sums: State, by: float) -> State:
+    return State({k: t * by for k, t in sums.tensors.items()})
+
+
 def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], run: Run, how: Climb, judge: Callable[[], float] | None = None) -> float:
     """Rounds of statistics and absorbing from where `begin` or a checkpoint puts it; log-likelihood in nats an item before the last.
 
@@ -93,7 +152,8 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
             best = Best(held, done, body.state().tensors) if better else best
         run.tick(lambda: _checkpoint(body, done, now, best))  # noqa: B023
         run.emit(Progress(done, done / rounds, -now))
-        if now - before < how.tolerance or (judge is not None and done - best.round >= how.patience):
+        stalled = now - before < how.tolerance if judge is None else done - best.round >= how.patience
+        if stalled and done >= how.least:
             break
         before = now
     if best.tensors:

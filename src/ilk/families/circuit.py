@@ -17,7 +17,7 @@ from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._circuit_leaves import Cells, Columns, Leaves
 from ilk.families._circuit_start import shares, skeleton
 from ilk.families._circuit_tree import Branches
-from ilk.families._em import CHUNK, Climb, climb, prepared, total
+from ilk.families._em import CHUNK, QUICK, Climb, Stepwise, climb, prepared, total
 from ilk.families._mixed import scales
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -26,6 +26,7 @@ from ilk.space import Discrete, Space
 from ilk.store import State
 
 MOST, FEW, ELEMENTS = 2048, 20_000, 1 << 21   # columns, items to start from, numbers of one message
+BATCHES, LEAST = 16, 50                        # of a round, and items of one
 
 
 class HiddenTree(Distribution["Circuit"]):
@@ -49,11 +50,14 @@ class HiddenTree(Distribution["Circuit"]):
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Expectation-maximisation from clusters of whole items; the best round by validation items is kept."""
         items, held = (cache(lambda s=s: prepared(s, 9 * len(self.columns), self.cells)) for s in (data, valid))
-        how = Climb("circuit", self.family.rounds, self.family.tolerance)
+        how = Climb("circuit", self.family.rounds, self.family.tolerance, least=QUICK + 2)
         judge = None if valid is None else lambda: sum(float(self._nats(c).sum()) for c in held()) / len(valid)
-        climb(self, lambda: self._begin(data, run.rng), lambda: total(self, map(self.expected, items())), run, how, judge)
+        body = Stepwise(self, self.expected)
+        batches = max(1, min(BATCHES, len(data) // LEAST))
+        climb(body, lambda: body.absorb(self._begin(data, run.rng)), lambda: body.round(b for c in items() for b in c.dealt(batches)), run, how, judge)
 
-    def _begin(self, data: Source, rng: Rng) -> None:
+    def _begin(self, data: Source, rng: Rng) -> State:
+        """Scales, the tree, and sums of clusters as if they were of all items."""
         self.center, self.scale = scales(self.columns.mixed, data.chunks(CHUNK))
         cells = self.cells(data.take(rng.child("few").shuffle(len(data))[:FEW].sort().values))
         self.tree = skeleton(self.columns, cells)
@@ -64,7 +68,8 @@ class HiddenTree(Distribution["Circuit"]):
             share = share * cells.weight[:, None]
         moves = (share.T @ share).expand(self.move.shape).clone()
         moves[0, 0] = share.sum(0)
-        self.absorb(State({**self.leaves.sums(cells, share.expand(len(self.columns), -1, -1)), "moves": moves}))
+        sums = {**self.leaves.sums(cells, share.expand(len(self.columns), -1, -1)), "moves": moves, "nats": torch.zeros(()).double(), "items": share.sum()}
+        return State({k: t * (len(data) / len(cells)) for k, t in sums.items()})
 
     def cells(self, batch: Batch) -> Cells:
         """A batch by column, numbers standardised."""
@@ -90,9 +95,7 @@ class HiddenTree(Distribution["Circuit"]):
     def _pieces(self, cells: Cells) -> Iterator[Cells]:
         """Pieces whose messages stay small; one at least."""
         size = max(1, ELEMENTS // self.move[:, 0].numel())
-        yield cells.cut(0, size)
-        for start in range(size, len(cells), size):
-            yield cells.cut(start, start + size)
+        return (cells.cut(slice(start, start + size)) for start in range(0, max(1, len(cells)), size))
 
     def add(self, one: State, other: State) -> State:
         """Sums of two batches."""
