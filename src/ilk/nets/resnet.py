@@ -27,10 +27,9 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, known: Tensor) -> Tensor:
         """(B, takes, h, w) to (B, gives, 2h, 2w)."""
-        h = self.layers[0](interpolate(self._turned(0, x, known), scale_factor=2.0))
+        h: Tensor = self.layers[0](interpolate(self._turned(0, x, known), scale_factor=2.0))
         h = self.layers[1](self._turned(1, h, known))
-        past: Tensor = interpolate(self.past(x), scale_factor=2.0)
-        return past + h
+        return h.add(interpolate(self.past(x), scale_factor=2.0))
 
     def _turned(self, i: int, x: Tensor, known: Tensor) -> Tensor:
         scale, shift = self.turns[i](known)[..., None, None].chunk(2, 1)
