@@ -297,10 +297,10 @@ def test_copies_of_few_items_are_told() -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 1000), st.sampled_from([1, 2, 20, 200]), st.sampled_from([60, 500, 2000]))
+@given(st.integers(0, 1000), st.sampled_from([1, 2, 20, 200]), st.sampled_from([200, 500, 2000]))
 def test_nothing_is_lost_between_sets_of_one_law(seed: int, d: int, n: int) -> None:
     one, other = (Rng(seed).child(name).normal(n, d) for name in ("one", "other"))
-    assert collapse.lost(one, other, Rng(0)) < 0.05 and 0.4 < collapse.closeness(one, other) < 2.5
+    assert collapse.lost(one, other, Rng(0)) < 0.05 and 0.5 < collapse.closeness(one, other) < 2
 
 
 @pytest.mark.parametrize("gone", [1, 2, 4])

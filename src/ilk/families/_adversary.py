@@ -182,7 +182,7 @@ class Adversarial(Neural[Any]):
         """What is wrong with the fit, and the remedy: real items that nothing is made like, copies, a critic that teaches nothing."""
         with torch.no_grad():
             real, made, about = self._judged(data, rng)
-        flat = [x.flatten(1).double() for x in (real, made)]
+        flat = real.flatten(1).double(), made.flatten(1).double()
         remedy = "more steps, pack=4 or penalty='gradient' may help"
         if (gone := collapse.lost(*flat, rng.child("clusters"))) > collapse.LOST:
             yield f"mode collapse: nothing is made like {gone:.0%} of the training items; {remedy}"

@@ -34,7 +34,7 @@ GAMES: Mapping[str, Game] = {
     "least_squares": Game(lambda s: (s - 1).square() / 2, lambda s: (s + 1).square() / 2, lambda s: s.square() / 2),  # Mao et al. 2017: a, b, c = -1, 1, 0
     "hinge": Game(lambda s: relu(1 - s), lambda s: relu(1 + s), lambda s: -s)}                 # Lim & Ye 2017; Miyato et al. 2018
 
-STRENGTH: Mapping[str, float] = {"none": 0.0, "gradient": 10.0, "r1": 0.05, "dragan": 10.0}     # where nobody says
+STRENGTH: Mapping[str, float] = {"none": 0.0, "gradient": 10.0, "r1": 0.1, "dragan": 10.0}     # where nobody says
 
 
 def steepness(critic: Score, x: Tensor) -> Tensor:

@@ -48,8 +48,8 @@ class Gan(Adversarial):
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged."""
         batch = int(min(64 if pictures(self.shape) else 128, max(16, items // 16)))
-        steps = int(min(max(1500, 100 * items // batch), 6000 if pictures(self.shape) else 20_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.0, ema=0.999)
+        steps = int(min(max(1500, 100 * items // batch), 6000))
+        return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=0.0, ema=0.999)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class GAN(Family):
     """A game of two networks (Goodfellow et al. 2014): a generator of `codes` normal numbers (by default twice as many as an item has, 64
     at most), and a critic that sees `pack` items at a time.
 
-    `penalty` keeps the critic's slope in bounds, times `strength` (by default 10, R1 .05); `spectral` keeps every layer's largest singular
+    `penalty` keeps the critic's slope in bounds, times `strength` (by default 10, R1 .1); `spectral` keeps every layer's largest singular
     value at 1 (Miyato et al. 2018). The critic has `turns` turns for each of the generator's. It samples; there is no density.
 
     >>> import torch

@@ -53,24 +53,29 @@ class Stylegan(Adversarial):
 
     def styles(self, n: int, rng: Rng, about: Tensor | None = None, psi: float = 1.0) -> Tensor:
         """Styles of n codes, (n, styles); `psi` below 1 moves them to their mean, that of the same context (Karras et al. 2019, appendix B)."""
-        mapping, kind = self.generator.mapping, self.generator.synthesis.start
-        w: Tensor = mapping(rng.child("z").normal(n, self.family.codes).to(kind), *([] if about is None else [about.to(kind)]))
+        w = self._mapped(rng.child("z").normal(n, self.family.codes), about)
         return w if psi == 1 else self.middle(about) * (1 - psi) + psi * w
 
     def middle(self, about: Tensor | None) -> Tensor:
         """The mean style, (1, styles), or that of each context, (n, styles)."""
-        mapping, kind = self.generator.mapping, self.generator.synthesis.start
-        z = Rng(0).child("middle").normal(MIDDLE, self.family.codes).to(kind)
+        z = Rng(0).child("middle").normal(MIDDLE, self.family.codes)
         if about is None:
-            return mapping(z).mean(0, keepdim=True)
-        each, place = about.to(kind).unique(dim=0, return_inverse=True)
-        return torch.stack([mapping(z, a.expand(MIDDLE, -1)).mean(0) for a in each])[place] if len(each) else about.new_zeros(0, self.family.codes)
+            return self._mapped(z, None).mean(0, keepdim=True)
+        each, place = about.unique(dim=0, return_inverse=True)
+        means = [self._mapped(z, a.expand(MIDDLE, -1)).mean(0) for a in each]
+        return torch.stack(means)[place] if means else about.new_zeros(0, self.family.codes)
+
+    def _mapped(self, z: Tensor, about: Tensor | None) -> Tensor:
+        kind = self.generator.synthesis.start
+        w: Tensor = self.generator.mapping(z.to(kind), *([] if about is None else [about.to(kind)]))
+        return w
 
     def painted(self, w: Tensor, rng: Rng) -> Tensor:
         """Standardised pictures of styles (n, layers, styles), and noise drawn by the rng."""
         synthesis = self.generator.synthesis
         noise = [rng.child("noise", i).normal(len(w), 1, *size).to(w) for i, size in enumerate(synthesis.sizes)]
-        return synthesis(w, noise).float().tanh()
+        drawn: Tensor = synthesis(w, noise)
+        return drawn.float().tanh()
 
     @torch.no_grad()
     def mixed(self, coarse: Tensor, fine: Tensor, layers: int, rng: Rng) -> Batch:

@@ -65,10 +65,10 @@ class Modulated(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(B, takes, h, w) and styles (B, style) to (B, gives, h, w)."""
         weight, scale = self.weight / sqrt(self.weight[0].numel()), self.style(w)
-        y = conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
+        y: Tensor = conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
         if not self.normed:
             return y
-        norm = (scale.square() @ weight.square().sum((2, 3)).T + TINY).rsqrt()
+        norm: Tensor = (scale.square() @ weight.square().sum((2, 3)).T + TINY).rsqrt()
         return y * norm[:, :, None, None]
 
 

@@ -61,11 +61,7 @@ class Viewer(nn.Module):
         wide = [width * 2**i for i in range(halvings(port.takes) + 1)]
         self.first = nn.Conv2d(port.takes[0], width, 3, padding=1)
         self.layers = nn.ModuleList([nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(wide, wide[1:], strict=False)])
-        self.last = nn.Linear(wide[-1] * self._left(port), prod(port.gives))
-
-    def _left(self, port: Port) -> int:
-        step = 2 ** len(self.layers)
-        return (port.takes[1] // step) * (port.takes[2] // step)
+        self.last = nn.Linear(wide[-1] * prod(n // 2 ** len(self.layers) for n in port.takes[1:]), prod(port.gives))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, *gives)."""

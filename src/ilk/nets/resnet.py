@@ -27,9 +27,9 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, known: Tensor) -> Tensor:
         """(B, takes, h, w) to (B, gives, 2h, 2w)."""
-        h = self.layers[0](interpolate(self._turned(0, x, known), scale_factor=2.0))
+        h: Tensor = self.layers[0](interpolate(self._turned(0, x, known), scale_factor=2.0))
         h = self.layers[1](self._turned(1, h, known))
-        return h + interpolate(self.past(x), scale_factor=2.0)
+        return h.add(interpolate(self.past(x), scale_factor=2.0))
 
     def _turned(self, i: int, x: Tensor, known: Tensor) -> Tensor:
         scale, shift = self.turns[i](known)[..., None, None].chunk(2, 1)
@@ -47,9 +47,9 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, takes, h, w) to (B, gives, h / 2, w / 2)."""
-        h = self.layers[1](leaky_relu(self.layers[0](leaky_relu(x, 0.2)), 0.2)) / 2**0.5
-        past = x / 2**0.5
-        return avg_pool2d(h, 2) + self.past(avg_pool2d(past, 2)) if self.smaller else h + self.past(past)
+        h: Tensor = self.layers[1](leaky_relu(self.layers[0](leaky_relu(x, 0.2)), 0.2))
+        both = (h + self.past(x)) / 2**0.5
+        return avg_pool2d(both, 2) if self.smaller else both
 
 
 class Drawer(nn.Module):
