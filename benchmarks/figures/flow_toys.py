@@ -35,7 +35,7 @@ def judged(name: str, family: str, seed: int) -> dict[str, Any]:
     rng = ilk.Rng(seed).child(name)
     train, valid, test = (mixture(name, n, rng.child(s)).numpy() for s, n in (("train", TRAIN), ("valid", 5000), ("test", TEST)))
     whole = np.concatenate([train, valid])
-    data = replace(ilk.read(whole), splits={"train": np.arange(TRAIN), "valid": np.arange(TRAIN, len(whole))})
+    data = replace(ilk.read(whole), splits={"train": torch.arange(TRAIN), "valid": torch.arange(TRAIN, len(whole))})
     start = time.monotonic()
     model = ilk.fit(data, recipe, run=replace(run, seed=seed))
     seconds = time.monotonic() - start
