@@ -173,9 +173,9 @@ class RNN(Family):
 
     distribution = Recurred
     cell: Cell = "lstm"
-    layers: Annotated[int, Interval(ge=1, le=32)] = 2
-    width: Annotated[int, Interval(ge=2, le=16_384)] = 256
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    layers: Annotated[int, Interval(ge=1, le=32)] = 1
+    width: Annotated[int, Interval(ge=2, le=16_384)] = 512
+    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.2
     crop: Annotated[int, Interval(ge=2, le=131_072)] = 64
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 10
 

@@ -97,7 +97,7 @@ class _GRU(torch.autograd.Function):
 
 
 class Recurrent(nn.Module):
-    """Layers of one width over time, each after dropout; a state is (B, layers, parts, width) in float32."""
+    """Layers of one width over time, each after dropout, from the second on added to what they read; a state is (B, layers, parts, width) in float32."""
 
     def __init__(self, cell: Cell, layers: int, width: int, drop: float) -> None:
         super().__init__()
@@ -118,6 +118,7 @@ class Recurrent(nn.Module):
         for i, (layer, weight) in enumerate(zip(self.inputs, self.states, strict=True)):
             parts = [part.to(x.dtype if p == 0 else torch.float32) for p, part in enumerate(state[:, i].unbind(1))]
             apply: Any = _LSTM.apply if self.cell == "lstm" else _GRU.apply
-            h, *last = apply(layer(dropout(h, self.drop, self.training)), weight, kept, *parts)
+            out, *last = apply(layer(dropout(h, self.drop, self.training)), weight, kept, *parts)
+            h = h + out if i else out
             after[:, i] = torch.stack([part.float() for part in last], 1)
         return dropout(h, self.drop, self.training).transpose(0, 1), after
