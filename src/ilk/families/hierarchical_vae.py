@@ -35,7 +35,7 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         f, self.likelihood, self.context = self.family, likelihood(self.family.likelihood, self.space), Context(self.about)
         takes = self.likelihood.inputs
         sides = sides_of(takes, f.levels)
-        self.sizes = Sizes(f.width or (48 if sides[0] else min(256, max(32, 4 * prod(takes)))), f.codes, sides, f.dropout)
+        self.sizes = Sizes(f.width or (32 if sides[0] else min(256, max(32, 4 * prod(takes)))), f.codes, sides, f.dropout)
         self.ladder = Ladder(takes, self.likelihood.outputs, self.context.width, self.sizes)
 
     def prepare(self, data: Source) -> None:
@@ -49,9 +49,11 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         return [Phase("hierarchical_vae", self.parameters, self._loss)]
 
     def plan(self, items: int) -> Plan:
-        """Enough passes for small data; weights averaged."""
-        batch = int(min(128, max(32, items // 20)))
-        steps = int(min(max(1500, 60 * max(1, items // batch)), 20_000))
+        """Enough passes for small data, fewer over many pictures; weights averaged."""
+        picture = bool(self.sizes.sides[0])
+        batch = int(min(64 if picture else 256, max(32, items // 20)))
+        per = max(1, items // batch)
+        steps = int(min(max(1500, 20 * per), 5000) if picture else min(max(1500, 60 * per), 20_000))
         return Plan(steps=steps, batch=batch, rate=3e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 40))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:

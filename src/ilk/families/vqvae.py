@@ -50,7 +50,7 @@ class Vqvae(Neural["VQVAE"]):
     def plan(self, items: int) -> Plan:
         """Enough passes for small data. Weights are not averaged, since the book belongs to the latest ones."""
         batch = int(min(128, max(32, items // 20)))
-        steps = int(min(max(1500, 60 * max(1, items // batch)), 10_000))
+        steps = int(min(max(1500, 30 * max(1, items // batch)), 10_000))
         return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=1e-4, evaluate_every=max(50, steps // 30))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
