@@ -160,7 +160,8 @@ def _beside(pieces: Tensor) -> Tensor:
 
 def _ended(beside: Tensor, many: int) -> Tensor:
     """(steps, pieces x n, ...) as (pieces x steps, n, ...)."""
-    return beside.unflatten(1, (many, -1)).transpose(0, 1).flatten(0, 1)
+    out: Tensor = beside.unflatten(1, (many, -1)).transpose(0, 1).flatten(0, 1)
+    return out
 
 
 def moved(seen: Seen, moves: Moves, found: Filtered, after: Tensor, weight: Tensor) -> Tensor:
