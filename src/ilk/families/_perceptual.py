@@ -48,7 +48,7 @@ class Looks(nn.Module):
             rows, way = rng.child("rows").integers(BATCH, len(x)), rng.child("way").integers(BATCH, len(MIRRORS))
             seen = torch.stack([x[rows].flip(m) if m else x[rows] for m in MIRRORS])[way, torch.arange(BATCH)]
             adam.forget_gradients()
-            F.cross_entropy(self.tell(self.features(seen)[1].mean((2, 3))), way).backward()  # type: ignore[no-untyped-call]
+            F.cross_entropy(self.tell(self.features(seen)[1].mean((2, 3))), way).backward()
             adam.step(RATE)
         adam.forget_gradients()
         self.requires_grad_(False)
