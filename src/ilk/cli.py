@@ -154,7 +154,7 @@ def edit(
 
 
 def vary(
-    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, diffusion, flow_matching.")],
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, autoencoder, flow, diffusion, flow_matching, latent.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
     strength: Annotated[float, Parameter(help="From 0, the item itself as the model decodes it, to 1, any other item.")] = 0.5,
     item: Item = (),
@@ -171,7 +171,7 @@ def vary(
 
 
 def interpolate(
-    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, diffusion, flow_matching.")],
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, autoencoder, flow, diffusion, flow_matching, latent.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items, the two ends among them.")] = 8,

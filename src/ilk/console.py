@@ -15,7 +15,7 @@ import torch
 
 from . import recipe, registry
 from .dataset import Dataset, split_dataset
-from .distribution import How
+from .distribution import How, Samples
 from .errors import DataError, ModelError, Stopped, UsageError, printable
 from .given import Label, Prompt
 from .model import Model, load
@@ -126,7 +126,9 @@ def _fit_text(model: Model, data: Dataset[Any], answer: Mapping[str, Any], score
     lines += [f"  {c.name}: {c.describe()}{', sometimes missing' if c.maybe else ''}" for c in getattr(data.modality, "columns", ())]
     if scored is not None:
         lines.append(f"held out: {scored}")
-    return "\n".join([*lines, f"saved in {answer['model']}; next: ilk sample {answer['model']} -n 5, ilk evaluate {answer['model']}"])
+    sampler = isinstance(model.body, Samples)
+    then = f"next: ilk sample {answer['model']} -n 5, ilk evaluate {answer['model']}" if sampler else "it makes no items: it is a code for --family latent"
+    return "\n".join([*lines, f"saved in {answer['model']}; {then}"])
 
 
 @contextmanager
