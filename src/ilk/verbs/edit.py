@@ -110,7 +110,8 @@ def _single(model: Model, item: Any) -> Any:
 
 def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
     if not isinstance(model.body, Encodes):
-        raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY", remedy="vae, autoencoder, flow, diffusion and flow_matching have them")
+        raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY",
+                         remedy="vae, autoencoder, flow, diffusion and flow_matching have them")
     if not isinstance(model.body.code_space(), Reals):
         raise UsageError(f"the codes of {type(model.body).__name__} are whole numbers: there is nothing between two of them", code="CAPABILITY")
     return model.body, model.body.encode(flat(model, native(model.modality, items), Rng(0).child("code"))).tensor
