@@ -23,7 +23,7 @@ def mixture(name: str, n: int, rng: ilk.Rng) -> Tensor:
     return torch.stack([2.0 * (which % 5) - 4, 2.0 * (which // 5) - 4], 1) + 0.05 * noise
 
 
-def pushed(d: int = 6, by: float = 0.15) -> Any:
+def pushed(d: int = 6, by: float = 0.1) -> Any:
     """A flow with fixed random parameters, in float64: it samples, and its density is known."""
     body: Any = Flow(layers=3, width=32, bins=6, transform="spline").build(ilk.Reals((d,)), ilk.Rng(0))
     with torch.no_grad():
