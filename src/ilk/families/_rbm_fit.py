@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ilk.families.rbm import Rbm
 
 VALID, CHECKS, TELL = 5000, 16, 0.2       # held-out items looked at, how often, seconds between reports
+UNSURE = 0.4                              # standard error of log Z in nats from which few runs carry the estimate
 ANEW = 0.1                                # chance that a persistent chain begins anew
 LOOK, SMOOTH = 2000, 2.0                  # items that clusters are made of, and what each is smoothed with
 KEEP = 0.01                               # share of news in running means
@@ -102,8 +103,8 @@ class Learner:
 
     def _compact(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Units and weights of items, a byte each where they are bits."""
-        x = self.body.units_of(batch)
-        return x.to(torch.uint8 if self.body.binary else torch.float32), batch.weight
+        x = batch.tensor.flatten(1).to(torch.uint8) if self.body.binary else self.body.units_of(batch).float()
+        return x, batch.weight
 
     # the loop
 
@@ -267,8 +268,10 @@ class Learner:
             seen = self.data.take(torch.arange(min(len(self.data), len(self.valid))))
             gap = float(self.body.free_energy(self.valid).mean() - self.body.free_energy(seen).mean())
             self.run.emit(Noted(f"free energy of held-out items less that of training items: {gap:.2f} nats (a gap that grows is over-fitting)"))
-        if float(self.body.log_z[1]):
-            self.run.emit(Noted(f"log Z is {float(self.body.log_z[0]):.2f} +- {float(self.body.log_z[1]):.2f} nats by annealed importance sampling"))
+        log_z, error = self.body.log_z.tolist()
+        if error:
+            more = "; with so large an error it may be far too low: more --rungs" if error > UNSURE else ""
+            self.run.emit(Noted(f"log Z is {log_z:.2f} +- {error:.2f} nats by annealed importance sampling{more}"))
 
     # stopping and going on
 
