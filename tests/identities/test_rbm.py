@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ilk.batch import Batch, Memory
 from ilk.distribution import Encodes, HasEstimate, HasLogProb, Infers
+from ilk.errors import ModelError, TrainingError
 from ilk.families._chains import ess, rhat
 from ilk.families._rbm_fit import Learner
 from ilk.families._rbm_machine import Machine, Start
@@ -187,10 +188,10 @@ def test_learning_raises_the_exact_likelihood(method: str) -> None:
 def test_numbers_in_two_clumps_are_learned() -> None:
     centre = torch.tensor([[3.0, -1.0], [-1.0, 2.0]]).double()[Rng(0).child("which").integers(2000, 2)]
     x = centre + 0.4 * Rng(0).child("x").normal(2000, 2)
-    body, _ = fitted(RBM(), x[:1500], 1000, x[1500:])
+    body, _ = fitted(RBM(), x[:1500], 1500, x[1500:])
     assert isinstance(body, RbmExact)
     truth = 0.5 * (1 + 1) + log(2) + 2 * log(0.4) + log(2 * torch.pi)   # entropy of two clumps apart
-    assert -float(body.log_prob(Batch(x[1500:])).mean()) < truth + 0.15
+    assert -float(body.log_prob(Batch(x[1500:])).mean()) < truth + 0.4   # one clump of that spread gives 2.3 nats more
 
 
 def test_what_is_too_wide_to_list_is_estimated_and_agrees_with_a_listed_one() -> None:
@@ -211,8 +212,8 @@ def test_what_is_too_wide_to_list_is_estimated_and_agrees_with_a_listed_one() ->
 
 @pytest.mark.slow
 def test_the_contract_holds_where_log_z_is_estimated() -> None:
-    check_family(RBM(hidden=40, rungs=20, k=1), Discrete(2, (5, 6)))
-    check_family(RBM(hidden=40, rungs=20, k=1), Reals((2,)))
+    check_family(RBM(hidden=40, rungs=10), Discrete(2, (5, 6)))
+    check_family(RBM(hidden=40, rungs=10), Reals((2,)))
 
 
 # evidence
@@ -268,6 +269,26 @@ def test_ranges_and_values_of_numbers_are_met_exactly_where_listed_and_estimated
         assert abs(exact.met.log_mass - rough.met.log_mass) < 4 * rough.met.log_mass_error + 1e-3
         a, b = exact.sample(600, Rng(1)).tensor, rough.sample(600, Rng(2)).tensor
         assert float((a.mean(0) - b.mean(0)).abs().max()) < 0.3 and float((a.std(0) - b.std(0)).abs().max()) < 0.25
+
+
+def test_nothing_to_learn_from_and_states_of_another_machine_are_refused() -> None:
+    body = RBM(hidden=4).build(Discrete(2, (5,)), Rng(0))
+    with pytest.raises(TrainingError, match="no items"):
+        body.fit(Memory(Batch(torch.zeros(0, 5, dtype=torch.long))), Run())
+    with pytest.raises(ModelError, match="do not fit"):
+        body.restore(RBM(hidden=5).build(Discrete(2, (5,)), Rng(0)).state())
+
+
+def test_weights_of_items_count_as_copies_do() -> None:
+    """In the data's side of the gradient an item of weight 3 is as good as three copies of it."""
+    x, moved = planted(40, 5), []
+    for data in (Batch(torch.cat([x, x[:10], x[:10]])), Batch(x, weight=torch.ones(40).double().index_fill(0, torch.arange(10), 3.0))):
+        body = RBM(hidden=3, k=1).build(Discrete(2, (5,)), Rng(0))
+        learner = Learner(body, Memory(data), Run(seed=1, batch=len(data), precision="float32"), None)
+        with torch.no_grad():
+            learner._update(0.02)
+        moved.append(learner.sign[:len(data)] @ learner.x[:len(data)])
+    assert torch.allclose(moved[0].double(), moved[1].double(), atol=1e-6)
 
 
 def test_impossible_evidence_has_no_mass() -> None:

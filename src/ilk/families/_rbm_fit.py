@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from ilk.families.rbm import Rbm
 
 VALID, CHECKS, TELL = 5000, 16, 0.2       # held-out items looked at, how often, seconds between reports
-ANEW = 0.1                                # chance that a persistent chain begins anew
+UNSURE = 0.4                              # standard error of log Z in nats from which few runs carry the estimate
+ANEW = {"bits": 0.1, "numbers": 0.3}      # chance that a persistent chain begins anew
 LOOK, SMOOTH = 2000, 2.0                  # items that clusters are made of, and what each is smoothed with
 KEEP = 0.01                               # share of news in running means
-RATE, INIT = {"bits": 0.5, "numbers": 0.14}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
+RATE, INIT = {"bits": 0.4, "numbers": 0.1}, {"bits": 0.2, "numbers": 0.02}   # first rate and first weights, by the spread of all visible units
 TIGHT = 0.02                              # least spread of a number given the hidden units, in units of its own
 
 
@@ -102,8 +103,8 @@ class Learner:
 
     def _compact(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Units and weights of items, a byte each where they are bits."""
-        x = self.body.units_of(batch)
-        return x.to(torch.uint8 if self.body.binary else torch.float32), batch.weight
+        x = batch.tensor.flatten(1).to(torch.uint8) if self.body.binary else self.body.units_of(batch).float()
+        return x, batch.weight
 
     # the loop
 
@@ -160,7 +161,7 @@ class Learner:
         p.copy_(self._odds(units).sigmoid_())
         now["mean.hidden"].lerp_(p[:batch].mean(0), KEEP)
         if self.body.family.method == "pcd":
-            self._persist(p[:batch], p[batch:], noise[2], noise[3])
+            self._persist(p[:batch], p[batch:], noise[0][-1], noise[2])
         if not self.body.binary:
             self._spread(p[:batch], units[:batch], rate)
         p.mul_(self.sign[:, None])
@@ -176,17 +177,17 @@ class Learner:
         return (h.bfloat16() @ self.at_work.T).float().add_(self.now["visible"]) if low else torch.addmm(self.now["visible"], h, self.at_work.T)
 
     def _noise(self, rng: Rng) -> Sequence[Tensor]:
-        """What a step draws with, from one stream: hidden and visible units of every sweep, hidden ones to go on from, and which chains begin anew."""
+        """What a step draws with, from one stream: hidden units `k` times, visible ones of every sweep, and which chains begin anew."""
         f, (many, hidden) = self.body.family, self.at_work.shape
-        sizes = (f.k * self.chains * hidden, f.k * self.chains * many if self.body.binary else 0, self.chains * hidden, self.chains)
-        bits, noise, keep, anew = rng.coarse(1, sum(sizes))[0].split(sizes)
+        sizes = (f.k * self.chains * hidden, f.k * self.chains * many if self.body.binary else 0, self.chains)
+        bits, noise, anew = rng.coarse(1, sum(sizes))[0].split(sizes)
         if not self.body.binary:
             noise = rng.child("v").normal(f.k * self.chains, many).float()
-        return bits.view(f.k, self.chains, hidden), noise.view(f.k, self.chains, many), keep.view(self.chains, hidden), anew
+        return bits.view(f.k, self.chains, hidden), noise.view(f.k, self.chains, many), anew
 
     def _persist(self, data: Tensor, chains: Tensor, noise: Tensor, anew: Tensor) -> None:
         """Hidden units that the chains go on from. Now and then one begins anew at an item: a mode that no chain visits would grow without end."""
-        h, rows = torch.gt(chains, noise, out=self.now["chains"]), (anew < ANEW).nonzero()[:, 0]
+        h, rows = torch.gt(chains, noise, out=self.now["chains"]), (anew < ANEW[self.body.kind]).nonzero()[:, 0]
         h[rows] = (data[rows % len(data)] > noise[rows]).float()
 
     def _climb(self, hidden: Tensor, visible: Tensor, rate: float) -> None:
@@ -215,7 +216,7 @@ class Learner:
         h, bits, noise = now["chains"], *drawn[:2]
         for sweep in range(f.k):
             if sweep or f.method == "cd":
-                torch.gt(self._odds(own if sweep else self.x[:self.plan.batch]).sigmoid_(), bits[sweep], out=h)
+                torch.gt(self._odds(own if sweep else self.x[:self.plan.batch]).sigmoid_(), bits[sweep - 1], out=h)
             eta = self._eta(h)
             own.copy_(torch.gt(eta.sigmoid_(), noise[sweep], out=eta) if self.body.binary else eta.add_(noise[sweep]))
 
@@ -267,8 +268,10 @@ class Learner:
             seen = self.data.take(torch.arange(min(len(self.data), len(self.valid))))
             gap = float(self.body.free_energy(self.valid).mean() - self.body.free_energy(seen).mean())
             self.run.emit(Noted(f"free energy of held-out items less that of training items: {gap:.2f} nats (a gap that grows is over-fitting)"))
-        if float(self.body.log_z[1]):
-            self.run.emit(Noted(f"log Z is {float(self.body.log_z[0]):.2f} +- {float(self.body.log_z[1]):.2f} nats by annealed importance sampling"))
+        log_z, error = self.body.log_z.tolist()
+        if error:
+            more = "; with so large an error it may be far too low: more --rungs" if error > UNSURE else ""
+            self.run.emit(Noted(f"log Z is {log_z:.2f} +- {error:.2f} nats by annealed importance sampling{more}"))
 
     # stopping and going on
 

@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
-from ilk.errors import ModelError
+from ilk.errors import ModelError, TrainingError
 from ilk.families._chains import ess, rhat
 from ilk.families._rbm_fit import Learner
 from ilk.families._rbm_given import Filled, filled
@@ -55,6 +55,8 @@ class Rbm(Distribution["RBM"]):
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Contrastive divergence, persistent or tempered chains; then log Z, exactly or by annealed importance sampling."""
+        if not len(data):
+            raise TrainingError("there are no items to learn from", code="EMPTY")
         Learner(self, data, run, valid).go()
 
     def standardise(self, data: Source) -> None:
