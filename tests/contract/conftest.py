@@ -17,10 +17,12 @@ from ilk import registry
 from ilk.dataset import split_dataset
 from ilk.distribution import Family
 from ilk.families.chain import Chain
+from ilk.families.copula import Copula
 from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
 from ilk.families.gmm import GMM
 from ilk.families.made import MADE
+from ilk.families.mixture import Mixture
 from ilk.families.ngram import NGram
 from ilk.families.transformer import Transformer
 from ilk.families.vae import VAE
@@ -154,6 +156,8 @@ KNOWN = {
     "made line": Known(lambda: reals().select("x"), MADE(width=16), LINE),
     "gmm": Known(small, GMM(components=4), ALL_SMALL), "gmm wide": Known(wide, GMM(components=3), ALL_WIDE), "gmm gaps": Known(gaps, GMM(components=3), ALL_GAPS),
     "gmm days": Known(dates, GMM(components=2), ALL_DAYS), "gmm array": Known(pictures, GMM(components=3), every_picture(3)),
+    "copula": Known(small, Copula(), ALL_SMALL), "copula array": Known(pictures, Copula(), every_picture(3)),
+    "mixture": Known(small, Mixture(components=2), ALL_SMALL), "mixture wide": Known(wide, Mixture(components=2), ALL_WIDE),
     "ngram": Known(texts, NGram(order=3), ALL_TEXTS),
     "vae": Known(small, VAE(codes=2, net=MLP(width=32)), ALL_SMALL), "vae array": Known(lambda: pictures(levels=2), VAE(codes=2, net=MLP(width=32)), every_picture(2))}
 
