@@ -6,7 +6,7 @@ from typing import Any
 import ilk
 from benchmarks.figures._adult import judged
 
-FAMILIES = {"gmm": ilk.GMM(components=24), "copula": ilk.Copula(), "chow_liu": ilk.ChowLiu(), "mixture of trees": ilk.Mixture(components=12)}
+FAMILIES = {"gmm": ilk.GMM(components=24), "copula": ilk.Copula(), "chow_liu": ilk.ChowLiu(), "mixture of trees": ilk.Mixture(components=12, each=ilk.ChowLiu(backoff=10))}
 
 
 def figure(seed: int) -> dict[str, Any]:

@@ -162,6 +162,8 @@ KNOWN = {
     "made line": Known(lambda: reals().select("x"), ilk.MADE(width=16), LINE),
     "gmm": Known(small, ilk.GMM(components=4), ALL_SMALL), "gmm wide": Known(wide, ilk.GMM(components=3), ALL_WIDE), "gmm gaps": Known(gaps, ilk.GMM(components=3), ALL_GAPS),
     "gmm days": Known(dates, ilk.GMM(components=2), ALL_DAYS), "gmm array": Known(pictures, ilk.GMM(components=3), every_picture(3)),
+    "copula": Known(small, ilk.Copula(), ALL_SMALL), "copula array": Known(pictures, ilk.Copula(), every_picture(3)),
+    "mixture": Known(small, ilk.Mixture(components=2), ALL_SMALL), "mixture wide": Known(wide, ilk.Mixture(components=2), ALL_WIDE),
     "ngram": Known(texts, ilk.NGram(order=3), ALL_TEXTS),
     "vae": Known(small, ilk.VAE(codes=2, net=MLP(width=32)), ALL_SMALL), "vae array": Known(lambda: pictures(levels=2), ilk.VAE(codes=2, net=MLP(width=32)), every_picture(2))}
 

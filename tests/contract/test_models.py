@@ -29,18 +29,18 @@ from .conftest import KNOWN, LINE, STEPS, UNSEEN, atoms, pictures, reals, small
 
 Models = Callable[[str], Model]
 NAMES = list(KNOWN)
-EXACT = [n for n in NAMES if n.startswith(("made", "ngram")) or n == "gmm"]
+EXACT = [n for n in NAMES if n.startswith(("made", "mixture", "ngram")) or n in ("gmm", "gmm array")]
 VOLUME: dict[str, Any] = {"made line": 1e-3, "ngram": UNSEEN}
 OUTSIDE = {"ngram": 0.2}  # samples with characters never seen are not listed
 RULE = "`k k` < 2 and 城市 == '北京'"
 ASKED: list[tuple[str, Any]] = [
-    *((name, asked) for name in ("made", "made orders", "gmm") for asked in (
+    *((name, asked) for name in ("made", "made orders", "mixture", "gmm") for asked in (
         Where(RULE), "`k k` >= 1 and `k k` != 2 and flag == 'y'", "城市 in ['北京', 'Lyon'] and `k k` in [0, 3]", {"城市": None}, {"flag": "n"},
         {"k k": 2, "flag": "y"}, "城市 != None", "城市 != '北京'", "城市 not in ['Lyon'] and flag != 'n'", Keep({"城市": None, "k k": 1}))),
     *(("made wide", asked) for asked in ("w < 333 and w > 290", "w >= 700 and w != 703 and a == 'u'", {"w": 501}, "w > 900", "w in [300, 301, 477] and a != 'v'", "w < 0")),
     *(("made gaps", asked) for asked in ("n > -1000", {"n": None}, "n <= 20 and f == 'y'", "n != None and n > 7", "n == 12 and n > 7", "n in [3, 17, 40]", "n != 5")),
     *(("made days", asked) for asked in ("day < '2024-03-01'", "day == '2024-02-29'", "day > '2024-02-20' and day <= '2024-03-15' and f == 'y'", "day != '2024-02-12'")),
-    *(("made array", asked) for asked in ("`0,0` > 0 and `1,1` != 2", {"0,1": 1}, "`1,0` in [0, 2] and `0,0` == 1")),
+    *((name, asked) for name in ("made array", "gmm array") for asked in ("`0,0` > 0 and `1,1` != 2", {"0,1": 1}, "`1,0` in [0, 2] and `0,0` == 1")),
     *(("ngram", Keep({"prefix": prefix})) for prefix in ("", "a", "ab", "月", "ab月a"))]
 
 
@@ -64,7 +64,7 @@ def test_conditionals_are_exact(models: Models, name: str, asked: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "asked"), [("gmm wide", "w < 333 and w > 200 and a == 'u'"), ("gmm gaps", {"n": None}), ("gmm gaps", "n > 10 and f == 'y'"),
-                                             ("gmm days", "day < '2024-03-01'"), ("gmm array", "`0,0` > 0"), ("gmm array", "`0,0` > 0 and `1,1` != 2"),
+                                             ("gmm days", "day < '2024-03-01'"), ("copula array", "`0,0` > 0"), ("copula array", "`0,0` > 0 and `1,1` != 2"), ("copula", RULE),
                                              ("vae", RULE), ("vae array", {"0,1": 1})])
 def test_conditionals_of_bounds(models: Models, name: str, asked: Any) -> None:
     """There is no exact score to hold them against: the model's own samples that obey are the reference."""
