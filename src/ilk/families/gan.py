@@ -48,7 +48,7 @@ class Gan(Adversarial):
     def plan(self, items: int) -> Plan:
         """Many small steps; weights averaged."""
         batch = int(min(64 if pictures(self.shape) else 128, max(16, items // 16)))
-        steps = int(min(max(1500, 100 * items // batch), 6000))
+        steps = int(min(max(1500, 100 * items // batch), 6000 if pictures(self.shape) else 15_000))
         return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=0.0, ema=0.999)
 
 
