@@ -56,10 +56,10 @@ class PixelCnn(Neural["PixelCNN"]):
         return [Phase("pixelcnn", self.parameters, self._loss)]
 
     def plan(self, items: int) -> Plan:
-        """So many passes in small batches, weights averaged."""
-        batch = int(min(32, max(8, items // 100)))
+        """So many passes in small batches, of about 12,500 numbers; weights averaged."""
+        batch = int(min(64, max(16, 12_500 // prod(self.shape)), max(8, items // 50)))
         steps = int(min(max(300, self.family.epochs * max(1, items // batch)), 100_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 12), low_precision=True)
+        return Plan(steps=steps, batch=batch, rate=4e-3, weight_decay=1e-3, ema=0.995, evaluate_every=max(50, steps // 12), low_precision=True)
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         """Nats per number of each item, (B,)."""
