@@ -230,7 +230,7 @@ class RBM(Family):
     distribution = Rbm
     hidden: Annotated[int, Interval(ge=1, le=65_536)] | None = None
     method: Literal["pcd", "cd", "pt"] = "pcd"
-    k: Annotated[int, Interval(ge=1, le=1000)] = 1
+    k: Annotated[int, Interval(ge=1, le=1000)] = 5
     chains: Annotated[int, Interval(ge=2, le=100_000)] = 100
     temperatures: Annotated[int, Interval(ge=2, le=1000)] = 10
     rungs: Annotated[int, Interval(ge=10, le=1_000_000)] = 1000
