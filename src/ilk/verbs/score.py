@@ -24,7 +24,7 @@ FEW, LEAST, NUMBERS = 256, 64, 1 << 20  # items of which a bound is soon worked 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Nats per item against the base measure; `mass_error` is the standard error that all items share (that of log p(given)).
+    """Nats per item against the base measure; `mass_error` is the standard error that all items share (of log p(given), of log Z).
 
     `per` are mean nats per character, byte or whatever else the items are made of.
     """
@@ -76,7 +76,8 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
         parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), draws or times))
     nats = torch.cat(parts)
     per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
-    return Score(nats, sort, model.modality.measure, met.met.log_mass_error, per)
+    shared = (met.met.log_mass_error**2 + (scorer.error**2 if isinstance(scorer, _Estimates) else 0.0)) ** 0.5
+    return Score(nats, sort, model.modality.measure, shared, per)
 
 
 def affordable(model: Model, items: Any) -> int:
@@ -93,9 +94,26 @@ def _scorer(met: Conditioned) -> tuple[Any, Sort]:
     if isinstance(body, HasBound):
         return body.log_prob_bound, "bound"
     if isinstance(body, HasEstimate):
-        return (lambda batch, rng: body.log_prob_estimate(batch, rng)[0]), "estimate"
+        return _Estimates(body), "estimate"
     raise UsageError(f"{type(body).__name__} has no likelihood: it lacks HasLogProb, HasBound and HasEstimate", code="NO_SCORE",
                      remedy="compare it by its samples: ilk evaluate")
+
+
+class _Estimates:
+    """Estimates of log p, and how far off they are, which is taken to be the same way for all items, as an error of log Z is."""
+
+    def __init__(self, body: HasEstimate) -> None:
+        self.body, self.errors = body, list[Tensor]()
+
+    def __call__(self, batch: Batch, rng: Rng) -> Tensor:
+        nats, error = self.body.log_prob_estimate(batch, rng)
+        self.errors.append(error.double())
+        return nats
+
+    @property
+    def error(self) -> float:
+        """The mean standard error of an item."""
+        return float(torch.cat(self.errors).mean())
 
 
 def _scored(model: Model, met: Conditioned, scorer: Any, items: Any, context: Mapping[str, Batch], rng: Rng, draws: int) -> Tensor:
