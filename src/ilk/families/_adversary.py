@@ -168,15 +168,16 @@ class Adversarial(Neural[Any]):
     def belief(self, data: Source, rng: Rng) -> tuple[float, float]:
         """How sure the critic is that real items, and that made ones, are real: means of sigmoid(score). Both are near .5 where it can't tell."""
         real, made, about = self._judged(data, rng)
+        about = None if about is None else self.packed(about)
         first, second = (float(self.critic(self.packed(x), about).sigmoid().mean()) for x in (real, made))
         return first, second
 
     def _judged(self, data: Source, rng: Rng) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Some real items, as many made ones of the same contexts, and those contexts in packs."""
+        """Some real items, as many made ones of the same contexts, and those contexts."""
         batch = data.take(rng.child("which").shuffle(len(data))[:JUDGED])
         about = self._beside(batch)
         made = torch.cat([self.made(len(part), rng.at(i), self._beside(part)) for i, part in _parts(len(batch), batch.context)])
-        return self.standard(batch.tensor), made, None if about is None else self.packed(about)
+        return self.standard(batch.tensor), made, about
 
     def troubles(self, data: Source, rng: Rng) -> Iterator[str]:
         """What is wrong with the fit, and the remedy: real items that nothing is made like, copies, a critic that teaches nothing."""
@@ -188,7 +189,7 @@ class Adversarial(Neural[Any]):
             yield f"mode collapse: nothing is made like {gone:.0%} of the training items; {remedy}"
         if (near := collapse.closeness(*flat)) < collapse.NARROW:
             yield f"mode collapse: made items are {near:.2g} times as far from one another as training items are; {remedy}"
-        if self._flat(self.packed(real), self.packed(made), about):
+        if self._flat(self.packed(real[:CHUNK]), self.packed(made[:CHUNK]), None if about is None else self.packed(about[:CHUNK])):
             yield "vanishing gradients: the critic tells every item and has no slope to follow; penalty='r1' or loss='wasserstein' with penalty='gradient' may help"
 
     def _flat(self, real: Tensor, made: Tensor, about: Tensor | None) -> bool:
