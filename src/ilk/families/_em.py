@@ -100,8 +100,8 @@ class Stepwise(Generic[T]):
         for batch in batches:
             new = self.expected(batch)
             share = float(new.tensors["items"]) / items
-            step = min(1.0, share * AHEAD / (1 + self.rounds))
-            sums = self.body.add(_times(sums, 1 - step), _times(new, step / share))
+            ahead = AHEAD / (1 + self.rounds) if share * AHEAD < 1 + self.rounds else 1 / share
+            sums = self.body.add(_times(sums, 1 - share * ahead), _times(new, ahead))
             self.body.absorb(sums)
             nats += float(new.tensors["nats"])
         return State({**sums.tensors, "nats": sums.tensors["nats"].new_tensor(nats)})

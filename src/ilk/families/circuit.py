@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
-from ilk.errors import ModelError
+from ilk.errors import ModelError, TrainingError
 from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._circuit_leaves import Cells, Columns, Leaves
 from ilk.families._circuit_start import shares, skeleton
@@ -49,6 +49,8 @@ class HiddenTree(Distribution["Circuit"]):
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Expectation-maximisation from clusters of whole items; the best round by validation items is kept."""
+        if not len(data):
+            raise TrainingError("there are no items to learn from", code="EMPTY")
         items, held = (cache(lambda s=s: prepared(s, 9 * len(self.columns), self.cells)) for s in (data, valid))
         how = Climb("circuit", self.family.rounds, self.family.tolerance, least=QUICK + 2)
         judge = None if valid is None else lambda: sum(float(self._nats(c).sum()) for c in held()) / len(valid)
@@ -64,11 +66,10 @@ class HiddenTree(Distribution["Circuit"]):
         hidden = self.family.hidden or chosen(len(data))
         self._blank(hidden)
         share = shares(self.columns, cells, hidden, rng.child("start"))
-        if cells.weight is not None:
-            share = share * cells.weight[:, None]
-        moves = (share.T @ share).expand(self.move.shape).clone()
-        moves[0, 0] = share.sum(0)
-        sums = {**self.leaves.sums(cells, share.expand(len(self.columns), -1, -1)), "moves": moves, "nats": torch.zeros(()).double(), "items": share.sum()}
+        counted = share if cells.weight is None else share * cells.weight[:, None]
+        moves = (share.T @ counted).expand(self.move.shape).clone()
+        moves[0, 0] = counted.sum(0)
+        sums = {**self.leaves.sums(cells, counted.expand(len(self.columns), -1, -1)), "moves": moves, "nats": torch.zeros(()).double(), "items": counted.sum()}
         return State({k: t * (len(data) / len(cells)) for k, t in sums.items()})
 
     def cells(self, batch: Batch) -> Cells:
