@@ -77,7 +77,7 @@ class Recurred(Sequences["RNN"]):
         """So many passes over the crops, in batches of about 3,000 tokens."""
         batch = max(1, TOKENS // self.family.crop)
         steps = int(min(max(200, self.family.epochs * ceil(max(1, items // self.often) / batch)), 100_000))
-        return Plan(steps=steps, batch=batch, rate=3e-3, weight_decay=0.01, evaluate_every=max(50, steps // 12), low_precision=True)
+        return Plan(steps=steps, batch=batch, rate=4e-3, weight_decay=0.01, evaluate_every=max(50, steps // 12), low_precision=True)
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         """Nats of each row over the mean number of its targets, (B,): its mean is that of a token."""

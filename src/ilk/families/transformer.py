@@ -102,6 +102,8 @@ class Transformer(Family):
     A token is predicted from at most `context` tokens. `tie` uses the embeddings for the output too; `ngrams` rows of hashed
     bigrams and trigrams are added to them (0: none). `epochs` are passes over the data when no budget is set.
 
+    >>> from ilk.rng import Rng
+    >>> from ilk.space import Discrete, Many
     >>> model = Transformer(layers=1, heads=2, width=16).build(Many(Discrete(2), 3), Rng(0))
     >>> items = Batch(Batch(torch.tensor([0, 1, 0])), length=torch.tensor([1, 2]))
     >>> model.step(model.begin(items), None).softmax(1).sum(1).round(decimals=3)

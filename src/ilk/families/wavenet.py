@@ -62,7 +62,7 @@ class Waves(Windowed["WaveNet"]):
         """So many passes over the stretches, weights averaged."""
         batch = max(1, TOKENS // min(LONGEST, self.at_most + 1))
         steps = int(min(max(300, self.family.epochs * ceil(items / batch)), 100_000))
-        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=1e-3, ema=0.99, evaluate_every=max(50, steps // 12), low_precision=True)
+        return Plan(steps=steps, batch=batch, rate=4e-3, weight_decay=1e-3, ema=0.99, evaluate_every=max(50, steps // 12), low_precision=True)
 
     def nats(self, inputs: Tensor, targets: Tensor, context: Known) -> Tensor:
         """-log p of every target that is one, 0 elsewhere, (B, T); the first `sees` - 1 inputs have none."""
