@@ -20,7 +20,7 @@ from . import __version__, registry
 from .errors import IlkError, ResourceError, UsageError, printable
 from .files import not_written
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 def fit(
     data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
-    family: Annotated[str | None, Parameter(help="The family of model (ilk list families). By default one that suits the data.")] = None,
+    family: Annotated[str | None, Parameter(help="The family of model (ilk list families), or a preset (ilk list presets). By default one that suits the data.")] = None,
     modality: Annotated[str | None, Parameter(help="The kind of data (ilk list modalities). By default it is guessed.")] = None,
     budget: Annotated[str | None, Parameter(help="Wall-clock time: 60s, 10m, 1h. By default the family decides.")] = None,
     steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds instead of a time: reproducible to the bit.")] = None,
@@ -271,12 +271,16 @@ def export(
     _say(*export_command(model, to, out))
 
 
-def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters or data.")], /, *, json: Json = False) -> None:
+def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *, json: Json = False) -> None:
     """List what there is: built in, and installed as plug-ins."""
     if what == "data":
         from . import catalogue
 
         rows = [(n, catalogue.summary(n)) for n in catalogue.names()]
+    elif what == "presets":
+        from . import presets
+
+        rows = [(n, presets.summary(n)) for n in presets.names()]
     else:
         rows = [(n, registry.summary(what, n)) for n in registry.names(what)]
     width = max((len(n) for n, _ in rows), default=0)

@@ -14,7 +14,7 @@ LAYERS = (
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter"),
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters"),
-    ("verbs",),
+    ("verbs", "presets"),
     ("cli", "console", "flags", "progress", "demo", "testing", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
