@@ -216,6 +216,22 @@ def evaluate(
     _say(*evaluate_command(model, against, n, metric, given, seed))
 
 
+def diagnose(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    data: Annotated[str | None, Parameter(help="Held-out items. By default the test part of the data it was fitted on.")] = None,
+    seed: Seed = 0, json: Json = False,
+) -> None:
+    """Look for the well-known failures: posterior and mode collapse, a critic that teaches nothing, over-fitting, exposure bias, blur.
+
+    Says nothing but what it looked for where all is well.
+
+    Example: `ilk diagnose digits.ilk --data held_out.npz`.
+    """
+    from .console import diagnose_command
+
+    _say(*diagnose_command(model, data, seed))
+
+
 def show(model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *, json: Json = False) -> None:
     """Say what a model is: family, options, columns, where it came from, and a few items."""
     from .console import show_command
@@ -306,7 +322,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, score, evaluate, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -24,6 +24,7 @@ from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
+from .verbs.diagnose import diagnose
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
@@ -330,6 +331,13 @@ def _own(model: Model, home: str) -> Dataset[Any] | None:
     except (ValueError, KeyError, TypeError, OSError):
         return None
     return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None
+
+
+def diagnose_command(at: str, data: str | None, seed: int) -> Answer:
+    """Looks for failures."""
+    model = load(at)
+    found = diagnose(model, _judges(model, data), seed)
+    return {"findings": [asdict(f) for f in found.findings], "looked": list(found.looked)}, printable(repr(found))
 
 
 def show_command(at: str) -> Answer:
