@@ -287,8 +287,16 @@ def export(
     _say(*export_command(model, to, out))
 
 
-def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *, json: Json = False) -> None:
+def list_(
+    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *,
+    map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
+    full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
+    json: Json = False,
+) -> None:
     """List what there is: built in, and installed as plug-ins."""
+    if map or full:
+        _concepts(what, full)
+        return
     if what == "data":
         from . import catalogue
 
@@ -301,6 +309,17 @@ def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, d
         rows = [(n, registry.summary(what, n)) for n in registry.names(what)]
     width = max((len(n) for n, _ in rows), default=0)
     _say({what: [{"name": n, "summary": s} for n, s in rows]}, "\n".join(f"{n.ljust(width)}  {s}" for n, s in rows))
+
+
+def _concepts(what: Axis, full: bool) -> None:
+    if what != "families":
+        raise UsageError(f"--map and --full are about families, not {what}", param="map", remedy="ilk list families --map")
+    from dataclasses import asdict
+
+    from .concepts import known, table, tree
+
+    rows = [known(name) for name in registry.names("families")]
+    _say({"families": [asdict(row) for row in rows]}, table(rows) if full else tree(rows))
 
 
 def fetch(name: Annotated[str, Parameter(help="A name of `ilk list data`.")], /, *, json: Json = False) -> None:
