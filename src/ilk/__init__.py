@@ -5,7 +5,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 _HOMES = {
-    "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "export": "verbs.export",
+    "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
+    "export": "verbs.export",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "box": "region", "after": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
@@ -32,6 +33,8 @@ def _where(name: str) -> tuple[str, str] | None:
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
+    if name == "presets":
+        return import_module("ilk.presets")
     if name in _HOMES:
         return getattr(import_module(f"ilk.{_HOMES[name]}"), name)
     if name[:1].isupper() and (found := _where(name)) is not None:

@@ -20,7 +20,7 @@ from . import __version__, registry
 from .errors import IlkError, ResourceError, UsageError, printable
 from .files import not_written
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 def fit(
     data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
-    family: Annotated[str | None, Parameter(help="The family of model (ilk list families). By default one that suits the data.")] = None,
+    family: Annotated[str | None, Parameter(help="The family of model (ilk list families), or a preset (ilk list presets). By default one that suits the data.")] = None,
     modality: Annotated[str | None, Parameter(help="The kind of data (ilk list modalities). By default it is guessed.")] = None,
     budget: Annotated[str | None, Parameter(help="Wall-clock time: 60s, 10m, 1h. By default the family decides.")] = None,
     steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds instead of a time: reproducible to the bit.")] = None,
@@ -216,6 +216,22 @@ def evaluate(
     _say(*evaluate_command(model, against, n, metric, given, seed))
 
 
+def diagnose(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    data: Annotated[str | None, Parameter(help="Held-out items. By default the test part of the data it was fitted on.")] = None,
+    seed: Seed = 0, json: Json = False,
+) -> None:
+    """Look for the well-known failures: posterior and mode collapse, a critic that teaches nothing, over-fitting, exposure bias, blur.
+
+    Says nothing but what it looked for where all is well.
+
+    Example: `ilk diagnose digits.ilk --data held_out.npz`.
+    """
+    from .console import diagnose_command
+
+    _say(*diagnose_command(model, data, seed))
+
+
 def show(model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *, json: Json = False) -> None:
     """Say what a model is: family, options, columns, where it came from, and a few items."""
     from .console import show_command
@@ -271,16 +287,39 @@ def export(
     _say(*export_command(model, to, out))
 
 
-def list_(what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters or data.")], /, *, json: Json = False) -> None:
+def list_(
+    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *,
+    map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
+    full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
+    json: Json = False,
+) -> None:
     """List what there is: built in, and installed as plug-ins."""
+    if map or full:
+        _concepts(what, full)
+        return
     if what == "data":
         from . import catalogue
 
         rows = [(n, catalogue.summary(n)) for n in catalogue.names()]
+    elif what == "presets":
+        from . import presets
+
+        rows = [(n, presets.summary(n)) for n in presets.names()]
     else:
         rows = [(n, registry.summary(what, n)) for n in registry.names(what)]
     width = max((len(n) for n, _ in rows), default=0)
     _say({what: [{"name": n, "summary": s} for n, s in rows]}, "\n".join(f"{n.ljust(width)}  {s}" for n, s in rows))
+
+
+def _concepts(what: Axis, full: bool) -> None:
+    if what != "families":
+        raise UsageError(f"--map and --full are about families, not {what}", param="map", remedy="ilk list families --map")
+    from dataclasses import asdict
+
+    from .concepts import known, table, tree
+
+    rows = [known(name) for name in registry.names("families")]
+    _say({"families": [asdict(row) for row in rows]}, table(rows) if full else tree(rows))
 
 
 def fetch(name: Annotated[str, Parameter(help="A name of `ilk list data`.")], /, *, json: Json = False) -> None:
@@ -302,7 +341,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, score, evaluate, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

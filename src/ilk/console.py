@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,16 @@ import torch
 
 from . import recipe, registry
 from .dataset import Dataset, split_dataset
-from .distribution import How, Samples
+from .distribution import Family, How, Samples
 from .errors import DataError, ModelError, Stopped, UsageError, printable
 from .given import Label, Prompt
 from .model import Model, load
+from .presets import named as named_recipe
 from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
+from .verbs.diagnose import diagnose
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
@@ -54,8 +56,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     said = options.get("modalities", {})
     kind = recipe.made(registry.get("modalities", modality or _kind(data)), said) if modality or said else None
     found = split_dataset(read(data, kind))
-    chosen = registry.get("families", family) if family else type(default_family(found))
-    made = recipe.made(chosen, options.get("families", {}))
+    made = _recipe(family, options.get("families", {})) if family else recipe.made(type(default_family(found)), options.get("families", {}))
     count = Count()
     start = time.monotonic()
     with Progressing() as bar, _log(asked["log"]) as log:
@@ -71,6 +72,12 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
               "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort}
     return answer, printable(_fit_text(model, found, answer, scored))
+
+
+def _recipe(name: str, options: Mapping[str, Any]) -> Family:
+    """The recipe of a family or a preset, with some options of its own."""
+    base = named_recipe(name)
+    return recipe.made(type(base), {f.name: getattr(base, f.name) for f in fields(base)} | dict(options))
 
 
 def _kind(data: str) -> str:
@@ -326,6 +333,13 @@ def _own(model: Model, home: str) -> Dataset[Any] | None:
     except (ValueError, KeyError, TypeError, OSError):
         return None
     return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None
+
+
+def diagnose_command(at: str, data: str | None, seed: int) -> Answer:
+    """Looks for failures."""
+    model = load(at)
+    found = diagnose(model, _judges(model, data), seed)
+    return {"findings": [asdict(f) for f in found.findings], "looked": list(found.looked)}, printable(repr(found))
 
 
 def show_command(at: str) -> Answer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import Field, fields, is_dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,9 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     asked_help = any(w in ("--help", "-h") for w in words)
     if asked_help and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality")):
         return list(words), {}
-    known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items()}
+    known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items() if axis != "families"}
+    if "families" in named:
+        known = {"families": _with(_known("families", type(recipe := _recipe(named["families"]))), recipe)} | known
     outer, inner = _inner(list(words), known)
     rest, found = _taken(outer, known)
     _put_inside(found, known, inner)
@@ -51,7 +54,21 @@ def _named(command: str, words: list[str]) -> dict[str, str]:
     data = next((w for w in words[place:] if not w.startswith("-")), "")
     modality = _value(words, "--modality") or _guess(data)
     family = _value(words, "--family") or DEFAULTS.get(modality, "gmm")
-    return {"families": registry.check("families", family), "modalities": registry.check("modalities", modality)}
+    return {"families": family, "modalities": registry.check("modalities", modality)}
+
+
+def _recipe(name: str) -> Any:
+    from .presets import named  # not above: it takes torch
+
+    return named(name)
+
+
+def _with(known: dict[str, tuple[Field[Any], Any]], recipe: Any) -> dict[str, tuple[Field[Any], Any]]:
+    """The same options, their defaults those of a recipe."""
+    found = {flag: (copy(field), hint) for flag, (field, hint) in known.items()}
+    for field, _ in found.values():
+        field.default = getattr(recipe, field.name)
+    return found
 
 
 def _no(how: str) -> str:
@@ -224,12 +241,20 @@ def _extras(hint: Any) -> list[Any]:
     return [m for a in get_args(hint) for m in _extras(a)] if get_origin(hint) in (Union, UnionType) else []
 
 
+def _summary(axis: str, name: str) -> str:
+    if name in registry.names(axis):
+        return registry.summary(axis, name)
+    from .presets import summary
+
+    return summary(name)
+
+
 def _explain(known: Mapping[str, Mapping[str, tuple[Field[Any], Any]]], named: Mapping[str, str]) -> None:
     """The flags of the recipes, before the fixed ones."""
     for axis, flags in known.items():
         if not flags:
             continue
-        sys.stdout.write(f"Options of {registry.SINGULAR[axis]} {named[axis]}: {registry.summary(axis, named[axis])}\n")
+        sys.stdout.write(f"Options of {registry.SINGULAR[axis]} {named[axis]}: {_summary(axis, named[axis])}\n")
         for name, (field, hint) in flags.items():
             default = "" if field.default is None or not isinstance(field.default, int | float | str) else f" (default {field.default})"
             sys.stdout.write(f"  --{name.ljust(14)} {_range(hint)}{default}\n")

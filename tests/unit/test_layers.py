@@ -14,8 +14,8 @@ LAYERS = (
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter"),
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters"),
-    ("verbs",),
-    ("cli", "console", "flags", "progress", "demo", "testing", "__main__"),
+    ("verbs", "presets"),
+    ("cli", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]

@@ -189,16 +189,29 @@ class Adversarial(Neural[Any]):
             yield f"mode collapse: nothing is made like {gone:.0%} of the training items; {remedy}"
         if (near := collapse.closeness(*flat)) < collapse.NARROW:
             yield f"mode collapse: made items are {near:.2g} times as far from one another as training items are; {remedy}"
-        if self._flat(self.packed(real[:CHUNK]), self.packed(made[:CHUNK]), None if about is None else self.packed(about[:CHUNK])):
+        loss, slope = self._lesson(real, made, about)
+        if self.vanishes and loss < collapse.WON and slope < collapse.FLAT:
             yield "vanishing gradients: the critic tells every item and has no slope to follow; penalty='r1' or loss='wasserstein' with penalty='gradient' may help"
 
-    def _flat(self, real: Tensor, made: Tensor, about: Tensor | None) -> bool:
-        game = GAMES[self.family.loss]
+    @property
+    def vanishes(self) -> bool:
+        """Whether the loss of this game gives no gradient once the critic is sure."""
+        return GAMES[self.family.loss].vanishes
+
+    def lesson(self, data: Source, rng: Rng) -> tuple[float, float]:
+        """What the critic teaches: its loss as a share of that of no opinion, and the slope of the generator's loss at made items (median)."""
+        with torch.no_grad():
+            judged = self._judged(data, rng)
+        return self._lesson(*judged)
+
+    def _lesson(self, real: Tensor, made: Tensor, about: Tensor | None) -> tuple[float, float]:
+        game, real, made = GAMES[self.family.loss], self.packed(real[:CHUNK]), self.packed(made[:CHUNK])
+        about = None if about is None else self.packed(about[:CHUNK])
         with torch.no_grad():
             loss = game.real(self.critic(real, about)).mean() + game.made(self.critic(made, about)).mean()
         nothing = game.real(torch.zeros(1)) + game.made(torch.zeros(1))
         slope = steepness(lambda x: game.fool(self.critic(x, about)), made).detach().sqrt().median()
-        return game.vanishes and float(loss) < collapse.WON * float(nothing) and float(slope) < collapse.FLAT
+        return float(loss / nothing), float(slope)
 
 
 class Labelled:

@@ -1,7 +1,7 @@
 """The sections of a report, each a list of blocks; empty where there is nothing to say."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from ilk.rng import Rng
 from ilk.verbs._nearby import LONGEST, Near, corpus, longest, near
 from ilk.verbs._shown import HEAD, Told
 from ilk.verbs.evaluate import Evaluation, Figure
+from ilk.verbs.fit import stages
 from ilk.verbs.sample import sample
 
 STATES, SHOWN, FEW, LABELS, TEXTS = 8, 8, 3, 10, 1000  # states of a stream, items of a row (small pictures and others), labels, held-out texts
@@ -50,14 +51,10 @@ def _charts(told: Told, real: Any) -> Iterator[Block]:
 
 def curves(told: Told) -> Iterator[Block]:
     """Losses on held-out items, a curve for every stage of the fit."""
-    stages: list[list[Sequence[float]]] = []
-    for point in told.model.card.get("history", ()):
-        if not stages or point[0] <= stages[-1][-1][0]:
-            stages.append([])
-        stages[-1].append(point)
-    drawn = [(i, s) for i, s in enumerate(stages, 1) if len(s) > 1]
+    parts = stages(told.model.card.get("history", ()))
+    drawn = [(i, s) for i, s in enumerate(parts, 1) if len(s) > 1]
     if drawn:
-        caption = told.words["curve"] if len(stages) == 1 else ""
+        caption = told.words["curve"] if len(parts) == 1 else ""
         yield Gallery(caption, [Cell("" if caption else told.words["stage"].format(number=i), charts.curve(s)) for i, s in drawn], 40 if caption else 20)
 
 

@@ -41,6 +41,20 @@ class History:
         return {"history": [self.points[i] for i in kept]} if self.points else {}
 
 
+def stages(points: Sequence[Sequence[float]]) -> list[list[Sequence[float]]]:
+    """The points of a history by stage of the fit: steps begin anew in each.
+
+    >>> [len(stage) for stage in stages([[100, 2.0], [200, 1.5], [100, 3.0]])]
+    [2, 1]
+    """
+    found: list[list[Sequence[float]]] = []
+    for point in points:
+        if not found or point[0] <= found[-1][-1][0]:
+            found.append([])
+        found[-1].append(point)
+    return found
+
+
 def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None,
         like: Model | None = None) -> Model:
     """The model of the family over the first codec and lift whose space it takes; None picks a family by the data.

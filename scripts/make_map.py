@@ -1,0 +1,40 @@
+"""Writes the map of families: docs/pictures/map.svg, map.zh.svg, and the text block of docs/en/families.md and docs/zh/families.md.
+
+`python scripts/make_map.py` writes them, `--check` only says whether they are up to date. Built-in families only.
+"""
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from ilk import registry
+from ilk.concepts import Known, Language, known, svg, tree
+
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"(<!-- map -->\n```text\n).*?(```)", re.DOTALL)
+
+
+def files(rows: list[Known]) -> dict[Path, str]:
+    """What should stand where."""
+    found: dict[Path, str] = {}
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages:
+        page = DOCS / language / "families.md"
+        found[DOCS / "pictures" / ("map.svg" if language == "en" else "map.zh.svg")] = svg(rows, language)
+        found[page] = BLOCK.sub(rf"\g<1>{tree(rows, language)}\n\2", page.read_text(encoding="utf-8"))
+    return found
+
+
+def main() -> int:
+    """Writes the files, or with --check compares them."""
+    wanted = files([known(name) for name in registry._built_in("families")])
+    if "--check" in sys.argv[1:]:
+        return 0 if all(at.exists() and at.read_text(encoding="utf-8") == text for at, text in wanted.items()) else 1
+    for at, text in wanted.items():
+        at.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
