@@ -15,7 +15,7 @@ from ilk.nets._transport import carried, every_direction, signs
 from ilk.rng import Rng
 
 Likelihood = Literal["bound", "flow"]
-FEW, PROBES, FINE = 16, 8, 2   # numbers whose trace is exact, random directions for more of them, steps of the flow a level
+FEW, PROBES, FINE = 16, 4, 4   # numbers whose trace is exact, random directions for more of them, steps of the flow a level
 
 
 class ToldBound(ToldContext):
@@ -89,8 +89,8 @@ class DenoisingFlow(Denoising):
     def log_prob_estimate(self, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor]:
         """log density of the flow without guidance (Song et al. 2021, equation 39) in nats, and its standard error, (B,) float64 each.
 
-        Up to 16 numbers the trace is exact and the error 0, more take 8 random directions; there is also the error of the solver, of
-        `levels` x 2 steps from the least noise to the most.
+        Up to 16 numbers the trace is exact and the error 0, more take 4 random directions; there is also the error of the solver, of
+        `levels` x 4 steps from the least noise to the most.
         """
         if (labels := self.unsaid(batch)) is not None:
             found = [self.log_prob_estimate(replace(batch, context=label), rng) for label, _ in labels]

@@ -22,7 +22,7 @@ class ScoreModel(Family):
 
     Data have standard deviation 1 there. The score is (D - x) / sigma^2, D the expected data (Tweedie), for which the network is
     preconditioned as in Karras et al. 2022; its squared error weighs sigma^2 (1 + sigma^2). `sample(64, how=Langevin())` draws as the paper does;
-    by default DPMSolver(steps=10). The `likelihood` is the density of the probability flow (Song et al. 2021), or the variational bound.
+    by default DPMSolver(steps=10). The `likelihood` is the variational bound or the density of the probability flow (Song et al. 2021).
 
     >>> import torch
     >>> from ilk.space import Reals
@@ -32,7 +32,7 @@ class ScoreModel(Family):
     torch.Size([3, 2])
     """
 
-    distribution = DenoisingFlow
+    distribution = DenoisingBound
     predict: ClassVar[str] = "v"
     min_snr: ClassVar[None] = None
     pairing: ClassVar[str] = "independent"
@@ -41,7 +41,7 @@ class ScoreModel(Family):
     most: Annotated[float, Interval(ge=2, le=10_000)] = MOST
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
-    likelihood: Likelihood = "flow"
+    likelihood: Likelihood = "bound"
     levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
     net: AnyNet = None
 
@@ -56,9 +56,9 @@ class ScoreModel(Family):
         return Partly.refuses(about)
 
     def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Denoising:
-        """With the density of the flow or with the bound."""
+        """With the bound or with the density of the flow."""
         made: Denoising = super().build(space, rng, about)   # type: ignore[assignment]
-        return made if self.likelihood == "flow" else DenoisingBound(self, space, rng, about or {})
+        return made if self.likelihood == "bound" else DenoisingFlow(self, space, rng, about or {})
 
     def noise(self) -> Path:
         """Which noise levels are learned and visited."""

@@ -20,7 +20,7 @@ class Langevin(Sampler):
     The noise of a move is sigma sqrt(size - size^2 / 4), the most that keeps the law of a single point with noise sigma as it is.
     """
 
-    steps: Annotated[int, Interval(ge=1, le=100_000)] = 64
+    steps: Annotated[int, Interval(ge=1, le=100_000)] = 100
     moves: Annotated[int, Interval(ge=1, le=100_000)] = 5
     size: Annotated[float, Interval(gt=0, le=2)] = 0.4
 
