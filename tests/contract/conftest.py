@@ -37,6 +37,7 @@ SMALL: dict[str, Family] = {
     "vae": ilk.VAE(codes=2, net=MLP(width=32)),
     "diffusion": ilk.Diffusion(net=MLP(width=32)),
     "flow_matching": ilk.FlowMatching(net=MLP(width=32)),
+    "score": ilk.ScoreModel(net=MLP(width=32), likelihood="flow", levels=4),
     "transformer": ilk.Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
     "rnn": ilk.RNN(layers=1, width=16, crop=8),
     "pixelcnn": ilk.PixelCNN(layers=2, width=8),

@@ -122,7 +122,7 @@ def test_pictures_are_folded_and_unfolded() -> None:
 def test_levels_fall_to_zero(path: str, steps: int) -> None:
     found = levels(PATHS[path], steps)
     assert len(found) == steps + 1 and found[-1] == 0 and all(a > b for a, b in zip(found, found[1:], strict=False))
-    assert found[0] == pytest.approx(MOST, rel=1e-6) and found[-2] > LEAST * 0.999
+    assert found[0] == pytest.approx(PATHS[path].most, rel=1e-6) and found[-2] > LEAST * 0.999
 
 
 def test_paths_are_those_of_the_literature() -> None:

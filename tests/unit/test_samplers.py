@@ -18,6 +18,7 @@ from ilk.samplers.ddpm import DDPM
 from ilk.samplers.dpm_solver import DPMSolver
 from ilk.samplers.euler import Euler
 from ilk.samplers.heun import Heun
+from ilk.samplers.langevin import Langevin
 
 torch.set_num_threads(1)
 
@@ -138,10 +139,9 @@ def test_ddim_lies_between_euler_and_ddpm() -> None:
     assert (full - still).abs().max() > 0.1
 
 
-def law(sampler: Sampler, denoise: Denoise, sigmas: list[float]) -> tuple[float, float]:
+def law(sampler: Sampler, denoise: Denoise, sigmas: list[float], moves: int = 1) -> tuple[float, float]:
     """Mean and variance of what comes out, without a draw: with a Gaussian's denoiser everything is linear in the start and the noises."""
-    steps = len(sigmas) - 1
-    start = torch.zeros(steps + 2, dtype=torch.double)
+    start = torch.zeros(moves * (len(sigmas) - 1) + 2, dtype=torch.double)
     start[1] = sigmas[0]
 
     def noise(i: int) -> Tensor:
@@ -166,3 +166,64 @@ def test_ddpm_encloses_the_variance(spread: float) -> None:
     gaps = {kind: [law(DDPM(variance=kind), gaussian(0.0, spread), grid(n, 0.01))[1] - spread**2 - 0.01**2 for n in (100, 200, 400)] for kind in ("small", "large")}  # type: ignore[arg-type]
     assert all(g < 0 for g in gaps["small"]) and all(g > 0 for g in gaps["large"])
     assert all(1.7 < a / b < 2.6 for found in gaps.values() for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize(("now", "ahead", "data", "at"), [(3.0, 1.0, 0.4, -2.0), (0.05, 0.01, -1.1, -1.0), (80.0, 79.0, 2.0, 100.0)])
+def test_a_step_of_ddpm_is_the_law_of_less_noise_given_more(now: float, ahead: float, data: float, at: float) -> None:
+    """(x at `ahead`, x at `now`) given the data is a Gaussian of covariance [[a^2, a^2], [a^2, n^2]]: conditioned by the inverse of its matrix."""
+    cov = torch.tensor([[ahead**2, ahead**2], [ahead**2, now**2]], dtype=torch.double)
+    precision = torch.linalg.inv(cov)
+    mean = data - float(precision[0, 1] / precision[0, 0]) * (at - data)
+    x = torch.tensor([at], dtype=torch.double)
+    made = [float(last(DDPM(), lambda x, s: torch.full_like(x, data), x, [now, ahead], lambda i, z=z: torch.tensor([z], dtype=torch.double))) for z in (0.0, 1.0)]  # type: ignore[misc]
+    assert made[0] == pytest.approx(mean, abs=1e-10) and (made[1] - made[0]) ** 2 == pytest.approx(1 / float(precision[0, 0]), rel=1e-10)
+
+
+@pytest.mark.parametrize("size", [0.05, 0.4, 1.0, 2.0])
+def test_langevin_keeps_the_law_of_a_single_point(size: float) -> None:
+    """Data at 2.5 with noise sigma: many moves at one level end with that mean and variance, whatever their size."""
+    moves = round(60 / size)
+    mean, variance = law(Langevin(moves=moves, size=size), lambda x, s: torch.full_like(x, 2.5), [3.0, 0.7], moves)
+    assert mean == pytest.approx(2.5, abs=1e-6) and variance == pytest.approx(0.7**2, rel=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.3, 1.0, 2.0])
+def test_small_moves_of_langevin_give_the_law_of_a_gaussian(spread: float) -> None:
+    """At every level the moves tend to N(m, spread^2 + sigma^2): as they get smaller the error is halved."""
+    gaps = []
+    for size in (0.4, 0.2, 0.1):
+        moves = round(40 * (1 + spread**2 / 0.5**2) / size)
+        mean, variance = law(Langevin(moves=moves, size=size), gaussian(0.8, spread), [1.0, 0.5], moves)
+        gaps.append(abs(variance - spread**2 - 0.25))
+        assert mean == pytest.approx(0.8, abs=1e-6)
+    assert all(a / b > 1.7 for a, b in pairwise(gaps)) and gaps[-1] < 0.05 * spread**2
+
+
+def test_annealed_langevin_finds_planted_modes() -> None:
+    """25 modes of unequal shares, drawn with the analytic score: all are found, each as often as it is likely, as tight as it is."""
+    centres = torch.cartesian_prod(*[torch.linspace(-1.5, 1.5, 5, dtype=torch.double)] * 2)
+    share = torch.linspace(1, 3, 25, dtype=torch.double)
+    share, spread = share / share.sum(), 0.05
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        gap, variance = x[:, None] - centres, spread**2 + sigma**2
+        weight = (share.log() - 0.5 * gap.square().sum(2) / variance).softmax(1)
+        return (weight[:, :, None] * (centres + spread**2 / variance * gap)).sum(1)
+    n, sigmas = 3000, [float(80 * (0.004 / 80) ** (i / 64)) for i in range(64)] + [0.0]
+    made = last(Langevin(), denoise, 80 * Rng(1).normal(n, 2), sigmas, lambda i: Rng(2).child(i).normal(n, 2))
+    far, which = torch.cdist(made, centres).min(1)
+    found = torch.bincount(which, minlength=25) / n
+    error = (share * (1 - share) / n).sqrt()
+    assert float((far < 3 * spread).double().mean()) > 0.97
+    assert float(((found - share) / error).square().sum()) < 60
+    assert float(far.square().mean().sqrt()) == pytest.approx(2**0.5 * spread, rel=0.12)
+
+
+def test_langevin_asks_once_a_move() -> None:
+    asked: list[float] = []
+
+    def denoise(x: Tensor, sigma: float) -> Tensor:
+        asked.append(sigma)
+        return x / (1 + sigma**2)
+    states = list(Langevin(moves=3).states(denoise, Rng(3).normal(9), [5.0, 2.0, 0.5, 0.0], lambda i: Rng(4).child(i).normal(9)))
+    assert asked == [2.0] * 3 + [0.5] * 4 and len(states) == 3

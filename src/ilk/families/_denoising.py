@@ -1,10 +1,9 @@
-"""What diffusion and flow matching share: a network that takes noise away, learned at many levels of it."""
+"""What diffusion, flow matching and score models share: a network that takes noise away, learned at many levels of it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from math import log, pi, prod
-from typing import Any
+from math import prod
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,10 @@ from ilk.batch import Batch, Source
 from ilk.distribution import How, Net, Neural, Phase, Plan, Port
 from ilk.errors import UsageError
 from ilk.families._denoising_given import Box, Told, ToldContext, box_of
+from ilk.families._pairing import paired
 from ilk.given import About, Evidence
 from ilk.nets._context import Partly
-from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, levels
+from ilk.nets._noise import ANSWERS, clock, levels
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
@@ -26,12 +26,12 @@ from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
 LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
-SHIFT = 2.5  # how many times the noise at which single numbers are learned pictures are: neighbours tell each other much (Esser et al. 2024)
 
 
 class Denoising(Neural[Any]):
     """D(x, sigma), the expected data given x = data + sigma * noise; pictures folded so that the network is shown 2 x 2 pixels as one."""
 
+    known: ClassVar[type[ToldContext]] = ToldContext
     center: Tensor
     scale: Tensor
 
@@ -46,7 +46,7 @@ class Denoising(Neural[Any]):
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
-        self.path, self.answer = PATHS[self.family.path], ANSWERS[self.family.predict]
+        self.path, self.answer = self.family.noise(), ANSWERS[self.family.predict]
 
     def prepare(self, data: Source) -> None:
         """Centre and scale, a channel's or a number's, from at most 20,000 items."""
@@ -60,7 +60,8 @@ class Denoising(Neural[Any]):
 
     def phases(self) -> Sequence[Phase]:
         """Squared error of the network's answer; kernels between hidden layers learn by Muon, twice as fast as by AdamW."""
-        return [Phase("denoise", self.net.parameters, self._loss, matrices=self._kernels)]
+        rows: Literal["independent", "coupled"] = "independent" if self.family.pairing == "independent" else "coupled"
+        return [Phase("denoise", self.net.parameters, self._loss, rows=rows, matrices=self._kernels)]
 
     def _kernels(self) -> list[nn.Parameter]:
         return [p for p in self.net.parameters() if p.ndim == 4][1:-1]
@@ -73,15 +74,18 @@ class Denoising(Neural[Any]):
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         x = self.standard(batch.tensor)
-        shift = SHIFT if pictures(self.shape) else 1.0
-        sigma = (shift * self.path.learned(rng.child("level").uniform(len(x)))).float().clamp(LEAST, MOST).to(x.device)
+        shift = self.path.shift if pictures(self.shape) else 1.0
+        sigma = (shift * self.path.learned(rng.child("level").uniform(len(x)))).float().clamp(self.path.least, self.path.most).to(x.device)
         noise = rng.child("noise").normal(*x.shape).float().to(x.device)
+        if self.family.pairing == "optimal":
+            noise = paired(x, noise)
         told = self._told(batch.context, len(x), self.context.kept(self.family.drop, len(x), rng.child("drop"))) if self.about else None
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         noisy = x + s * noise
         answer = self._ask(self.answer.shown(s) * noisy, sigma, told)
         wanted = (x - self.answer.skip(s) * noisy) / self.answer.out(s)
-        return (answer - wanted).square().flatten(1).mean(1)
+        error = (answer - wanted).square().flatten(1).mean(1)
+        return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
     def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
@@ -98,7 +102,6 @@ class Denoising(Neural[Any]):
     def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor | None:
         return self.context.told(context, n, keep) if self.about else None
 
-    @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
         """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); what the context lacks is not told."""
         told = self._told(context, len(x))
@@ -162,7 +165,7 @@ class Denoising(Neural[Any]):
     def encode(self, batch: Batch) -> Batch:
         """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
         sigmas = levels(self.path, CODE_STEPS)[::-1]
-        sigmas[0] = LEAST
+        sigmas[0] = self.path.least
         x = torch.cat([_last(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
         return Batch((x / sigmas[-1]).double().reshape(len(batch), *getattr(self.space, "shape", ())))
 
@@ -180,47 +183,20 @@ class Denoising(Neural[Any]):
         """As many numbers as the items have."""
         return self.space
 
-    @torch.no_grad()
-    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
-        """The variational bound in continuous time (Kingma et al. 2021), at `levels` stratified noise levels, in nats, (B,) float64.
+    def unsaid(self, batch: Batch) -> list[tuple[dict[str, Batch], float]] | None:
+        """Every label with the log of its share where items come without any that the model has to know; None: they are scored as they are."""
+        if not self.about or batch.context or (self.context.sizes is None and self.family.drop):
+            return None
+        return self.context.every(len(batch))
 
-        It bounds the law of ancestral sampling without guidance; a mean over noise, so it may lie above the bound by chance.
-        """
-        if self.about and not batch.context and self.context.sizes is None and not self.family.drop:
-            raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
-        if self.about and not batch.context and self.context.sizes is not None:
-            weight = self._every(batch, rng.child("which")).log_softmax(0)   # with noise of its own: the log of a sum would lie above the bound
-            return (weight.exp() * (self._every(batch, rng) - weight)).sum(0)
-        parts = [self._bound(batch.cut(i, i + CHUNK), rng.at(i)) for i in range(0, len(batch), CHUNK)]
-        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
-
-    def _every(self, batch: Batch, rng: Rng) -> Tensor:
-        """Bounds on log p(item, label), (labels, B)."""
-        labels = [self.context.labels(torch.full((len(batch),), i)) for i in range(len(self.context.share))]
-        return torch.stack([self.log_prob_bound(replace(batch, context=label), rng) + share for label, share in zip(labels, self.context.share, strict=True)])
-
-    def _bound(self, batch: Batch, rng: Rng) -> Tensor:
-        x, k, d = self.standard(batch.tensor), self.family.levels, prod(self.shape)
-        u = (rng.child("level").uniform(len(x), 1) + torch.arange(k)[None] / k) % 1
-        total = torch.zeros(len(x), dtype=torch.double)
-        width = log(MOST / LEAST)
-        for j in range(k):
-            total += 0.5 * 2 * width / k * self._error(x, LEAST * (width * u[:, j]).exp().float(), rng.child("noise", j), batch.context)
-        last = torch.full((len(x),), LEAST)
-        total += 0.5 * self._error(x, last, rng.child("last"), batch.context) + 0.5 * d * log(2 * pi * LEAST**2)
-        total += 0.5 * x.double().flatten(1).square().sum(1) / MOST**2
-        return -total - float(self.scale.double().log().sum()) * (d // self.scale.numel())
-
-    def _error(self, x: Tensor, sigma: Tensor, rng: Rng, context: Mapping[str, Batch]) -> Tensor:
-        """|x - D|^2 / sigma^2 at one noise level each, (B,) float64."""
-        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
-        noisy = x + s * rng.normal(*x.shape).float()
-        return ((x - self.denoise(noisy, sigma, context)) / s).double().flatten(1).square().sum(1)
+    def log_volume(self) -> float:
+        """Nats by which a density of standardised items exceeds that of raw ones."""
+        return float(self.scale.double().log().sum()) * (prod(self.shape) // self.scale.numel())
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met exactly; ranges and numbers that are kept, met by guidance."""
         if isinstance(evidence, About):
-            return ToldContext(self, evidence.context, None)
+            return self.known(self, evidence.context, None)
         box = box_of(evidence, getattr(self.space, "shape", ()))
         return None if box is None else Told(self, {}, box)
 
@@ -258,7 +234,7 @@ def sampling(how: How | None) -> Sampler:
     if how is None:
         return DPMSolver(steps=10)
     if not isinstance(how, Sampler):
-        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM and DDPM do")
+        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM, DDPM and Langevin do")
     return how
 
 

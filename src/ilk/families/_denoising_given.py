@@ -42,7 +42,7 @@ class Box:
             for j in range(i * AGAIN, i * AGAIN + (AGAIN if ahead > 0 else 1)):
                 if j > i * AGAIN:
                     x = x + sqrt(now**2 - ahead**2) * noise("again", j)
-                *_, x = sampler.states(inside, x, [now, ahead], lambda k, j=j: noise("step", j))  # type: ignore[misc]
+                *_, x = sampler.states(inside, x, [now, ahead], lambda k, j=j: noise(f"step {k}", j))  # type: ignore[misc]
             yield x
 
 
@@ -68,11 +68,11 @@ class Told:
 
 
 class ToldContext(Told):
-    """p(x | context) alone: it scores, and may be told more."""
+    """p(x | context) alone: it may be told more."""
 
-    def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
-        """Bound on log p(x | context)."""
-        return self.whole.log_prob_bound(replace(batch, context=self._said(len(batch), rng)), rng)
+    def told(self, batch: Batch, rng: Rng) -> Batch:
+        """The items, with what is known beside each."""
+        return replace(batch, context=self._said(len(batch), rng))
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """Ranges, too."""

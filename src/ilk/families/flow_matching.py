@@ -1,15 +1,18 @@
-"""Flow matching: straight ways from noise to data, whose mean velocity a network learns; labels, guidance, a bound."""
+"""Flow matching: straight ways from noise to data, whose mean velocity a network learns; labels, guidance, a likelihood."""
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Interval
 
 from ilk.distribution import AnyNet, Family
 from ilk.families._denoising import Denoising, refuses
+from ilk.families._denoising_scored import DenoisingBound, DenoisingFlow, Likelihood
 from ilk.nets._context import Partly
+from ilk.nets._noise import PATHS, Path
+from ilk.rng import Rng
 from ilk.space import Space
 
 
@@ -17,8 +20,9 @@ from ilk.space import Space
 class FlowMatching(Family):
     """Flow matching along straight paths (Lipman et al. 2023; Liu et al. 2023), times logit-normal (Esser et al. 2024).
 
-    In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and the bound are those of
-    `Diffusion`.
+    In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and likelihoods are those of
+    `Diffusion`. With `pairing` "optimal", the noises of a batch are matched to its items by least squared distance (Pooladian et al. 2023;
+    Tong et al. 2024): paths cross less and fewer steps do. Noise then knows its data, so there is no bound, and the likelihood is the flow's.
 
     >>> import torch
     >>> from ilk.rng import Rng
@@ -27,11 +31,13 @@ class FlowMatching(Family):
     torch.Size([3, 2])
     """
 
-    distribution = Denoising
-    path: ClassVar[str] = "straight"
+    distribution = DenoisingBound
     predict: ClassVar[str] = "u"
+    min_snr: ClassVar[None] = None
+    pairing: Literal["independent", "optimal"] = "independent"
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    likelihood: Likelihood = "bound"
     levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
     net: AnyNet = None
 
@@ -40,7 +46,15 @@ class FlowMatching(Family):
         """Anything but Reals."""
         return refuses(space)
 
-    @classmethod
-    def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
-        """Labels, captions and arrays of numbers."""
-        return Partly.refuses(about)
+    def refuses_context(self, about: Mapping[str, Space]) -> str | None:
+        """Labels, captions and arrays of numbers; nothing where noise is paired, since it would tell the label."""
+        return Partly.refuses(about) if self.pairing == "independent" else super().refuses_context(about)
+
+    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Denoising:
+        """With the bound or with the density of the flow."""
+        made: Denoising = super().build(space, rng, about)   # type: ignore[assignment]
+        return made if self.likelihood == "bound" and self.pairing == "independent" else DenoisingFlow(self, space, rng, about or {})
+
+    def noise(self) -> Path:
+        """Which noise levels are learned and visited."""
+        return PATHS["straight" if self.pairing == "independent" else "paired"]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import atan, log1p, pi, sqrt
+from functools import partial
+from math import atan, log, log1p, pi, sqrt
 
 import torch
 from torch import Tensor
 
-LEAST, MOST = 0.004, 80.0
+LEAST, MOST, FAR = 0.004, 80.0, 1000.0
+SHIFT = 2.5  # how many times the noise at which single numbers are learned pictures are: neighbours tell each other much (Esser et al. 2024)
 FIRST, LAST = 0.1, 20.0   # rates of the linear path at times 0 and 1 (Song et al. 2021), in 1000 steps those of Ho et al. 2020
 
 
@@ -39,10 +41,16 @@ ANSWERS: Mapping[str, Answer] = {
 
 @dataclass(frozen=True)
 class Path:
-    """`learned`: uniform numbers -> the sigmas to learn; `visited`: times from 1 down to 0 -> the sigmas of a sampler."""
+    """`learned`: uniform numbers -> the sigmas to learn; `visited`: times from 1 down to 0 -> the sigmas of a sampler.
+
+    All lie from `least` to `most`; those that pictures learn are `shift` times as high.
+    """
 
     learned: Callable[[Tensor], Tensor]
     visited: Callable[[Tensor], Tensor]
+    least: float = LEAST
+    most: float = MOST
+    shift: float = SHIFT
 
 
 def _normal(mean: float, spread: float) -> Callable[[Tensor], Tensor]:
@@ -59,8 +67,8 @@ def _tangent(time: Tensor) -> Tensor:
     return (low + time * (high - low)).tan()
 
 
-def _straight(time: Tensor) -> Tensor:
-    low, high = LEAST / (1 + LEAST), MOST / (1 + MOST)
+def _straight(time: Tensor, most: float = MOST) -> Tensor:
+    low, high = LEAST / (1 + LEAST), most / (1 + most)
     at = low + time * (high - low)
     return at / (1 - at)
 
@@ -79,7 +87,19 @@ PATHS: Mapping[str, Path] = {
     "cosine": Path(lambda u: (u * pi / 2).tan(), _tangent),   # Nichol & Dhariwal 2021
     "linear": Path(_rates, _linear),
     "straight": Path(_normal(0.0, 1.0), _straight),      # optimal transport between noise and data; times logit-normal (Esser et al. 2024)
+    "paired": Path(_normal(0.0, 1.0), partial(_straight, most=FAR), most=FAR),   # noise that knows its data is pure only at the very end
 }
+
+
+def ladder(rungs: int, least: float, most: float) -> Path:
+    """Noise levels in equal ratios, all learned alike (Song & Ermon 2019).
+
+    >>> [round(s, 3) for s in ladder(3, 0.01, 1.0).learned(torch.tensor([0.1, 0.5, 0.9])).tolist()]
+    [0.01, 0.1, 1.0]
+    """
+    def at(time: Tensor) -> Tensor:
+        return least * (time * log(most / least)).exp()
+    return Path(lambda u: at((u * rungs).floor() / (rungs - 1)), at, least, most, shift=1.0)
 
 
 def levels(path: Path, steps: int) -> list[float]:
