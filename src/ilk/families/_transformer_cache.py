@@ -19,7 +19,7 @@ def window_start(last: Tensor, context: int) -> Tensor:
 
 
 class Step:
-    """A layer's weights for one token at a time, turned round, the scales of the norms and of attention folded in.
+    """A layer's weights for a few tokens at a time, turned round, the scales of the norms and of attention folded in.
 
     It goes by h and -h side by side: their layer norm, which is one call, is the root mean square norm of h.
     """
@@ -33,17 +33,18 @@ class Step:
         self.out, self.down = (torch.cat([w, -w]).T.contiguous() for w in (layer.out.weight, layer.down.weight))
 
     def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], span: tuple[int, int], mask: Tensor | None) -> Tensor:
-        """(B, 2 width) on; its keys and values go to the last place of the span in those kept, both (B * kv_heads, room, size)."""
-        b, (low, high), many, (keys, values) = len(h), span, self.heads + self.kv_heads, kept
-        every = torch.mm(normed(h), self.qkv).view(b, many + self.kv_heads, self.size)
-        both = turned(every[:, :many], *turn)
-        keys[:, high - 1] = both[:, self.heads:].reshape(-1, self.size)
-        values[:, high - 1] = every[:, many:].reshape(-1, self.size)
-        q = both[:, :self.heads].reshape(b * self.kv_heads, -1, self.size)
+        """(B * T, 2 width) on; keys and values go to the last T places of the span in those kept, both (B * kv_heads, room, size)."""
+        (low, high), heads, (keys, values), t = span, self.heads + self.kv_heads, kept, len(turn[0])
+        every = torch.mm(normed(h), self.qkv).view(-1, t, heads + self.kv_heads, self.size).transpose(1, 2)
+        both = turned(every[:, :heads], *turn)
+        keys[:, high - t:high] = both[:, self.heads:].reshape(-1, t, self.size)
+        values[:, high - t:high] = every[:, heads:].reshape(-1, t, self.size)
+        q = both[:, :self.heads].reshape(len(keys), -1, self.size)
         scores = torch.bmm(keys[:, low:high], q.transpose(1, 2)).transpose(1, 2)
         if mask is not None:
-            scores.unflatten(0, (b, -1)).add_(mask[:, None, :, low:high])
-        h = torch.addmm(h, torch.bmm(scores.softmax(-1), values[:, low:high]).view(b, -1), self.out)
+            scores.unflatten(1, (-1, t)).unflatten(0, (-1, self.kv_heads)).add_(mask)
+        found = torch.bmm(scores.softmax(-1), values[:, low:high]).view(-1, self.heads, t, self.size).transpose(1, 2)
+        h = torch.addmm(h, found.reshape(len(h), -1), self.out)
         gate, up = torch.mm(normed(h), self.up).chunk(2, -1)
         return torch.addmm(h, silu(gate).mul_(up), self.down)
 
@@ -92,14 +93,37 @@ class Stand:
         self.length, self.longest, self.ended = self.length + 1, self.longest + 1, self.ended | (token == self.end)
         self.stopped = bool(self.ended.any())
         if self.high - self.low < self.prefix.shape[1] + self.context:
-            self._forward(token)
+            self.law = self._forward(token[:, None])[:, 0]
             return
         rows = self.offset == self.low
         if bool(rows.all()):
             self.high, self.offset = 0, torch.zeros_like(self.offset)
         else:
-            self._forward(token)
+            self.law = self._forward(token[:, None])[:, 0]
         self._restart(rows.nonzero()[:, 0])
+
+    @property
+    def room(self) -> int:
+        """How many tokens can come before a window begins anew."""
+        return self.prefix.shape[1] + self.context - (self.high - self.low)
+
+    @torch.no_grad()
+    def read(self, tokens: Tensor) -> Tensor:
+        """Takes (T,) tokens of the only sequence in at once, no more than there is `room`: the log weights after each, (T, end + 1)."""
+        t = len(tokens)
+        if self.history.shape[1] < self.longest + t:
+            self.history = pad(self.history, (0, max(ROOM, t, self.history.shape[1])))
+        self.history[0, self.longest:self.longest + t] = tokens
+        self.length, self.longest = self.length + t, self.longest + t
+        self.laws = self._forward(tokens[None])[0]
+        self.law = self.laws[-1:]
+        return self.laws
+
+    def back(self, many: int) -> None:
+        """As it stood before the last so many tokens of those `read` at last, one at least of which stays."""
+        self.high, self.length, self.longest = self.high - many, self.length - many, self.longest - many
+        self.laws = self.laws[:len(self.laws) - many]
+        self.law = self.laws[-1:]
 
     def pick(self, rows: Tensor) -> Stand:
         """Some sequences, perhaps several times."""
@@ -122,20 +146,27 @@ class Stand:
         self.low = int(self.offset.min()) if len(self.offset) else 0
         self.mask = None
         if len(self.offset) and self.low != int(self.offset.max()):
-            outside = torch.arange(self.keys.shape[-2]) < self.offset[:, None, None]
+            outside = torch.arange(self.keys.shape[-2]) < self.offset[:, None, None, None, None]
             self.mask = torch.zeros(outside.shape).masked_fill_(outside, -torch.inf)
 
-    def _forward(self, token: Tensor) -> None:
-        """The token of every row at the next place."""
-        if self.high == self.keys.shape[-2]:
+    def _forward(self, tokens: Tensor) -> Tensor:
+        """The tokens of every row, (B, T), at the next places: the log weights after each, (B, T, end + 1)."""
+        b, t = tokens.shape
+        while self.high + t > self.keys.shape[-2]:
             self._make_room()
-        self.high += 1
-        before = gram_places(self._inputs(torch.arange(len(token)), 3), self.net.shape)[:, -1:] if self.net.shape.ngrams else None
-        h = self.net.embedded(token[:, None], before)[:, 0]
-        h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - 1], self.turn[1][self.high - 1])
+        self.high += t
+        before = gram_places(self._inputs(torch.arange(b), t + 2), self.net.shape)[:, -t:] if self.net.shape.ngrams else None
+        h = self.net.embedded(tokens, before).flatten(0, 1)
+        h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - t:self.high], self.turn[1][self.high - t:self.high])
         for step, kept in zip(self.steps, self.flat, strict=True):
-            h = step(h, turn, kept, (self.low, self.high), self.mask)
-        self.law = torch.mm(normed(h), self.head)
+            h = step(h, turn, kept, (self.low, self.high), self._seen(t))
+        return torch.mm(normed(h), self.head).view(b, t, -1)
+
+    def _seen(self, t: int) -> Tensor | None:
+        """What the last t places see, added to scores (B, kv_heads, groups, t, span): several of them are those of one sequence."""
+        if t > 1:
+            return torch.full((t, self.high - self.low), -torch.inf).triu(self.high - self.low - t + 1)
+        return None if self.mask is None else self.mask[..., self.low:self.high]
 
     def _make_room(self) -> None:
         """More places, up to as many as are ever needed; then the windows move to the first ones, their keys turned back."""

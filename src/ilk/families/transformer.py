@@ -94,6 +94,18 @@ class Transformed(Windowed["Transformer"]):
             lead = torch.zeros(len(prompt), 0, self.family.width) if self.beside is None else self.beside(prompt.context)
             return Stand(self.net, lead, self.family.context, prompt.padded(0), prompt.lengths.clone())
 
+    def room(self, cache: Stand) -> int:
+        """How many tokens one sequence can take in at once."""
+        return cache.room
+
+    def read(self, cache: Stand, tokens: Tensor) -> Tensor:
+        """Log weights of the next token after each of some tokens of one sequence, (T, size + 1), in one pass."""
+        return self.goes_on(cache.read(tokens))
+
+    def back(self, cache: Stand, many: int) -> None:
+        """The sequence without the last so many tokens of those read at last."""
+        cache.back(many)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transformer(Family):
