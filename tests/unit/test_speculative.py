@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.unit.test_decoding_transformer import ALL, EVERY, _one, body, listed
 from torch import Tensor
 
 import ilk
@@ -19,7 +20,6 @@ from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Discrete, Many
 from ilk.testing._same import chi_square
-from tests.unit.test_decoding_transformer import ALL, EVERY, _one, body, listed
 
 torch.set_num_threads(1)
 END, MOST = 3, 4
