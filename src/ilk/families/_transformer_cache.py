@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, pad, silu
 
-from ..nets._decoder import EPS, Decoder, Layer, angles, gram_places, turned
+from ..nets._decoder import EPS, Decoder, Held, Layer, angles, gram_places, turned
 
 ROOM = 64
 
@@ -31,8 +31,18 @@ class Step:
         self.qkv = torch.cat([qkv[:s.heads * s.size] * s.size**-0.5, qkv[s.heads * s.size:]]).T.contiguous()
         self.up = (layer.up.weight * layer.between.weight).T.contiguous()
         self.out, self.down = (torch.cat([w, -w]).T.contiguous() for w in (layer.out.weight, layer.down.weight))
+        if layer.across is not None:
+            self.ask = (layer.across.ask.weight * layer.across.before.weight * s.size**-0.5).T.contiguous()
+            self.answer = torch.cat([layer.across.out.weight, -layer.across.out.weight]).T.contiguous()
 
-    def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], span: tuple[int, int], mask: Tensor | None) -> Tensor:
+    def across(self, h: Tensor, held: Held, t: int) -> Tensor:
+        """(B * T, 2 width) on, by the keys and values of a source, both (B, kv_heads, S, size)."""
+        keys, values = (x.flatten(0, 1) for x in held)
+        q = torch.mm(normed(h), self.ask).view(-1, t, self.heads, self.size).transpose(1, 2).reshape(len(keys), -1, self.size)
+        found = torch.bmm(torch.bmm(q, keys.transpose(1, 2)).softmax(-1), values).view(-1, self.heads, t, self.size).transpose(1, 2)
+        return torch.addmm(h, found.reshape(len(h), -1), self.answer)
+
+    def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: Held, span: tuple[int, int], mask: Tensor | None, held: Held | None) -> Tensor:
         """(B * T, 2 width) on; keys and values go to the last T places of the span in those kept, both (B * kv_heads, room, size)."""
         (low, high), heads, (keys, values), t = span, self.heads + self.kv_heads, kept, len(turn[0])
         every = torch.mm(normed(h), self.qkv).view(-1, t, heads + self.kv_heads, self.size).transpose(1, 2)
@@ -45,6 +55,8 @@ class Step:
             scores.unflatten(1, (-1, t)).unflatten(0, (-1, self.kv_heads)).add_(mask)
         found = torch.bmm(scores.softmax(-1), values[:, low:high]).view(-1, self.heads, t, self.size).transpose(1, 2)
         h = torch.addmm(h, found.reshape(len(h), -1), self.out)
+        if held is not None:
+            h = self.across(h, held, t)
         gate, up = torch.mm(normed(h), self.up).chunk(2, -1)
         return torch.addmm(h, silu(gate).mul_(up), self.down)
 
@@ -58,11 +70,13 @@ class Stand:
     """Several sequences, each at a place of its own: row i's window fills the places from offset[i] to `high`.
 
     A full window of `context` tokens starts anew with its last half, which is worked out again, so that each token has the
-    same law as when whole items are scored. `law` are the log weights of the next token.
+    same law as when whole items are scored. `law` are the log weights of the next token. What each layer holds of a `source`
+    is worked out once.
     """
 
     @torch.no_grad()
-    def __init__(self, net: Decoder, prefix: Tensor, context: int, history: Tensor, length: Tensor) -> None:
+    def __init__(self, net: Decoder, prefix: Tensor, context: int, history: Tensor, length: Tensor, source: Tensor | None = None) -> None:
+        self.source, self.held = source, None if source is None else net.held(source)
         self.net, self.prefix, self.context, self.end = net, prefix, context, net.shape.tokens - 1
         self.steps = [Step(layer) for layer in net.layers]  # type: ignore[arg-type]
         self.head = ((net.embed if net.head is None else net.head).weight * net.last.weight).T.contiguous()
@@ -131,6 +145,8 @@ class Stand:
         for name in ("prefix", "history", "length", "ended", "offset", "law"):
             setattr(other, name, getattr(self, name)[rows])
         other.keys, other.values = self.keys[:, rows], self.values[:, rows]
+        if self.source is not None:
+            other.source, other.held = self.source[rows], self._held(rows)
         other.longest, other.stopped = int(other.length.max()) if len(rows) else 0, bool(other.ended.any())
         other.even = bool((other.length == other.longest).all())
         other._mark()
@@ -138,7 +154,10 @@ class Stand:
 
     def cut(self, length: int) -> Stand:
         """The sequences as they stood after at most so many elements."""
-        return Stand(self.net, self.prefix, self.context, self.history[:, :length].clone(), self.length.clamp_max(length))
+        return Stand(self.net, self.prefix, self.context, self.history[:, :length].clone(), self.length.clamp_max(length), self.source)
+
+    def _held(self, rows: Tensor) -> list[Held] | None:
+        return None if self.held is None else [(k[rows], v[rows]) for k, v in self.held]
 
     def _mark(self) -> None:
         """Notes where keys and values lie and the windows begin; a mask where that differs."""
@@ -158,8 +177,9 @@ class Stand:
         before = gram_places(self._inputs(torch.arange(b), t + 2), self.net.shape)[:, -t:] if self.net.shape.ngrams else None
         h = self.net.embedded(tokens, before).flatten(0, 1)
         h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - t:self.high], self.turn[1][self.high - t:self.high])
-        for step, kept in zip(self.steps, self.flat, strict=True):
-            h = step(h, turn, kept, (self.low, self.high), self._seen(t))
+        seen = self._seen(t)
+        for i, (step, kept) in enumerate(zip(self.steps, self.flat, strict=True)):
+            h = step(h, turn, kept, (self.low, self.high), seen, None if self.held is None else self.held[i])
         return torch.mm(normed(h), self.head).view(b, t, -1)
 
     def _seen(self, t: int) -> Tensor | None:
@@ -201,7 +221,7 @@ class Stand:
             h = h[torch.arange(len(rows))[:, None], torch.where(column < begin + lead, column - begin, column).clamp_min(0)]
         seen = (column[:, None] >= column) & ((column >= begin)[:, None] | (column[:, None] == column))
         mask = torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)[:, None, None]
-        h, kept = self.net.walk(h, mask, first)
+        h, kept = self.net.walk(h, mask, first, self._held(rows))
         for (k, v), keys, values in zip(kept, self.keys, self.values, strict=True):
             keys[rows, :, first:self.high] = k
             values[rows, :, first:self.high] = v
