@@ -18,7 +18,7 @@ from . import registry
 from .errors import UsageError, nearest
 
 DEFAULTS = {"table": "made", "text": "ngram", "image": "diffusion"}
-HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}, "decoding": {"tokens"}}
+HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}, "decoding": {"tokens", "draft"}}
 SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
             **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}
 

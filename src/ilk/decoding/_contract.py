@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ..distribution import Cache, How, NextToken
 from ..errors import UsageError
+from ..rng import Rng
 
 
 @runtime_checkable
@@ -37,11 +38,34 @@ class Searches(Protocol):
     def search(self, model: NextToken, cache: Cache, most: int) -> Sequence[Tensor]: ...
 
 
+@runtime_checkable
+class Writes(Protocol):
+    """A How that draws one item at a time by steps of its own: its tokens from where the cache stands, after the prefix."""
+
+    def write(self, model: NextToken, cache: Cache, prefix: Tensor, most: int, rng: Rng) -> Tensor: ...
+
+
+@runtime_checkable
+class Looks(NextToken, Protocol):
+    """A NextToken that takes in several tokens of one sequence in one pass, `room` at most, and takes the last ones back."""
+
+    def room(self, cache: Any) -> int: ...
+    def read(self, cache: Any, tokens: Tensor) -> Tensor: ...
+    def back(self, cache: Any, many: int) -> None: ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A Decoding that first bends log weights (n, tokens + 1) by the tokens that came before, (n, so many)."""
+
+    def bent(self, log_weight: Tensor, before: Tensor) -> Tensor: ...
+
+
 def decoding(how: How | None) -> Decoding | None:
     """The how as a way of drawing tokens; UsageError for one that is not."""
     if how is None or isinstance(how, Decoding):
         return how
-    raise UsageError(f"{type(how).__name__} does not draw tokens", remedy="Ancestral, TopK, TopP, MinP and Form do", code="HOW")
+    raise UsageError(f"{type(how).__name__} does not draw tokens", remedy="Ancestral, TopK, TopP, MinP, Repetition and Form do", code="HOW")
 
 
 def tempered(log_weight: Tensor, temperature: float) -> Tensor:

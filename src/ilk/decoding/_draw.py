@@ -10,7 +10,7 @@ from ..batch import Batch, ragged, stack
 from ..distribution import Cache, How, NextToken
 from ..errors import UsageError
 from ..rng import Rng, choose
-from ._contract import Decoding, Searches, Walks, decoding
+from ._contract import Decoding, Remembers, Searches, Walks, Writes, decoding
 
 ROWS, MOST, TOKENS, NOISE = 64, 1024, 1 << 14, 64  # items drawn at once: at least, at most, and tokens of them; steps whose noise is drawn at once
 
@@ -21,6 +21,8 @@ def continued(model: NextToken, begins: Begins, prefix: Tensor, most: int, n: in
     """n items that begin with the prefix and have at most `most` tokens more."""
     if isinstance(how, Searches):
         return _found(how.search(model, begins(0, 1), most) if n else [], prefix, n, rng)
+    if isinstance(how, Writes):
+        return _lined([torch.cat([prefix, how.write(model, begins(i, i + 1), prefix, most, rng.at(i))]) for i in range(n)])
     chosen = decoding(how)
     most = most if chosen is None or chosen.most is None else min(most, chosen.most)
     rows = max(ROWS, min(MOST, TOKENS // (most + 1)))
@@ -42,6 +44,8 @@ def _block(model: NextToken, cache: Cache, prefix: Tensor, most: int, rng: Rng, 
         law = model.step(cache, token)
         if walk is not None and state is not None:
             law = law.masked_fill(~walk.allowed(state), -torch.inf)
+        if isinstance(chosen, Remembers):
+            law = chosen.bent(law, torch.cat(pieces, 1)[rows, :prefix.shape[1] + t])
         token = choose(law if chosen is None else chosen.logits(law), noise[rows, t % NOISE])
         alive = alive & (token < law.shape[1] - 1)
         kept = int(alive.sum())
@@ -70,5 +74,8 @@ def _state(walk: Walks, prefix: Tensor) -> Tensor:
 def _found(items: Sequence[Tensor], prefix: Tensor, n: int, rng: Rng) -> Batch:
     if rng.first + n > len(items):
         raise UsageError(f"a search found {len(items)} items, {rng.first + n} were asked for", code="HOW", param="how", remedy="a wider one, or draw instead")
-    chosen = [torch.cat([prefix, tokens]) for tokens in items[rng.first:rng.first + n]]
-    return Batch(Batch(torch.cat([prefix[:0], *chosen])), length=torch.tensor([len(x) for x in chosen], dtype=torch.long))
+    return _lined([torch.cat([prefix, tokens]) for tokens in items[rng.first:rng.first + n]])
+
+
+def _lined(items: Sequence[Tensor]) -> Batch:
+    return Batch(Batch(torch.cat([torch.zeros(0, dtype=torch.long), *items])), length=torch.tensor([len(x) for x in items], dtype=torch.long))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, pad, silu
 
-from ..nets._decoder import EPS, Decoder, Layer, angles, gram_places, turned
+from ..nets._decoder import EPS, Decoder, Held, Layer, angles, gram_places, turned
 
 ROOM = 64
 
@@ -19,7 +19,7 @@ def window_start(last: Tensor, context: int) -> Tensor:
 
 
 class Step:
-    """A layer's weights for one token at a time, turned round, the scales of the norms and of attention folded in.
+    """A layer's weights for a few tokens at a time, turned round, the scales of the norms and of attention folded in.
 
     It goes by h and -h side by side: their layer norm, which is one call, is the root mean square norm of h.
     """
@@ -31,19 +31,32 @@ class Step:
         self.qkv = torch.cat([qkv[:s.heads * s.size] * s.size**-0.5, qkv[s.heads * s.size:]]).T.contiguous()
         self.up = (layer.up.weight * layer.between.weight).T.contiguous()
         self.out, self.down = (torch.cat([w, -w]).T.contiguous() for w in (layer.out.weight, layer.down.weight))
+        if layer.across is not None:
+            self.ask = (layer.across.ask.weight * layer.across.before.weight * s.size**-0.5).T.contiguous()
+            self.answer = torch.cat([layer.across.out.weight, -layer.across.out.weight]).T.contiguous()
 
-    def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: tuple[Tensor, Tensor], span: tuple[int, int], mask: Tensor | None) -> Tensor:
-        """(B, 2 width) on; its keys and values go to the last place of the span in those kept, both (B * kv_heads, room, size)."""
-        b, (low, high), many, (keys, values) = len(h), span, self.heads + self.kv_heads, kept
-        every = torch.mm(normed(h), self.qkv).view(b, many + self.kv_heads, self.size)
-        both = turned(every[:, :many], *turn)
-        keys[:, high - 1] = both[:, self.heads:].reshape(-1, self.size)
-        values[:, high - 1] = every[:, many:].reshape(-1, self.size)
-        q = both[:, :self.heads].reshape(b * self.kv_heads, -1, self.size)
+    def across(self, h: Tensor, held: Held, t: int) -> Tensor:
+        """(B * T, 2 width) on, by the keys and values of a source, both (B, kv_heads, S, size)."""
+        keys, values = (x.flatten(0, 1) for x in held)
+        q = torch.mm(normed(h), self.ask).view(-1, t, self.heads, self.size).transpose(1, 2).reshape(len(keys), -1, self.size)
+        found = torch.bmm(torch.bmm(q, keys.transpose(1, 2)).softmax(-1), values).view(-1, self.heads, t, self.size).transpose(1, 2)
+        return torch.addmm(h, found.reshape(len(h), -1), self.answer)
+
+    def __call__(self, h: Tensor, turn: tuple[Tensor, Tensor], kept: Held, span: tuple[int, int], mask: Tensor | None, held: Held | None) -> Tensor:
+        """(B * T, 2 width) on; keys and values go to the last T places of the span in those kept, both (B * kv_heads, room, size)."""
+        (low, high), heads, (keys, values), t = span, self.heads + self.kv_heads, kept, len(turn[0])
+        every = torch.mm(normed(h), self.qkv).view(-1, t, heads + self.kv_heads, self.size).transpose(1, 2)
+        both = turned(every[:, :heads], *turn)
+        keys[:, high - t:high] = both[:, self.heads:].reshape(-1, t, self.size)
+        values[:, high - t:high] = every[:, heads:].reshape(-1, t, self.size)
+        q = both[:, :self.heads].reshape(len(keys), -1, self.size)
         scores = torch.bmm(keys[:, low:high], q.transpose(1, 2)).transpose(1, 2)
         if mask is not None:
-            scores.unflatten(0, (b, -1)).add_(mask[:, None, :, low:high])
-        h = torch.addmm(h, torch.bmm(scores.softmax(-1), values[:, low:high]).view(b, -1), self.out)
+            scores.unflatten(1, (-1, t)).unflatten(0, (-1, self.kv_heads)).add_(mask)
+        found = torch.bmm(scores.softmax(-1), values[:, low:high]).view(-1, self.heads, t, self.size).transpose(1, 2)
+        h = torch.addmm(h, found.reshape(len(h), -1), self.out)
+        if held is not None:
+            h = self.across(h, held, t)
         gate, up = torch.mm(normed(h), self.up).chunk(2, -1)
         return torch.addmm(h, silu(gate).mul_(up), self.down)
 
@@ -57,11 +70,13 @@ class Stand:
     """Several sequences, each at a place of its own: row i's window fills the places from offset[i] to `high`.
 
     A full window of `context` tokens starts anew with its last half, which is worked out again, so that each token has the
-    same law as when whole items are scored. `law` are the log weights of the next token.
+    same law as when whole items are scored. `law` are the log weights of the next token. What each layer holds of a `source`
+    is worked out once.
     """
 
     @torch.no_grad()
-    def __init__(self, net: Decoder, prefix: Tensor, context: int, history: Tensor, length: Tensor) -> None:
+    def __init__(self, net: Decoder, prefix: Tensor, context: int, history: Tensor, length: Tensor, source: Tensor | None = None) -> None:
+        self.source, self.held = source, None if source is None else net.held(source)
         self.net, self.prefix, self.context, self.end = net, prefix, context, net.shape.tokens - 1
         self.steps = [Step(layer) for layer in net.layers]  # type: ignore[arg-type]
         self.head = ((net.embed if net.head is None else net.head).weight * net.last.weight).T.contiguous()
@@ -92,14 +107,37 @@ class Stand:
         self.length, self.longest, self.ended = self.length + 1, self.longest + 1, self.ended | (token == self.end)
         self.stopped = bool(self.ended.any())
         if self.high - self.low < self.prefix.shape[1] + self.context:
-            self._forward(token)
+            self.law = self._forward(token[:, None])[:, 0]
             return
         rows = self.offset == self.low
         if bool(rows.all()):
             self.high, self.offset = 0, torch.zeros_like(self.offset)
         else:
-            self._forward(token)
+            self.law = self._forward(token[:, None])[:, 0]
         self._restart(rows.nonzero()[:, 0])
+
+    @property
+    def room(self) -> int:
+        """How many tokens can come before a window begins anew."""
+        return self.prefix.shape[1] + self.context - (self.high - self.low)
+
+    @torch.no_grad()
+    def read(self, tokens: Tensor) -> Tensor:
+        """Takes (T,) tokens of the only sequence in at once, no more than there is `room`: the log weights after each, (T, end + 1)."""
+        t = len(tokens)
+        if self.history.shape[1] < self.longest + t:
+            self.history = pad(self.history, (0, max(ROOM, t, self.history.shape[1])))
+        self.history[0, self.longest:self.longest + t] = tokens
+        self.length, self.longest = self.length + t, self.longest + t
+        self.laws = self._forward(tokens[None])[0]
+        self.law = self.laws[-1:]
+        return self.laws
+
+    def back(self, many: int) -> None:
+        """As it stood before the last so many tokens of those `read` at last, one at least of which stays."""
+        self.high, self.length, self.longest = self.high - many, self.length - many, self.longest - many
+        self.laws = self.laws[:len(self.laws) - many]
+        self.law = self.laws[-1:]
 
     def pick(self, rows: Tensor) -> Stand:
         """Some sequences, perhaps several times."""
@@ -107,6 +145,8 @@ class Stand:
         for name in ("prefix", "history", "length", "ended", "offset", "law"):
             setattr(other, name, getattr(self, name)[rows])
         other.keys, other.values = self.keys[:, rows], self.values[:, rows]
+        if self.source is not None:
+            other.source, other.held = self.source[rows], self._held(rows)
         other.longest, other.stopped = int(other.length.max()) if len(rows) else 0, bool(other.ended.any())
         other.even = bool((other.length == other.longest).all())
         other._mark()
@@ -114,7 +154,10 @@ class Stand:
 
     def cut(self, length: int) -> Stand:
         """The sequences as they stood after at most so many elements."""
-        return Stand(self.net, self.prefix, self.context, self.history[:, :length].clone(), self.length.clamp_max(length))
+        return Stand(self.net, self.prefix, self.context, self.history[:, :length].clone(), self.length.clamp_max(length), self.source)
+
+    def _held(self, rows: Tensor) -> list[Held] | None:
+        return None if self.held is None else [(k[rows], v[rows]) for k, v in self.held]
 
     def _mark(self) -> None:
         """Notes where keys and values lie and the windows begin; a mask where that differs."""
@@ -122,20 +165,28 @@ class Stand:
         self.low = int(self.offset.min()) if len(self.offset) else 0
         self.mask = None
         if len(self.offset) and self.low != int(self.offset.max()):
-            outside = torch.arange(self.keys.shape[-2]) < self.offset[:, None, None]
+            outside = torch.arange(self.keys.shape[-2]) < self.offset[:, None, None, None, None]
             self.mask = torch.zeros(outside.shape).masked_fill_(outside, -torch.inf)
 
-    def _forward(self, token: Tensor) -> None:
-        """The token of every row at the next place."""
-        if self.high == self.keys.shape[-2]:
+    def _forward(self, tokens: Tensor) -> Tensor:
+        """The tokens of every row, (B, T), at the next places: the log weights after each, (B, T, end + 1)."""
+        b, t = tokens.shape
+        while self.high + t > self.keys.shape[-2]:
             self._make_room()
-        self.high += 1
-        before = gram_places(self._inputs(torch.arange(len(token)), 3), self.net.shape)[:, -1:] if self.net.shape.ngrams else None
-        h = self.net.embedded(token[:, None], before)[:, 0]
-        h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - 1], self.turn[1][self.high - 1])
-        for step, kept in zip(self.steps, self.flat, strict=True):
-            h = step(h, turn, kept, (self.low, self.high), self.mask)
-        self.law = torch.mm(normed(h), self.head)
+        self.high += t
+        before = gram_places(self._inputs(torch.arange(b), t + 2), self.net.shape)[:, -t:] if self.net.shape.ngrams else None
+        h = self.net.embedded(tokens, before).flatten(0, 1)
+        h, turn = torch.cat([h, -h], 1), (self.turn[0][self.high - t:self.high], self.turn[1][self.high - t:self.high])
+        seen = self._seen(t)
+        for i, (step, kept) in enumerate(zip(self.steps, self.flat, strict=True)):
+            h = step(h, turn, kept, (self.low, self.high), seen, None if self.held is None else self.held[i])
+        return torch.mm(normed(h), self.head).view(b, t, -1)
+
+    def _seen(self, t: int) -> Tensor | None:
+        """What the last t places see, added to scores (B, kv_heads, groups, t, span): several of them are those of one sequence."""
+        if t > 1:
+            return torch.full((t, self.high - self.low), -torch.inf).triu(self.high - self.low - t + 1)
+        return None if self.mask is None else self.mask[..., self.low:self.high]
 
     def _make_room(self) -> None:
         """More places, up to as many as are ever needed; then the windows move to the first ones, their keys turned back."""
@@ -170,7 +221,7 @@ class Stand:
             h = h[torch.arange(len(rows))[:, None], torch.where(column < begin + lead, column - begin, column).clamp_min(0)]
         seen = (column[:, None] >= column) & ((column >= begin)[:, None] | (column[:, None] == column))
         mask = torch.zeros(seen.shape).masked_fill_(~seen, -torch.inf)[:, None, None]
-        h, kept = self.net.walk(h, mask, first)
+        h, kept = self.net.walk(h, mask, first, self._held(rows))
         for (k, v), keys, values in zip(kept, self.keys, self.values, strict=True):
             keys[rows, :, first:self.high] = k
             values[rows, :, first:self.high] = v

@@ -2,17 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
-from ..nets._decoder import Decoder, Shape, gram_places
+from ..nets._decoder import Decoder, Encoder, Shape, gram_places
 from ..run import Run
 from ..space import Space
 from ..train.loop import train
@@ -37,9 +37,12 @@ class Transformed(Windowed["Transformer"]):
     often = 1
 
     def build_net(self) -> None:
-        """The decoder, and what puts a context before it."""
-        self.net = Decoder(self.family.shape(self.size + 1))
+        """The decoder, and what puts a context before it or reads it as a source."""
+        cross = bool(self.about) and self.family.conditioning == "cross"
+        shape = replace(self.family.shape(self.size + 1), cross=cross)
+        self.net = Decoder(shape)
         self.beside = Prefix(self.about, self.family.width) if self.about else None
+        self.encoder = Encoder(shape) if cross else None
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Trains on rows of packed items: short ones whole, windows of long ones at several offsets."""
@@ -60,7 +63,10 @@ class Transformed(Windowed["Transformer"]):
 
     def phases(self) -> Sequence[Phase]:
         """The negative log-likelihood of tokens."""
-        return [Phase("transformer", self.parameters, self.loss, matrices=lambda: [p for p in self.net.layers.parameters() if p.ndim == 2])]
+        return [Phase("transformer", self.parameters, self.loss, matrices=self._matrices)]
+
+    def _matrices(self) -> list[nn.Parameter]:
+        return [p for net in (self.net, self.encoder) if net is not None for p in net.layers.parameters() if p.ndim == 2]
 
     def plan(self, items: int) -> Plan:
         """So many passes over the rows, in batches of about 3,000 tokens."""
@@ -73,14 +79,17 @@ class Transformed(Windowed["Transformer"]):
         """-log p of every target that is one, 0 elsewhere, (B, T)."""
         before = gram_places(inputs, self.net.shape) if self.family.ngrams else None
         h = self.net.embedded(inputs, before)
-        if self.beside is not None:
-            h = torch.cat([self.beside(context).to(h.dtype), h], 1)
-        h = self.net(h, self._mask(inputs, h.dtype))[:, -inputs.shape[1]:]
+        lead, source = self._led(len(h), context, h.dtype)
+        h = self.net(torch.cat([lead, h], 1), self._mask(inputs, h.dtype, lead.shape[1]), source)[:, -inputs.shape[1]:]
         return self.cost(self.net.logits(h), targets)
 
-    def _mask(self, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    def _led(self, n: int, context: Known, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """What stands before the tokens of each item, (n, places, width), and the source that they attend to, if there is one."""
+        told = torch.zeros(n, 0, self.family.width, dtype=dtype, device=self.net.embed.weight.device) if self.beside is None else self.beside(context).to(dtype)
+        return (told, None) if self.encoder is None else (told[:, :0], self.encoder(told))
+
+    def _mask(self, inputs: Tensor, dtype: torch.dtype, lead: int = 0) -> Tensor:
         """What is added to scores: -inf for what comes later, and for other items where a row holds several."""
-        lead = 0 if self.beside is None else self.beside.tokens
         place = torch.arange(lead + inputs.shape[1], device=inputs.device)
         seen = place[:, None] >= place
         if self.beside is None and bool((inputs[:, 1:] == self.size).any()):
@@ -91,8 +100,20 @@ class Transformed(Windowed["Transformer"]):
     def begin(self, prompt: Batch) -> Stand:
         """Where sequences that begin so stand; those of a model with a context need theirs."""
         with torch.no_grad():
-            lead = torch.zeros(len(prompt), 0, self.family.width) if self.beside is None else self.beside(prompt.context)
-            return Stand(self.net, lead, self.family.context, prompt.padded(0), prompt.lengths.clone())
+            lead, source = self._led(len(prompt), prompt.context, torch.float32)
+            return Stand(self.net, lead, self.family.context, prompt.padded(0), prompt.lengths.clone(), source)
+
+    def room(self, cache: Stand) -> int:
+        """How many tokens one sequence can take in at once."""
+        return cache.room
+
+    def read(self, cache: Stand, tokens: Tensor) -> Tensor:
+        """Log weights of the next token after each of some tokens of one sequence, (T, size + 1), in one pass."""
+        return self.goes_on(cache.read(tokens))
+
+    def back(self, cache: Stand, many: int) -> None:
+        """The sequence without the last so many tokens of those read at last."""
+        cache.back(many)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +121,8 @@ class Transformer(Family):
     """A decoder of `layers` layers of `width` numbers, with `heads` heads of attention that share `kv_heads` keys (0: as many).
 
     A token is predicted from at most `context` tokens. `tie` uses the embeddings for the output too; `ngrams` rows of hashed
-    bigrams and trigrams are added to them (0: none). `epochs` are passes over the data when no budget is set.
+    bigrams and trigrams are added to them (0: none). What is known beside the items stands before their tokens (`prefix`), or as
+    many layers read it as a source that every layer attends to (`cross`). `epochs` are passes over the data when no budget is set.
 
     >>> from ilk.rng import Rng
     >>> from ilk.space import Discrete, Many
@@ -119,6 +141,7 @@ class Transformer(Family):
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     tie: bool = True
     ngrams: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
+    conditioning: Literal["prefix", "cross"] = "prefix"
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 10
 
     def shape(self, tokens: int) -> Shape:

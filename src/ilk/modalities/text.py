@@ -1,12 +1,10 @@
 """Texts in any language: lines, paragraphs, files or records, as characters, bytes or pieces of words."""
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
 import statistics
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,19 +16,21 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
+from ..captions import Captions
 from ..dataset import Dataset, Origin, given_splits
 from ..errors import DataError, ResourceError, UsageError, printable
 from ..given import Given, Keep, Test, Value, as_given, parse
 from ..modality import Codec, Limits, Modality, Shown
 from ._encoding import decode
 from ._files import read_bytes, suffix_of, walk, write_bytes
+from ._text_records import has_text, records
 from ._tokens import Bytes, Characters, Texts, prefix_of, surrogates
 
 SUFFIXES = (".txt", ".text", ".md", ".jsonl")
 _BLANK = re.compile(r"\n(?:[ \t\r]*\n)+")
 _NAMED = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
 _MANY, _LONG = 20, 2000       # how many paragraphs, and of what usual length at most, make a file one of paragraphs
-_LOOK, _HEAD = 1000, 1 << 20  # files and bytes looked at to tell whether data are texts
+_LOOK = 1000                  # files looked at to tell whether data are texts
 
 
 Per = Literal["auto", "line", "paragraph", "file", "whole"]
@@ -40,13 +40,14 @@ Per = Literal["auto", "line", "paragraph", "file", "whole"]
 class Text(Modality[Texts]):
     """Texts, one item per line, paragraph, file or record; `auto` looks at the data and says in the notes what it took.
 
-    A list of strings is taken as it is. `field` names the text of a JSONL record; `vocabulary` is for byte-pair encoding.
+    A list of strings is taken as it is. `field` names the text of a JSONL record, `source` its source (a caption); `vocabulary` is for byte-pair encoding.
     """
 
     per: Per = "auto"
     tokens: Literal["characters", "bytes", "bpe"] = "characters"
     vocabulary: Annotated[int, Interval(ge=257, le=65_536)] = 1024
     field: str = "text"
+    source: str | None = None
     encoding: str | None = None
 
     @classmethod
@@ -60,7 +61,7 @@ class Text(Modality[Texts]):
         if os.path.isdir(at):
             suffixes = [suffix_of(p) for p in islice(at.rglob("*.*"), _LOOK)]
             return 2 * sum(s in SUFFIXES for s in suffixes) > len(suffixes)
-        return suffix_of(at) in SUFFIXES and (suffix_of(at) != ".jsonl" or _has_text(at))
+        return suffix_of(at) in SUFFIXES and (suffix_of(at) != ".jsonl" or has_text(at))
 
     def read(self, at: Any, limits: Limits) -> Dataset[Texts]:
         """A file, a folder or a list of strings; files named train, valid and test become the splits."""
@@ -82,7 +83,8 @@ class Text(Modality[Texts]):
         if not all(items.values()):
             raise DataError(f"{at} has no text in it", code="EMPTY")
         origin = Origin(str(at), notes=(first.note(per), *notes, *(note for d in read.values() for note in d.notes())))
-        return self._dataset(items, per, origin)
+        made = self._dataset(items, per, origin)
+        return made if self.source is None else replace(made, captions=_captions(list(read.values()), per, self.source))
 
     def _dataset(self, items: Mapping[str, Texts], per: Per, origin: Origin) -> Dataset[Texts]:
         chosen = replace(self, per=per)
@@ -169,16 +171,19 @@ class _Documents:
     texts: Texts
     records: bool
     encodings: tuple[str, ...]
+    sources: Texts
 
     @classmethod
     def read(cls, paths: Sequence[Path], how: Text, limits: Limits) -> _Documents:
         texts: Texts = []
-        encodings = []
+        encodings, sources = [], []
         for path in paths:
             text, encoding = decode(read_bytes(path, limits), str(path), how.encoding)
             encodings.append(encoding)
-            texts += _records(path, text, how.field) if suffix_of(path) == ".jsonl" else [text]
-        return cls(texts, any(suffix_of(p) == ".jsonl" for p in paths), tuple(encodings))
+            found = list(records(path, text, how.field, how.source)) if suffix_of(path) == ".jsonl" else [(text, "")]
+            texts += [text for text, _ in found]
+            sources += [source for _, source in found]
+        return cls(texts, any(suffix_of(p) == ".jsonl" for p in paths), tuple(encodings), sources)
 
     def per(self, folder: bool) -> Per:
         """What an item seems to be."""
@@ -257,30 +262,9 @@ def _parts(at: Path, paths: Sequence[Path]) -> Mapping[str, Sequence[Path]]:
     return {"": paths}
 
 
-def _records(path: Path, text: str, field: str) -> Iterator[str]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield _record(f"{path}, line {number}", line, field)
-
-
-def _record(place: str, line: str, field: str) -> str:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as why:
-        raise DataError(f"{place}: no valid JSON: {why}", code="JSON", remedy="one JSON object a line") from None
-    if not isinstance(record, dict) or not isinstance(record.get(field), str):
-        there = f"an object with {', '.join(map(str, list(record)[:8]))}" if isinstance(record, dict) else type(record).__name__
-        raise DataError(f"{place}: no text in {field!r}, but {there}", code="FIELD", remedy="name the field that holds the text: field=")
-    found: str = record[field]
-    if half := surrogates([found]):
-        raise DataError(f"{place}: {field!r} has {half}", code="ENCODING", remedy="replace it with U+FFFD")
-    return found
-
-
-def _has_text(at: Path) -> bool:
-    try:
-        with gzip.open(at) if at.suffix.lower() == ".gz" else open(at, "rb") as file:
-            head = file.read(_HEAD).decode("utf-8-sig", "ignore").split("\n", 1)[0]
-        return isinstance(json.loads(head).get("text"), str)
-    except (OSError, EOFError, zlib.error, ValueError, AttributeError, RecursionError):
-        return False
+def _captions(read: Sequence[_Documents], per: Per, source: str) -> Captions:
+    """The sources of all records, in the order of the items."""
+    every = [text for documents in read for text in documents.sources]
+    if per != "file" or not any(every):
+        raise DataError(f"no record has a text in {source!r} to write from", code="FIELD", remedy="JSONL records, one per item, and source= the name of a field")
+    return Captions.of(every)

@@ -4,7 +4,8 @@ Attention is written as two products and a softmax: on a CPU in bfloat16 torch's
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,12 +13,16 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, linear, silu
 
 EPS, THETA, SPREAD = 1e-5, 10_000.0, 0.02
+Held = tuple[Tensor, Tensor]  # keys and values
 PRIMES = (40_503, 2_147_483_647, 998_244_353)  # of the hash of n-grams
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a decoder over `tokens` tokens; `ngrams` rows of bigrams and as many of trigrams are added to the embeddings."""
+    """The sizes of a decoder over `tokens` tokens; `ngrams` rows of bigrams and as many of trigrams are added to the embeddings.
+
+    `cross`: every layer attends to a source as well.
+    """
 
     tokens: int
     layers: int
@@ -28,6 +33,7 @@ class Shape:
     dropout: float = 0.0
     tie: bool = True
     ngrams: int = 0
+    cross: bool = False
 
     @property
     def size(self) -> int:
@@ -116,8 +122,41 @@ class Norm(nn.Module):
         return found
 
 
+class Across(nn.Module):
+    """Attention to a source (Bahdanau et al. 2015, Vaswani et al. 2017), without positions: the source has its own."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape, self.before = shape, Norm(shape.width)
+        self.ask = nn.Linear(shape.width, shape.heads * shape.size, bias=False)
+        self.hold = nn.Linear(shape.width, 2 * shape.kv_heads * shape.size, bias=False)
+        self.out = nn.Linear(shape.heads * shape.size, shape.width, bias=False)
+
+    def held(self, source: Tensor) -> Held:
+        """Keys and values (B, kv_heads, S, size) of a source (B, S, width): the same for every token."""
+        k, v = self.hold(source).unflatten(-1, (2 * self.shape.kv_heads, -1)).transpose(1, 2).chunk(2, 1)
+        return k, v
+
+    def forward(self, h: Tensor, held: Held) -> Tensor:
+        """What is added to (B, T, width)."""
+        q = self.ask(self.before(h)).unflatten(-1, (self.shape.heads, -1)).transpose(1, 2) * self.shape.size**-0.5
+        found: Tensor = self.out(attended(q, *held, None, self.shape.dropout * self.training))
+        return found
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, drop: float) -> Tensor:
+    """(B, T, width). Queries of one group share their keys: they are further rows of the same product. `mask` is added to scores."""
+    b, heads, t, size = q.shape
+    scores = q.reshape(b, k.shape[1], -1, size) @ k.transpose(-1, -2)
+    if mask is not None:
+        scores.unflatten(2, (-1, t)).add_(mask)
+    share = scores.softmax(-1)
+    share = dropout(share, drop) if drop else share
+    return (share @ v).reshape(b, heads, t, size).transpose(1, 2).flatten(2)
+
+
 class Layer(nn.Module):
-    """Attention, then a gated network, each added to what comes in."""
+    """Attention, then that to a source if there is one, then a gated network, each added to what comes in."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -127,12 +166,15 @@ class Layer(nn.Module):
         self.out = nn.Linear(shape.heads * shape.size, shape.width, bias=False)
         self.up = nn.Linear(shape.width, 2 * shape.hidden, bias=False)
         self.down = nn.Linear(shape.hidden, shape.width, bias=False)
+        self.across = Across(shape) if shape.cross else None
 
-    def forward(self, h: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, h: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None, held: Held | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, width) on, and its keys and values (B, kv_heads, T, size); `mask` is added to the attention's
-        scores, whose scale is in the angles of the queries."""
+        scores, whose scale is in the angles of the queries; `held` is what is kept of the source."""
         q, k, v = self._heads(self.before(h), turn)
-        h = h + self._drop(self.out(self._attend(q, k, v, mask)))
+        h = h + self._drop(self.out(attended(q, k, v, mask, self.shape.dropout * self.training)))
+        if self.across is not None and held is not None:
+            h = h + self._drop(self.across(h, held))
         gated = _Gated.apply(self.up(self.between(h)))  # type: ignore[no-untyped-call]
         return h + self._drop(self.down(gated)), k, v
 
@@ -142,16 +184,41 @@ class Layer(nn.Module):
         both = turned(every[:, :s.heads + s.kv_heads], *turn)
         return both[:, :s.heads], both[:, s.heads:], every[:, s.heads + s.kv_heads:]
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        """Queries of one group share their keys: they are further rows of the same product."""
-        b, _, t, size = q.shape
-        groups = q.reshape(b, self.shape.kv_heads, -1, size)
-        scores = (groups @ k.transpose(-1, -2)).unflatten(2, (-1, t)).add_(mask)
-        share = self._drop(scores.softmax(-1))
-        return (share.flatten(2, 3) @ v).reshape(b, self.shape.heads, t, size).transpose(1, 2).flatten(2)
-
     def _drop(self, x: Tensor) -> Tensor:
         return dropout(x, self.shape.dropout, self.training) if self.shape.dropout else x
+
+
+def _turn(s: Shape, first: int, h: Tensor) -> tuple[Tensor, Tensor]:
+    """The angles of positions from `first` on, the queries' scaled."""
+    place = torch.arange(first, first + h.shape[1], device=h.device)
+    scale = torch.tensor([s.size**-0.5] * s.heads + [1.0] * s.kv_heads, device=h.device)[:, None, None]
+    cos, sin = ((x * scale).to(h.dtype) for x in angles(place, s.size))
+    return cos, sin
+
+
+class Encoder(nn.Module):
+    """Layers in which every place of a source sees every other."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = replace(shape, cross=False)
+        self.layers = nn.ModuleList([Layer(self.shape) for _ in range(shape.layers)])
+        self.last = Norm(shape.width)
+        _spread(self, shape.layers)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(B, S, width) -> the same."""
+        turn = _turn(self.shape, 0, h)
+        for layer in self.layers:
+            h = layer(h, turn, None)[0]
+        found: Tensor = self.last(h)
+        return found
+
+
+def _spread(net: nn.Module, layers: int) -> None:
+    for name, p in net.named_parameters():
+        if p.ndim > 1:
+            nn.init.normal_(p, std=SPREAD / (2 * layers) ** 0.5 if name.endswith(("out.weight", "down.weight")) else SPREAD)
 
 
 class Decoder(nn.Module):
@@ -165,9 +232,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList([Layer(shape) for _ in range(shape.layers)])
         self.last = Norm(shape.width)
         self.head = None if shape.tie else nn.Linear(shape.width, shape.tokens, bias=False)
-        for name, p in self.named_parameters():
-            if p.ndim > 1:
-                nn.init.normal_(p, std=SPREAD / (2 * shape.layers) ** 0.5 if name.endswith(("out.weight", "down.weight")) else SPREAD)
+        _spread(self, shape.layers)
 
     def embedded(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
         """(B, T) -> (B, T, width). `before` (B, T, 2) are the places of each token's bigram and trigram in their tables."""
@@ -176,18 +241,19 @@ class Decoder(nn.Module):
             h = h + table(before[..., i])  # type: ignore[index]
         return h
 
-    def forward(self, h: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, h: Tensor, mask: Tensor | None, source: Tensor | None = None) -> Tensor:
         """Embeddings (B, T, width) -> what the last norm gives."""
-        return self.walk(h, mask)[0]
+        return self.walk(h, mask, 0, None if source is None else self.held(source))[0]
 
-    def walk(self, h: Tensor, mask: Tensor, first: int = 0) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """The same for positions from `first` on, with each layer's keys and values."""
-        s, place = self.shape, torch.arange(first, first + h.shape[1], device=h.device)
-        scale = torch.tensor([s.size**-0.5] * s.heads + [1.0] * s.kv_heads, device=h.device)[:, None, None]
-        cos, sin = ((x * scale).to(h.dtype) for x in angles(place, s.size))
-        kept = []
-        for layer in self.layers:
-            h, k, v = layer(h, (cos, sin), mask)
+    def held(self, source: Tensor) -> list[Held]:
+        """Each layer's keys and values of a source (B, S, width)."""
+        return [layer.across.held(source) for layer in self.layers]  # type: ignore[union-attr, operator]
+
+    def walk(self, h: Tensor, mask: Tensor | None, first: int = 0, held: Sequence[Held] | None = None) -> tuple[Tensor, list[Held]]:
+        """The same for positions from `first` on, with each layer's keys and values; `held` are those of the source."""
+        turn, kept = _turn(self.shape, first, h), []
+        for i, layer in enumerate(self.layers):
+            h, k, v = layer(h, turn, mask, None if held is None else held[i])
             kept.append((k, v))
         return self.last(h), kept
 
