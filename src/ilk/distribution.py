@@ -82,6 +82,7 @@ class Family(ABC):
     """A recipe: the options of one family, as plain data with ranges. It is the config file, the flags and the JSON."""
 
     distribution: ClassVar[type[Distribution[Any]]]
+    needs: ClassVar[Mapping[str, Space]] = {}   # what has to be known beside every item, if anything
 
     @abstractmethod
     def refuses(self, space: Space) -> str | None:
@@ -98,6 +99,8 @@ class Family(ABC):
             raise UsageError(f"{name} {why}; got {space}", code="SPACE")
         if about and (why := self.refuses_context(about)):
             raise UsageError(f"{name} {why}", code="CONTEXT")
+        if absent := [f"a {k}, {describe(s)}," for k, s in self.needs.items() if k not in (about or {})]:
+            raise UsageError(f"{name} needs {' and '.join(absent)} beside every item", code="CONTEXT")
         return self.distribution(self, space, rng, about or {})
 
 
@@ -268,6 +271,13 @@ class Encodes(Protocol):
     def encode(self, batch: Batch) -> Batch: ...
     def decode(self, codes: Batch) -> Batch: ...
     def code_space(self) -> Space: ...
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """Items of another domain become items of domain `to`, one of the labels it was fitted with; the same every time."""
+
+    def translate(self, batch: Batch, to: int) -> Batch: ...
 
 
 @runtime_checkable

@@ -49,9 +49,9 @@ class Fitted:
             raise AssertionError(f"{type(recipe).__name__} takes {space} neither as it is nor through a lift: {recipe.refuses(space)}")
         rng = Rng(11).child("planted")
         items, held = planted(space, ITEMS, rng.child("train")), planted(space, HELD, rng.child("valid"))
-        data, valid = (Memory(lift.encode(b, rng.child("lift", i))) for i, b in enumerate((items, held)))
+        data, valid = (beside(lift.encode(b, rng.child("lift", i)), recipe.needs) for i, b in enumerate((items, held)))
         with untouched("build"):
-            body = recipe.build(lift.space, Rng(1).child("build"))
+            body = recipe.build(lift.space, Rng(1).child("build"), recipe.needs)
         with untouched("fit"):
             body.fit(data, Run(seed=1, budget=Steps(steps)), valid)
         return cls(recipe, space, lift, body, items, held, data, valid)
@@ -68,7 +68,7 @@ class Fitted:
 
     def again(self, seed: int = 99) -> Distribution[Any]:
         """Another build of the recipe, not fitted."""
-        return self.recipe.build(self.lift.space, Rng(seed).child("elsewhere"))
+        return self.recipe.build(self.lift.space, Rng(seed).child("elsewhere"), self.recipe.needs)
 
     def draw(self, source: Samples | Posterior, n: int, rng: Rng) -> Batch:
         """Items of the outer space."""
@@ -89,5 +89,10 @@ class Fitted:
 
     def beside(self, about: Mapping[str, Space]) -> Memory:
         """The training items, each with a context of these spaces."""
-        rng = Rng(5).child("beside")
-        return Memory(replace(self.data.batch, context={name: planted(space, len(self.data), rng.child(name)) for name, space in about.items()}))
+        return beside(self.data.batch, about)
+
+
+def beside(items: Batch, about: Mapping[str, Space]) -> Memory:
+    """Items, each with a planted context of these spaces."""
+    rng = Rng(5).child("beside")
+    return Memory(replace(items, context={name: planted(space, len(items), rng.child(name)) for name, space in about.items()}))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..distribution import Conditions, Draws, Encodes, Family, HasBound, HasEstimate, HasLogProb, NextToken, Samples
+from ..distribution import Conditions, Draws, Encodes, Family, HasBound, HasEstimate, HasLogProb, NextToken, Samples, Translates
 from ..errors import UsageError
 from ..given import About
 from ..rng import Rng
@@ -176,6 +176,20 @@ def check_encodes(f: Fitted) -> None:
     require(same(codes, again) and same(back, twice), f"{f.name}: encode or decode is not the same twice")
 
 
+def check_translates(f: Fitted) -> None:
+    """Translations into any domain are in the space, the same twice, and each is what it is without the others."""
+    if not isinstance(f.body, Translates):
+        return
+    label = f.body.about["label"]  # type: ignore[attr-defined]
+    for to in range(label.each[0]):
+        with untouched(f"translate of {f.name}"):
+            one, two = (f.body.translate(f.data.batch, to) for _ in range(2))
+        require(f.lift.space.holds(one) and len(one) == len(f.data) and f.space.holds(f.lift.decode(one)), f"{f.name}: a translation is outside the space")
+        require(same(one, two), f"{f.name}: translate is not the same twice")
+        require_alike(f.body.translate(f.data.batch.cut(3, 8), to), one.cut(3, 8), f"{f.name}: a translation depends on what else is in the batch")
+        require(len(f.body.translate(f.data.batch.cut(0, 0), to)) == 0, f"{f.name}: translations of no items")
+
+
 def check_next_token(f: Fitted) -> None:
     """Step laws multiply to log_prob, whatever the batch; `pick` and `cut` of a cache stand where they say."""
     if not isinstance(f.body, NextToken) or not f.exact or not isinstance(f.space, Many) or not isinstance(f.space.of, Discrete):
@@ -217,6 +231,8 @@ def check_context(f: Fitted) -> None:
 def _check_context(f: Fitted, about: Mapping[str, Space]) -> None:
     body, data = f.recipe.build(f.lift.space, Rng(1), about), f.beside(about)
     body.fit(data, Run(seed=1, budget=Steps(10)))
+    if isinstance(body, Translates):
+        return
     require(isinstance(body, Samples) and isinstance(body, Draws), f"{f.name} learns from a context but can't be sampled with one")
     assert isinstance(body, Samples) and isinstance(body, Draws)
     told = data.batch.cut(1, 2).context
@@ -240,5 +256,5 @@ def _require_scored(body: object, items: Batch, what: str) -> None:
 
 
 CHECKS: tuple[Check, ...] = (
-    check_samples, check_noise, check_total, check_law, check_bound, check_estimate, check_encodes, check_next_token, check_context, check_conditions,
+    check_samples, check_noise, check_total, check_law, check_bound, check_estimate, check_encodes, check_translates, check_next_token, check_context, check_conditions,
     check_impossible, check_restore, check_strange_states, check_same_fit, check_resume, check_statistics)
