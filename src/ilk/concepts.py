@@ -76,7 +76,7 @@ def known(name: str) -> Known:
     family: Family = registry.get("families", name)()
     lifts = {place: lift for place, space in STANDARD.items() if (lift := carried(space, family)) is not None}
     native = tuple(place for place, lift in lifts.items() if lift.space == STANDARD[place])
-    bodies = [family.build(lifts[place].space, Rng(0)) for place in native or lifts]
+    bodies = [family.build(lifts[place].space, Rng(0), family.needs) for place in native or lifts]
     found = {density(body) for body in bodies}
     return Known(name, kind(family, bodies[0]), tuple(d for d in DENSITIES if d in found), native, tuple(p for p in lifts if p not in native),
                  tuple(k for k, space in ASIDE.items() if family.refuses_context({k: space}) is None), tuple(p.__name__ for p in CAN if isinstance(bodies[0], p)))
@@ -141,7 +141,8 @@ def table(rows: Sequence[Known]) -> str:
     said = []
     for row in rows:
         spaces = f"  spaces: {', '.join(row.spaces) or '-'}; through a lift: {', '.join(row.lifted) or '-'}"
-        said += [row.name, f"  {row.kind}; density: {' or '.join(row.densities)}", spaces, f"  learns from beside items: {', '.join(row.beside) or '-'}", f"  can: {', '.join(row.can)}"]
+        said += [row.name, f"  {row.kind}; density: {' or '.join(row.densities)}", spaces]
+        said += [f"  learns from beside items: {', '.join(row.beside) or '-'}", f"  can: {', '.join(row.can)}"]
     return "\n".join(said)
 
 
