@@ -26,7 +26,6 @@ from .distribution import (
     Streams,
     Truncates,
 )
-from .families._adversary import Critic
 from .lift import carried
 from .rng import Rng
 from .space import Discrete, Many, Reals, Space
@@ -92,7 +91,7 @@ def kind(family: Family, body: Distribution[Any]) -> str:
     scored, neural = isinstance(body, HasLogProb), isinstance(body, Neural)
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
-        "adversarial": lambda: isinstance(body, Neural) and any(isinstance(m, Critic) for m in body.modules()),
+        "adversarial": lambda: isinstance(body, Neural) and len(body.phases()) > 1,   # who plays against whom
         "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams)),
         "energy": lambda: isinstance(body, Infers) and (scored or isinstance(body, HasEstimate)),
         "flow": lambda: isinstance(body, Encodes) and scored,
