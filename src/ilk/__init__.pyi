@@ -6,6 +6,8 @@ from ilk.decoding.ancestral import Ancestral as Ancestral
 from ilk.decoding.beam import Beam as Beam
 from ilk.decoding.form import Form as Form
 from ilk.decoding.min_p import MinP as MinP
+from ilk.decoding.repetition import Repetition as Repetition
+from ilk.decoding.speculative import Speculative as Speculative
 from ilk.decoding.top_k import TopK as TopK
 from ilk.decoding.top_p import TopP as TopP
 from ilk.errors import IlkError as IlkError
@@ -14,6 +16,7 @@ from ilk.families.chain import Chain as Chain
 from ilk.families.chow_liu import ChowLiu as ChowLiu
 from ilk.families.circuit import Circuit as Circuit
 from ilk.families.copula import Copula as Copula
+from ilk.families.cyclegan import CycleGAN as CycleGAN
 from ilk.families.diffusion import Diffusion as Diffusion
 from ilk.families.flow import Flow as Flow
 from ilk.families.flow_matching import FlowMatching as FlowMatching
@@ -28,6 +31,7 @@ from ilk.families.ngram import NGram as NGram
 from ilk.families.pixelcnn import PixelCNN as PixelCNN
 from ilk.families.rbm import RBM as RBM
 from ilk.families.rnn import RNN as RNN
+from ilk.families.score import ScoreModel as ScoreModel
 from ilk.families.stylegan import StyleGAN as StyleGAN
 from ilk.families.transformer import Transformer as Transformer
 from ilk.families.vae import VAE as VAE
@@ -65,12 +69,14 @@ from ilk.samplers.ddpm import DDPM as DDPM
 from ilk.samplers.dpm_solver import DPMSolver as DPMSolver
 from ilk.samplers.euler import Euler as Euler
 from ilk.samplers.heun import Heun as Heun
+from ilk.samplers.langevin import Langevin as Langevin
 from ilk.samplers.truncation import Truncation as Truncation
 from ilk.space import Discrete as Discrete
 from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
