@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 2
 SEEDS ?= 1
 
-.PHONY: demo test test-all lint bench figure stub clean
+.PHONY: demo test test-all lint bench figure figures stub clean
 
 $(STAMP): pyproject.toml constraints.txt tests/plugin/pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -33,9 +33,13 @@ bench: $(STAMP)
 figure: $(STAMP)
 	@$(PY) -m benchmarks.run figure $(NAME) --seeds $(SEEDS)
 
+figures: $(STAMP)
+	$(PY) scripts/make_figures.py
+
 stub: $(STAMP)
 	$(PY) scripts/make_stub.py
 	$(PY) scripts/make_help.py
+	$(PY) scripts/make_map.py
 
 clean:
 	rm -rf .venv demo

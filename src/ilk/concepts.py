@@ -140,8 +140,8 @@ def table(rows: Sequence[Known]) -> str:
     said = []
     for row in rows:
         spaces = f"  spaces: {', '.join(row.spaces) or '-'}; through a lift: {', '.join(row.lifted) or '-'}"
-        said += [row.name, f"  {row.kind}; density: {' or '.join(row.densities)}", spaces]
-        said += [f"  learns from beside items: {', '.join(row.beside) or '-'}", f"  can: {', '.join(row.can)}"]
+        beside = f"  learns from beside items: {', '.join(row.beside) or '-'}"
+        said += [row.name, f"  {row.kind}; density: {' or '.join(row.densities)}", spaces, beside, f"  can: {', '.join(row.can)}"]
     return "\n".join(said)
 
 
