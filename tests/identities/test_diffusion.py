@@ -19,6 +19,7 @@ from ilk.families import _denoising_given
 from ilk.families._denoising import Denoising
 from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
+from ilk.families.score import ScoreModel
 from ilk.given import About, Fix, Held, Weigh, Within
 from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, levels
 from ilk.nets.mlp import MLP
@@ -31,13 +32,14 @@ from ilk.samplers.ddpm import DDPM
 from ilk.samplers.dpm_solver import DPMSolver
 from ilk.samplers.euler import Euler
 from ilk.samplers.heun import Heun
+from ilk.samplers.langevin import Langevin
 from ilk.space import Discrete, Reals, Space
 
 torch.set_num_threads(1)
 
 TINY = MLP(width=8, depth=1)
-SAMPLERS = [None, Heun(steps=4), DPMSolver(steps=6), Euler(steps=6), DDIM(steps=6, eta=0.5), DDPM(steps=10)]
-RECIPES: list[Any] = [Diffusion(net=TINY), Diffusion(path="cosine", predict="eps", net=TINY), Diffusion(path="linear", predict="x0", net=TINY), FlowMatching(net=TINY)]
+SAMPLERS = [None, Heun(steps=4), DPMSolver(steps=6), Euler(steps=6), DDIM(steps=6, eta=0.5), DDPM(steps=10), Langevin(steps=6, moves=2)]
+RECIPES: list[Any] = [Diffusion(net=TINY), Diffusion(path="cosine", predict="eps", net=TINY), Diffusion(path="linear", predict="x0", net=TINY), FlowMatching(net=TINY), ScoreModel(net=TINY)]
 Exact = Callable[[Tensor, Tensor, Mapping[str, Batch]], Tensor]
 
 
@@ -89,7 +91,7 @@ def test_answers_mean_what_the_literature_says(name: str) -> None:
     assert ((x - answer.skip(s) * noisy) / answer.out(s) - meant).abs().max() < 1e-9
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.predict)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{type(r).__name__}-{r.predict}")
 def test_the_loss_is_the_error_of_that_answer(recipe: Any) -> None:
     """A network that always says 0 has the mean square of what was meant: 1 for v and eps, 1 + 1 for u, the data's own for x0."""
     class Zero(nn.Module):

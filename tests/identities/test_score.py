@@ -154,7 +154,8 @@ def test_labels_are_summed_over() -> None:
     assert float((found - THREE.log_prob(x)).abs().max()) < 0.06   # noise of 80 still knows a little where its label lies
     second = body.given(About({"label": Batch(torch.tensor([1]))}), Rng(0))
     assert isinstance(second, HasEstimate) and not isinstance(second, HasBound)
-    assert float((second.log_prob_estimate(Batch(x), Rng(0))[0] - keep[1].log_prob(x)).abs().mean()) < 0.06
+    own = keep[1].draw(30, Rng(12))
+    assert float((second.log_prob_estimate(Batch(own), Rng(0))[0] - keep[1].log_prob(own)).abs().max()) < 0.06
 
 
 def test_a_model_bounds_or_estimates_and_not_both() -> None:
@@ -270,10 +271,10 @@ def test_paired_flows_need_fewer_steps() -> None:
     found = {}
     for pairing in ("independent", "optimal"):
         body = built(FlowMatching(net=MLP(width=64, depth=3), pairing=pairing), Reals((2,)))  # type: ignore[arg-type]
-        body.fit(Memory(Batch(train)), Run(seed=1, batch=256, budget=Steps(800)))
+        body.fit(Memory(Batch(train)), Run(seed=1, batch=256, budget=Steps(300)))
         found[pairing] = [spread_apart(body.sample(1000, Rng(31), Euler(steps=steps)).tensor, test) for steps in (1, 20)]
     one, many = zip(found["independent"], found["optimal"], strict=True)
-    assert one[1] < 0.25 * one[0] and many[1] < 0.02
+    assert one[1] < 0.1 * one[0] and many[1] < 0.02
 
 
 # --- weights

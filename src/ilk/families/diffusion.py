@@ -37,7 +37,7 @@ class Diffusion(Family):
     pairing: ClassVar[str] = "independent"
     path: Literal["edm", "cosine", "linear"] = "edm"
     predict: Literal["v", "eps", "x0"] = "v"
-    min_snr: Annotated[float, Interval(gt=0, le=1e6)] | None = None
+    min_snr: Annotated[float, Interval(gt=0, le=1_000_000)] | None = None
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
     likelihood: Likelihood = "bound"

@@ -37,7 +37,7 @@ class ScoreModel(Family):
     min_snr: ClassVar[None] = None
     pairing: ClassVar[str] = "independent"
     rungs: Annotated[int, Interval(ge=2, le=100_000)] = 64
-    least: Annotated[float, Interval(ge=1e-5, le=0.5)] = LEAST
+    least: Annotated[float, Interval(ge=0.0001, le=0.5)] = LEAST
     most: Annotated[float, Interval(ge=2, le=10_000)] = MOST
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
