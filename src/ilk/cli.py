@@ -186,6 +186,22 @@ def interpolate(
     _say(*interpolate_command(model, items, item, n, seed, out))
 
 
+def translate(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family that translates: cyclegan.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    to: Annotated[str | None, Parameter(help="The label of the domain to translate into; all items are taken to be of the other one.")] = None,
+    item: Item = (),
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items of one domain into items of another.
+
+    Example: `ilk translate horses.ilk horse.jpg --to zebra --out zebra.png`.
+    """
+    from .console import translate_command
+
+    _say(*translate_command(model, items, to, item, seed, out))
+
+
 def score(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     data: Annotated[str, Parameter(help=ITEMS)], /, *,
@@ -341,7 +357,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, score, evaluate, diagnose, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

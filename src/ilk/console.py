@@ -15,7 +15,7 @@ import torch
 
 from . import recipe, registry
 from .dataset import Dataset, split_dataset
-from .distribution import Family, How, Samples
+from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, Stopped, UsageError, printable
 from .given import Label, Prompt
 from .model import Model, load
@@ -34,6 +34,7 @@ from .verbs.read import read
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
 from .verbs.show import summary
+from .verbs.translate import translate
 
 Answer = tuple[dict[str, Any], str]
 HELD_OUT, WHOLE = 2000, 1000
@@ -133,9 +134,16 @@ def _fit_text(model: Model, data: Dataset[Any], answer: Mapping[str, Any], score
     lines += [f"  {c.name}: {c.describe()}{', sometimes missing' if c.maybe else ''}" for c in getattr(data.modality, "columns", ())]
     if scored is not None:
         lines.append(f"held out: {scored}")
-    sampler = isinstance(model.body, Samples)
-    then = f"next: ilk sample {answer['model']} -n 5, ilk evaluate {answer['model']}" if sampler else "it makes no items: it is a code for --family latent"
-    return "\n".join([*lines, f"saved in {answer['model']}; {then}"])
+    return "\n".join([*lines, f"saved in {answer['model']}; {_next(model, answer['model'])}"])
+
+
+def _next(model: Model, at: str) -> str:
+    """What to do with a new model."""
+    if isinstance(model.body, Translates):
+        return f"next: ilk translate {at} ITEMS --to {model.labels[-1]}"
+    if not isinstance(model.body, Samples):
+        return "it makes no items: it is a code for --family latent"
+    return f"next: ilk sample {at} -n 5, ilk evaluate {at}"
 
 
 @contextmanager
@@ -228,6 +236,16 @@ def interpolate_command(at: str, data: str, only: Sequence[int], n: int, seed: i
         raise UsageError(f"{len(ends)} items; a way has two ends", code="ITEMS", param="item", remedy="choose two: --item 0 --item 1")
     one, other = (model.modality.take(ends, torch.tensor([i])) for i in (0, 1))
     return _handed(model, interpolate(model, one, other, n, seed), out, {"n": n, "seed": seed})
+
+
+def translate_command(at: str, data: str, to: str | None, only: Sequence[int], seed: int, out: Path | None) -> Answer:
+    """Translates every item, and writes or prints."""
+    if to is None:
+        raise UsageError("no label is named to translate to", code="OPTION", param="to", remedy="--to LABEL")
+    model = load(at)
+    named = {str(label): label for label in model.labels}.get(to, to)
+    made = translate(model, _chosen(model, data, only), named, seed)
+    return _handed(model, made, out, {"n": len(made), "seed": seed, "to": named})
 
 
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
@@ -349,7 +367,8 @@ def show_command(at: str) -> Answer:
     options = ", ".join(f"{k} {v}" for k, v in said.options.items() if v is not None)
     lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]
     lines += [f"{k}: {v}" for k, v in said.card.items() if v and not isinstance(v, dict | list)]
-    return asdict(said), printable("\n".join([*lines, "", _printed(model, sample(model, 3).items)]))
+    made = ["", _printed(model, sample(model, 3).items)] if isinstance(model.body, Samples) else []
+    return asdict(said), printable("\n".join([*lines, *made]))
 
 
 def report_command(at: str, out: Path, against: str | None, language: str, n: int | None, given: Sequence[str], seed: int) -> Answer:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Annotated, ClassVar
 
 import torch
@@ -32,11 +31,12 @@ class Cyclegan(Neural["CycleGAN"]):
     scale: Tensor
 
     def build_net(self) -> None:
-        """Four networks, and one scale for both domains: pictures lie in -1..1, other numbers have spread 1."""
+        """Four networks, and the scale of either domain, one for both of pictures, which lie in -1..1: other numbers begin as near to the other domain as moving and
+        stretching brings them."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
-        self.register_buffer("center", torch.zeros(unit))
-        self.register_buffer("scale", torch.ones(unit))
+        self.register_buffer("center", torch.zeros(2, *unit))
+        self.register_buffer("scale", torch.ones(2, *unit))
         net: Net = self.family.net or (Grid(width=32) if pictures(self.shape) else MLP(width=128, depth=3))
         self.into = nn.ModuleList([self._translator(net) for _ in NAMES])
         self.critics = nn.ModuleList([net(Port("encode", self.shape, self._judged())) for _ in NAMES])
@@ -53,14 +53,14 @@ class Cyclegan(Neural["CycleGAN"]):
         return (1, *halved(self.shape[1:], min(DEEP, halvings(self.shape)))) if pictures(self.shape) else (1,)
 
     def prepare(self, data: Source) -> None:
-        """The scale, from at most 20,000 items of each domain."""
+        """The scales, from at most 20,000 items of each domain."""
         few = data.take(torch.arange(min(len(data), LOOK))).parts
-        x = torch.cat([few[name].tensor for name in NAMES]).double().reshape(-1, *self.shape)
+        x = torch.stack([few[name].tensor.double().reshape(-1, *self.shape) for name in NAMES])
         if pictures(self.shape):
-            low, high = x.amin((0, 2, 3)), x.amax((0, 2, 3))
-            center, spread = (low + high) / 2, (high - low) / 2
+            low, high = x.amin((0, 1, 3, 4)), x.amax((0, 1, 3, 4))
+            center, spread = torch.stack([low + high] * 2) / 2, torch.stack([high - low] * 2) / 2
         else:
-            center, spread = x.mean(0), x.std(0, correction=0)
+            center, spread = x.mean(1), x.std(1, correction=0)
         self.center.copy_(center.reshape(self.center.shape))
         self.scale.copy_(spread.where(spread > 1e-6 * (1 + center.abs()), torch.ones_like(spread)).reshape(self.scale.shape))
 
@@ -85,7 +85,7 @@ class Cyclegan(Neural["CycleGAN"]):
 
     def critic_loss(self, batch: Batch, rng: Rng) -> Tensor:
         """Squares: real items shall score 1, translated ones 0, (B,) (Zhu et al. 2017, section 4)."""
-        x, total = self._both(batch), torch.zeros(())
+        x, total = [self.standard(batch.parts[name].tensor, d) for d, name in enumerate(NAMES)], torch.zeros(())
         for to, critic in enumerate(self.critics):
             with torch.no_grad():
                 made = self.pools[to].mixed(self.through(to, x[1 - to]), rng.child(to))
@@ -94,14 +94,21 @@ class Cyclegan(Neural["CycleGAN"]):
 
     def translator_loss(self, batch: Batch, rng: Rng) -> Tensor:
         """To score 1, to come back (equations 1 and 2), and to leave alone what is of the domain already (section 5.2), (B,)."""
-        f, x, total = self.family, self._both(batch), torch.zeros(())
+        f, total = self.family, torch.zeros(())
+        x = [self.standard(batch.parts[name].tensor, d) for d, name in enumerate(NAMES)]
         for to, critic in enumerate(self.critics):
             made = self.through(to, x[1 - to])
             score = functional_call(critic, {k: p.detach() for k, p in critic.named_parameters()}, (made.to(_kind(critic)),)).float()
             total = total + _squares(score - 1) + f.cycle * _apart(self.through(1 - to, made), x[1 - to])
-            if f.identity:
-                total = total + f.identity * _apart(self.through(to, x[to]), x[to])
+            if self.identity:
+                total = total + self.identity * _apart(self.through(to, self.standard(batch.parts[NAMES[to]].tensor, 1 - to)), x[to])
         return total
+
+    @property
+    def identity(self) -> float:
+        """By default half the weight of coming back, and for items that are no pictures nothing: a domain may lie where the other does, moved."""
+        chosen: float | None = self.family.identity
+        return chosen if chosen is not None else self.family.cycle / 2 if pictures(self.shape) else 0.0
 
     def through(self, to: int, x: Tensor) -> Tensor:
         """Standardised items into a domain, float32: pictures are painted anew, other numbers moved."""
@@ -113,15 +120,12 @@ class Cyclegan(Neural["CycleGAN"]):
     def translate(self, batch: Batch, to: int) -> Batch:
         """Items of the other domain as items of this one; nothing is drawn."""
         x = batch.tensor.reshape(len(batch), *self.shape)
-        made = torch.cat([self.through(to, self.standard(part)) for part in x.split(CHUNK)]).double() * self.scale + self.center
+        made = torch.cat([self.through(to, self.standard(part, 1 - to)) for part in x.split(CHUNK)]).double() * self.scale[to] + self.center[to]
         return Batch(made.reshape(batch.tensor.shape))
 
-    def standard(self, x: Tensor) -> Tensor:
-        """Items as the networks know them, float32."""
-        return ((x.reshape(len(x), *self.shape) - self.center) / self.scale).float()
-
-    def _both(self, batch: Batch) -> list[Tensor]:
-        return [self.standard(batch.parts[name].tensor) for name in NAMES]
+    def standard(self, x: Tensor, domain: int) -> Tensor:
+        """Items by the scale of a domain, float32."""
+        return ((x.reshape(len(x), *self.shape) - self.center[domain]) / self.scale[domain]).float()
 
 
 def _kind(net: nn.Module) -> torch.dtype:
@@ -147,7 +151,8 @@ def _apart(one: Tensor, other: Tensor) -> Tensor:
 @dataclass(frozen=True, kw_only=True)
 class CycleGAN(Family):
     """Two translators between domains A and B, and two critics (Zhu et al. 2017, equation 3): a translation shall look like an item of its domain, and back again be
-    the item it was, times `cycle`; an item that is of the domain already shall stay as it is, times `identity`.
+    the item it was, times `cycle`; an item that is of the domain already shall stay as it is, times `identity` (by
+    default half of `cycle` for pictures, else 0).
 
     Items need a label of two values, their domain. Critics see translations out of a `pool` of earlier ones. It translates; there is no density, nor a way to make
     items from nothing.
@@ -161,7 +166,7 @@ class CycleGAN(Family):
     distribution = Cyclegan
     needs: ClassVar[Mapping[str, Space]] = {"label": Discrete(len(NAMES))}
     cycle: Annotated[float, Interval(ge=0, le=1000)] = 10.0
-    identity: Annotated[float, Interval(ge=0, le=1000)] = 1.0
+    identity: Annotated[float, Interval(ge=0, le=1000)] | None = None
     pool: Annotated[int, Interval(ge=0, le=10_000)] = 50
     net: AnyNet = None
 

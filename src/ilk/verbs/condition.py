@@ -13,7 +13,7 @@ from ilk import registry
 from ilk.batch import Batch
 from ilk.captions import words_of
 from ilk.dataset import encoded
-from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples
+from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples, Translates
 from ilk.errors import UsageError, nearest
 from ilk.given import About, Evidence, Given, Label, Prompt, Test, Value, tests_of
 from ilk.modality import Codec, Lowered
@@ -94,6 +94,8 @@ def condition(model: Model) -> Conditioned:
 def _mute(model: Model) -> UsageError:
     """Why a model that lacks Samples makes nothing."""
     name = registry.name_of("families", model.body.family)
+    if isinstance(model.body, Translates):
+        return UsageError(f"{name} makes items only of items of another domain (it lacks Samples)", code="CAPABILITY", remedy="ilk.translate(model, items, to=...), ilk translate")
     if not isinstance(model.body, Encodes):
         return UsageError(f"{name} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
     return UsageError(f"{name} maps items to codes and back, and does not know which codes are likely: it can't make, score or condition items (it lacks Samples)",

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from ilk import recipe, registry
-from ilk.distribution import describe
+from ilk.distribution import Samples, describe
 from ilk.given import given_to_json
 from ilk.modality import Shown
 from ilk.model import Model
@@ -39,10 +39,9 @@ def summary(model: Model) -> Summary:
 
 
 def html(model: Model) -> str:
-    """How a notebook shows a model: its summary and five items."""
+    """How a notebook shows a model: its summary and, if it makes any, five items."""
     said = summary(model)
-    shown = model.modality.show(model.sample(5))
-    body = _embedded(shown)
+    body = _embedded(model.modality.show(model.sample(5))) if isinstance(model.body, Samples) else ""
     given = "".join(f"<br>given {escape(str(dict(g)))}" for g in said.given)
     return f"<p><b>{escape(said.family)}</b> of {escape(said.modality)}: {escape(said.items)}; {said.numbers:,} numbers{given}</p>{body}"
 
