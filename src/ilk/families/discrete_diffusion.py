@@ -157,7 +157,7 @@ class DiscreteDiffusion(Family):
     kind: Literal["absorbing", "uniform"] = "absorbing"
     schedule: Literal["linear", "cosine"] = "linear"
     steps: Annotated[int, Interval(ge=1, le=10_000)] | None = None
-    draws: Annotated[int, Interval(ge=1, le=100_000)] = 16
+    draws: Annotated[int, Interval(ge=1, le=100_000)] = 8
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.0
     drop: Annotated[float, Interval(gt=0, lt=1)] = 0.1
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 60

@@ -58,7 +58,7 @@ class Flat(nn.Module):
         wide, rows = min(EMBED, max(sizes) + 1), torch.tensor([0, *[size + 1 for size in sizes]]).cumsum(0)
         self.register_buffer("first", rows[:-1], persistent=False)
         self.embed = nn.Parameter(torch.randn(int(rows[-1]), wide) * wide**-0.5)
-        self.net = (net or MLP(width=min(1024, max(256, 16 * len(sizes))), depth=3))(Port("denoise", (len(sizes) * wide,), (sum(sizes),), about))
+        self.net = (net or MLP(width=min(1024, max(128, 16 * len(sizes))), depth=3))(Port("denoise", (len(sizes) * wide,), (sum(sizes),), about))
 
     def forward(self, x: Tensor, time: Tensor, told: Tensor | None) -> Tensor:
         """(B, positions) -> (B, sum of sizes)."""
