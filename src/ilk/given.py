@@ -280,6 +280,14 @@ class Begin:
 
 
 @dataclass(frozen=True, eq=False)
+class Between:
+    """Evidence on a Many: items begin with the first of these stretches and end with the last, the others stand between in this order;
+    anything may be between two of them. An empty one at an end leaves that end free."""
+
+    stretches: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class At:
     """Evidence on a Many: what is known of single elements, by place; all these places are there."""
 
@@ -317,4 +325,4 @@ class About:
     context: Mapping[str, Batch]
 
 
-Evidence = Weigh | Fix | Within | Begin | At | Held | Presence | Parts | About
+Evidence = Weigh | Fix | Within | Begin | Between | At | Held | Presence | Parts | About

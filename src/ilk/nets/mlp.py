@@ -61,11 +61,16 @@ class Timed(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, about: Tensor | None = None) -> Tensor:
         """The output of the last layer."""
-        half = WAVES // 2
-        angle = time[:, None].float() / 10 * torch.exp(torch.arange(half, device=time.device) * (-log(1000) / half))
-        waves = torch.cat([angle.cos(), angle.sin()], 1)
-        known = nn.functional.silu(self.known(waves if about is None else torch.cat([waves, about], 1)))
+        seen = waves(time)
+        known = nn.functional.silu(self.known(seen if about is None else torch.cat([seen, about], 1)))
         return self.layers.turned(x, [turn(known).chunk(2, 1) for turn in self.turns])
+
+
+def waves(time: Tensor) -> Tensor:
+    """Times from 0 to 1000 as cosines and sines of many lengths, (B,) -> (B, WAVES)."""
+    half = WAVES // 2
+    angle = time[:, None].float() / 10 * torch.exp(torch.arange(half, device=time.device) * (-log(1000) / half))
+    return torch.cat([angle.cos(), angle.sin()], 1)
 
 
 @dataclass(frozen=True, kw_only=True)
