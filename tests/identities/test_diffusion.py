@@ -39,7 +39,8 @@ torch.set_num_threads(1)
 
 TINY = MLP(width=8, depth=1)
 SAMPLERS = [None, Heun(steps=4), DPMSolver(steps=6), Euler(steps=6), DDIM(steps=6, eta=0.5), DDPM(steps=10), Langevin(steps=6, moves=2)]
-RECIPES: list[Any] = [Diffusion(net=TINY), Diffusion(path="cosine", predict="eps", net=TINY), Diffusion(path="linear", predict="x0", net=TINY), FlowMatching(net=TINY), ScoreModel(net=TINY)]
+RECIPES: list[Any] = [Diffusion(net=TINY), Diffusion(path="cosine", predict="eps", net=TINY), Diffusion(path="linear", predict="x0", net=TINY), FlowMatching(net=TINY),
+                      ScoreModel(net=TINY)]
 Exact = Callable[[Tensor, Tensor, Mapping[str, Batch]], Tensor]
 
 
