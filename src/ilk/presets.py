@@ -74,7 +74,7 @@ def named(name: str) -> Family:
     """
     families = registry.names("families")
     if name not in families and name not in _PRESETS:
-        raise UsageError(f"no family or preset named {name!r}", remedy=nearest(name, (*families, *_PRESETS)), code="UNKNOWN_FAMILIES", param="families")
+        raise UsageError(f"no family named {name!r}", remedy=nearest(name, (*families, *_PRESETS)), code="UNKNOWN_FAMILIES", param="families")
     found: Family = registry.get("families", name)() if name in families else _PRESETS[name]()
     return found
 
