@@ -203,6 +203,7 @@ def copies(n: int, rng: Rng) -> Tensor:
 
 
 @pytest.mark.learns
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(NOISES))
 def test_it_learns_what_leans_on_what(kind: Any) -> None:
     """The entropy is 3 (log 2 + H(0.1)) = 3.05 nats, that of independent bits 4.16."""
