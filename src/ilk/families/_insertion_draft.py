@@ -82,7 +82,7 @@ class Apart:
     def draft(self, x: Tensor) -> Draft:
         """The tokens that are there, and their slots."""
         count = self.there.sum(1)
-        order = (~self.there).int().argsort(1, stable=True)
+        order = (~self.there).int().argsort(dim=1, stable=True)
         open = torch.zeros(self.open.shape, dtype=torch.int).scatter_add_(1, self.slots(), self.open.int()) > 0
         return Draft(x.gather(1, order), count, open).take(torch.arange(len(x)))
 

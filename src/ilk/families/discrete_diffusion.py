@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import torch
 from annotated_types import Interval
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..batch import Batch, Source
 from ..distribution import AnyNet, Family, How, Neural, Phase, Plan
@@ -31,8 +31,7 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
         if not isinstance(atom, Discrete):
             raise TypeError("discrete diffusion makes whole numbers")
         self.sequence = isinstance(space, Many)
-        self.shape = (space.at_most,) if isinstance(space, Many) else atom.shape
-        self.sizes = atom.each * space.at_most if isinstance(space, Many) else atom.each
+        self.shape, self.sizes = ((space.at_most,), atom.each * space.at_most) if isinstance(space, Many) else (atom.shape, atom.each)
         self.free = torch.zeros(len(self.sizes), max(self.sizes), dtype=torch.double)
         super().__init__(family, space, rng, about)
 
@@ -166,8 +165,11 @@ class DiscreteDiffusion(Family):
     @classmethod
     def refuses(cls, space: Space) -> str | None:
         """Anything but whole numbers of a fixed count."""
-        atom = space.of if isinstance(space, Many) and space.ordered and space.fixed and space.at_most and space.of == Discrete(space.of.each[0] if isinstance(space.of, Discrete) else 1) else space
-        return None if isinstance(atom, Discrete) and prod(atom.shape) >= 1 else "takes whole numbers: records, pictures of few levels, sequences all of one length"
+        why = "takes whole numbers: records, pictures of few levels, sequences all of one length"
+        if isinstance(space, Many):
+            single = isinstance(space.of, Discrete) and space.of.shape == ()
+            return None if single and space.ordered and space.fixed and space.at_most else why
+        return None if isinstance(space, Discrete) and prod(space.shape) >= 1 else why
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:

@@ -24,7 +24,7 @@ from ._insertion_given import Told
 from ._sequence import Known, refuses_sequence
 from ._transformer_prefix import Prefix
 
-CHUNK, LONGEST = 128, 2048
+CHUNK, LONGEST = 256, 2048
 
 
 class Inserting(Neural["Insertion"]):
@@ -164,7 +164,7 @@ class Insertion(Family):
     """
 
     distribution = Inserting
-    layers: Annotated[int, Interval(ge=1, le=96)] = 3
+    layers: Annotated[int, Interval(ge=1, le=96)] = 2
     heads: Annotated[int, Interval(ge=1, le=128)] = 4
     width: Annotated[int, Interval(ge=2, le=16_384)] = 96
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
