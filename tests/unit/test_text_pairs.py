@@ -15,7 +15,6 @@ from ilk.errors import DataError
 torch.set_num_threads(1)
 WORDS = {"red": "rot", "blue": "blau", "dog": "hund", "cat": "katze", "sees": "sieht", "hears": "hoert"}
 PAIRS = [(f"{a} {b} {c}", f"{WORDS[c]} {WORDS[b]} {WORDS[a]}") for a in ("red", "blue") for b in ("dog", "cat") for c in ("sees", "hears")]
-SMALL = ilk.Transformer(layers=1, heads=2, width=32, context=24, conditioning="cross")
 
 
 def written(at: Path, pairs: list[tuple[str, str]]) -> Path:
@@ -62,12 +61,9 @@ def test_a_model_of_pairs_is_prompted_from_the_command_line(tmp_path: Path, caps
     """Fitted, saved, loaded and asked by flags alone; the seen source brings back its own text."""
     at, made = written(tmp_path / "pairs.jsonl", PAIRS * 30), tmp_path / "model.ilk"
     flags = ["--source", "from", "--family", "transformer", "--conditioning", "cross", "--layers", "1", "--width", "32", "--heads", "2", "--context", "24"]
-    assert main(["fit", str(at), *flags, "--steps", "150", "-o", str(made)]) == 0
+    assert main(["fit", str(at), *flags, "--steps", "120", "-o", str(made)]) == 0
     capsys.readouterr()
-    right = 0
-    for a, b in PAIRS:
-        assert main(["sample", str(made), "-n", "1", "--prompt", a, "--how", "beam"]) == 0
-        right += capsys.readouterr().out.strip() == b
-    assert right >= 6
+    assert main(["sample", str(made), "-n", "1", "--prompt", PAIRS[0][0], "--how", "beam"]) == 0
+    assert capsys.readouterr().out.strip() == PAIRS[0][1]
     model = ilk.load(made)
-    assert model.given(ilk.Prompt("red dog sees")).sample(1, how=ilk.TopK(k=1)) == ["sieht hund rot"]
+    assert sum(model.given(ilk.Prompt(a)).sample(1, how=ilk.Beam(width=2)) == [b] for a, b in PAIRS) >= 6
