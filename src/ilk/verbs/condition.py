@@ -95,7 +95,8 @@ def _mute(model: Model) -> UsageError:
     """Why a model that lacks Samples makes nothing."""
     name = registry.name_of("families", model.body.family)
     if isinstance(model.body, Translates):
-        return UsageError(f"{name} makes items only of items of another domain (it lacks Samples)", code="CAPABILITY", remedy="ilk.translate(model, items, to=...), ilk translate")
+        return UsageError(f"{name} makes items only of items of another domain (it lacks Samples)", code="CAPABILITY",
+                          remedy="ilk.translate(model, items, to=...), ilk translate")
     if not isinstance(model.body, Encodes):
         return UsageError(f"{name} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
     return UsageError(f"{name} maps items to codes and back, and does not know which codes are likely: it can't make, score or condition items (it lacks Samples)",
@@ -133,7 +134,8 @@ def _caption(model: Model) -> Mapping[str, Batch]:
     if not any(isinstance(g, Prompt) for g in model.givens):
         return {}
     if model.vocabulary is None:
-        raise UsageError("this model was fitted without captions", remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
+        raise UsageError("this model was fitted without captions",
+                         remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
     if not words_of(text) or not set(words_of(text)) & set(model.words):
         raise UsageError(f"none of the words of {text[:100]!r} are in the captions that the model knows", code="GIVEN", param="given",
                          remedy=f"words such as {', '.join(model.words[:12])}")
