@@ -59,7 +59,7 @@ def test_a_pool_hands_out_what_it_was_given() -> None:
     """While it fills, items come back as they are; then half of what comes out is older, each item at most once, and what it holds and gave is all that went in."""
     pool, seen, given = Pool(10, (1,)), [], torch.arange(1.0, 401).reshape(-1, 1)
     for i, part in enumerate(given.split(8)):
-        out = pool.mixed(part, Rng(1).child(i))
+        out = pool(part, Rng(1).child(i))
         assert i > 0 or torch.equal(out, part)
         seen.append(out)
     whole = torch.cat([*seen, pool.kept])
@@ -73,10 +73,10 @@ def test_a_pool_hands_out_what_it_was_given() -> None:
 def test_every_place_of_a_pool_is_as_likely() -> None:
     """The age of what comes out of a full pool: every place is drawn as often."""
     pool, count = Pool(5, ()), torch.zeros(5)
-    pool.mixed(torch.arange(5.0), Rng(0))
+    pool(torch.arange(5.0), Rng(0))
     for i in range(2000):
         before = pool.kept.clone()
-        out = pool.mixed(torch.tensor([100.0 + i]), Rng(3).child(i))
+        out = pool(torch.tensor([100.0 + i]), Rng(3).child(i))
         if float(out) != 100.0 + i:
             count[int((before == out).nonzero()[0, 0])] += 1
     assert chisquare(count.numpy()).pvalue > 1e-3
@@ -85,10 +85,10 @@ def test_every_place_of_a_pool_is_as_likely() -> None:
 
 def test_a_pool_takes_more_than_it_holds_and_none_at_all() -> None:
     made = torch.arange(23.0)
-    assert set(Pool(4, ()).mixed(made, Rng(1)).tolist()) <= set(made.tolist())
-    assert Pool(0, ()).mixed(made, Rng(1)) is made
-    again = [Pool(4, ()).mixed(made, Rng(1)) for _ in range(2)]
-    assert torch.equal(*again) and not torch.equal(again[0], Pool(4, ()).mixed(made, Rng(2)))
+    assert set(Pool(4, ())(made, Rng(1)).tolist()) <= set(made.tolist())
+    assert Pool(0, ())(made, Rng(1)) is made
+    again = [Pool(4, ())(made, Rng(1)) for _ in range(2)]
+    assert torch.equal(*again) and not torch.equal(again[0], Pool(4, ())(made, Rng(2)))
 
 
 def test_rows_hold_one_item_of_either_domain() -> None:

@@ -84,7 +84,7 @@ class Denoising(Neural[Any]):
         noisy = x + s * noise
         answer = self._ask(self.answer.shown(s) * noisy, sigma, told)
         wanted = (x - self.answer.skip(s) * noisy) / self.answer.out(s)
-        error = (answer - wanted).square().flatten(1).mean(1)
+        error: Tensor = (answer - wanted).square().flatten(1).mean(1)
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
     def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:

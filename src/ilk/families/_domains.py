@@ -50,7 +50,7 @@ class Pool(nn.Module):
         self.register_buffer("kept", torch.zeros(size, *shape))
         self.register_buffer("filled", torch.zeros((), dtype=torch.long))
 
-    def mixed(self, made: Tensor, rng: Rng) -> Tensor:
+    def forward(self, made: Tensor, rng: Rng) -> Tensor:
         """As many items, new or old; the pool changes in place."""
         if not len(self.kept):
             return made

@@ -88,7 +88,7 @@ class Cyclegan(Neural["CycleGAN"]):
         x, total = [self.standard(batch.parts[name].tensor, d) for d, name in enumerate(NAMES)], torch.zeros(())
         for to, critic in enumerate(self.critics):
             with torch.no_grad():
-                made = self.pools[to].mixed(self.through(to, x[1 - to]), rng.child(to))
+                made = self.pools[to](self.through(to, x[1 - to]), rng.child(to))
             total = total + _squares(_scores(critic, x[to]) - 1) + _squares(_scores(critic, made))
         return total
 

@@ -180,7 +180,8 @@ def check_translates(f: Fitted) -> None:
     """Translations into any domain are in the space, the same twice, and each is what it is without the others."""
     if not isinstance(f.body, Translates):
         return
-    label = f.body.about["label"]  # type: ignore[attr-defined]
+    label = f.recipe.needs["label"]
+    assert isinstance(label, Discrete)
     for to in range(label.each[0]):
         with untouched(f"translate of {f.name}"):
             one, two = (f.body.translate(f.data.batch, to) for _ in range(2))
