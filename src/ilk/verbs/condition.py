@@ -95,12 +95,7 @@ def _mute(model: Model) -> UsageError:
     """Why a model that lacks Samples makes nothing."""
     name = registry.name_of("families", model.body.family)
     if isinstance(model.body, Translates):
-<<<<<<< HEAD
-        return UsageError(f"{name} makes items only of items of another domain (it lacks Samples)", code="CAPABILITY",
-                          remedy="ilk.translate(model, items, to=...), ilk translate")
-=======
         return UsageError(f"{name} makes items only of items of another domain (it lacks Samples)", code="CAPABILITY", remedy="ilk translate MODEL ITEMS --to LABEL")
->>>>>>> h/cycle
     if not isinstance(model.body, Encodes):
         return UsageError(f"{name} can't be conditioned or sampled: it lacks Samples", code="CAPABILITY")
     return UsageError(f"{name} maps items to codes and back, and does not know which codes are likely: it can't make, score or condition items (it lacks Samples)",
