@@ -42,7 +42,7 @@ DENSITIES: Mapping[Density, tuple[str, str]] = {
     "exact": ("exact density", "精确密度"), "estimate": ("estimated density", "密度的估计"),
     "bound": ("bound of the density", "密度的下界"), "none": ("no density", "没有密度")}
 KINDS: Mapping[str, tuple[str, str]] = {
-    "autoregressive": ("autoregressive: each part given those before it", "自回归：每一部分由其前面的给出"),
+    "autoregressive": ("autoregressive: each part given those already there", "自回归：每一部分由已有的给出"),
     "flow": ("flow: a bijection to noise", "流：到噪声的双射"),
     "hidden causes": ("hidden causes, summed out: expectation-maximisation", "隐因求和：期望最大化"),
     "closed form": ("closed form: counts, ranks and correlations", "封闭形式：计数、秩与相关"),
@@ -89,16 +89,16 @@ def density(body: Distribution[Any]) -> Density:
 
 def kind(family: Family, body: Distribution[Any]) -> str:
     """What it is made of: the first of these that holds, else counts and other closed forms."""
-    scored, neural = isinstance(body, HasLogProb), isinstance(body, Neural)
+    scored, neural, sequence = isinstance(body, HasLogProb), isinstance(body, Neural), isinstance(body.space, Many)
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
         "adversarial": lambda: isinstance(body, Neural) and any(isinstance(m, Critic) for m in body.modules()),
-        "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams)),
+        "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams) and not sequence),
         "energy": lambda: isinstance(body, Infers) and (scored or isinstance(body, HasEstimate)),
         "flow": lambda: isinstance(body, Encodes) and scored,
-        "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound)),
+        "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound) and not sequence),
         "hidden causes": lambda: isinstance(body, HasStatistics) and not isinstance(body, Counted),
-        "autoregressive": lambda: isinstance(body, NextToken) or (neural and scored)}
+        "autoregressive": lambda: isinstance(body, NextToken) or (neural and (scored or sequence))}
     return next((name for name, test in holds.items() if test()), "closed form")
 
 
