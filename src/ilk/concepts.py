@@ -89,16 +89,19 @@ def density(body: Distribution[Any]) -> Density:
 
 def kind(family: Family, body: Distribution[Any]) -> str:
     """What it is made of: the first of these that holds, else counts and other closed forms."""
-    scored, neural, sequence = isinstance(body, HasLogProb), isinstance(body, Neural), isinstance(body.space, Many)
+    if isinstance(body, Neural) and isinstance(body.space, Many):
+        return "autoregressive"   # a network that makes sequences, element by element
+
+    scored, neural = isinstance(body, HasLogProb), isinstance(body, Neural)
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
         "adversarial": lambda: isinstance(body, Neural) and any(isinstance(m, Critic) for m in body.modules()),
-        "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams) and not sequence),
+        "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams)),
         "energy": lambda: isinstance(body, Infers) and (scored or isinstance(body, HasEstimate)),
         "flow": lambda: isinstance(body, Encodes) and scored,
-        "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound) and not sequence),
+        "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound)),
         "hidden causes": lambda: isinstance(body, HasStatistics) and not isinstance(body, Counted),
-        "autoregressive": lambda: isinstance(body, NextToken) or (neural and (scored or sequence))}
+        "autoregressive": lambda: isinstance(body, NextToken) or (neural and scored)}
     return next((name for name, test in holds.items() if test()), "closed form")
 
 
