@@ -66,11 +66,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
                    "table says otherwise; a value without sd is of one seed. Published rows whose protocol differs show how large such numbers are: they are not to be\n"
                    "compared with ours.",
            "more": "The ratio is how many times faster ilk is, or how many times nearer to perfect where the unit says so; `make bench NAME=...`."},
-    "zh": {"title": "# 数字", "absent": "这里未运行", "head": "| 数字 | 值 | 单位 | n | 种子 | 标准差 | 秒 | 下限 | 上限 |",
+    "zh": {"title": "# 数字", "absent": "这里未运行", "head": "| 数字 | 值 | 单位 | n | 种子 | 标准差 | 秒 | 地板 | 天花板 |",
            "same": "相同", "differs": "不同：{}", "published": "| 已发表 | 值 | 来源 | 协议 |",
            "speed": "速度", "bench": "| 基准 | ilk | 同行 | 同行名 | 单位 | 倍数 |", "none": "没有同一数据上的已发表结果。",
            "lead": "每一行都是 `benchmarks/figures` 里一个程序所打印的（`make figure NAME=...`），连同机器保存在 `benchmarks/results`；本页由 `make figures` 写成。\n"
-                   "下限是平凡模型的值，上限是真实样本对真实样本的值，表下的协议另有说明的除外；没有标准差的值只有一个种子。\n"
+                   "地板是平凡模型的值，天花板是真实样本对真实样本的值，表下的协议另有说明的除外；没有标准差的值只有一个种子。\n"
                    "协议不同的已发表结果只用来看这类数字的大小，不与我们的比较。每个数字究竟量什么，写在表下（原文为英文）。",
            "more": "倍数：ilk 快多少倍；单位另有说明时，是离完美近多少倍；`make bench NAME=...`。"}}
 

@@ -41,7 +41,7 @@ DENSITIES: Mapping[Density, tuple[str, str]] = {
     "exact": ("exact density", "精确密度"), "estimate": ("estimated density", "密度的估计"),
     "bound": ("bound of the density", "密度的下界"), "none": ("no density", "没有密度")}
 KINDS: Mapping[str, tuple[str, str]] = {
-    "autoregressive": ("autoregressive: each part given those before it", "自回归：每一部分由其前面的给出"),
+    "autoregressive": ("autoregressive: each part given those already there", "自回归：每一部分由已有的给出"),
     "flow": ("flow: a bijection to noise", "流：到噪声的双射"),
     "hidden causes": ("hidden causes, summed out: expectation-maximisation", "隐因求和：期望最大化"),
     "closed form": ("closed form: counts, ranks and correlations", "封闭形式：计数、秩与相关"),
@@ -88,6 +88,9 @@ def density(body: Distribution[Any]) -> Density:
 
 def kind(family: Family, body: Distribution[Any]) -> str:
     """What it is made of: the first of these that holds, else counts and other closed forms."""
+    if isinstance(body, Neural) and isinstance(body.space, Many):
+        return "autoregressive"   # a network that makes sequences, element by element
+
     scored, neural = isinstance(body, HasLogProb), isinstance(body, Neural)
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
