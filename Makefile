@@ -33,13 +33,16 @@ bench: $(STAMP)
 figure: $(STAMP)
 	@$(PY) -m benchmarks.run figure $(NAME) --seeds $(SEEDS)
 
+# All of them, one after the other: hours. The page alone is a part of `make stub`.
 figures: $(STAMP)
+	for file in benchmarks/figures/[a-z]*.py; do $(PY) -m benchmarks.run figure $$(basename $$file .py) --seeds $(SEEDS) || exit 1; done
 	$(PY) scripts/make_figures.py
 
 stub: $(STAMP)
 	$(PY) scripts/make_stub.py
 	$(PY) scripts/make_help.py
 	$(PY) scripts/make_map.py
+	$(PY) scripts/make_figures.py
 
 clean:
 	rm -rf .venv demo

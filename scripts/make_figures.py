@@ -40,20 +40,20 @@ NANO = "README of github.com/karpathy/nanoGPT"
 LIN = "Lin et al. 2018 (PacGAN)"
 CATBOOST = "ROC AUC of CatBoost trained on made rows, tested on real ones: github.com/yandex-research/tab-ddpm"
 TOPICS = (
-    Topic("Binary sets", "二值数据集", ("nltcs_made", "plants_made", "binary_mixture", "binary_circuit", "binary_rbm"), (
+    Topic("Binary sets", "二值数据集", ("binary_nltcs", "binary_plants", "binary_dna", "binary_mushrooms", "nltcs_made", "plants_made", "binary_discrete_diffusion"), (
         Published("Chow-Liu tree, nltcs", "-6.759", SPLITS), Published("Chow-Liu tree, plants", "-16.524", SPLITS))),
     Topic("Digits of 8 x 8 pixels", "8 x 8 像素的数字", ("digits_binary",)),
-    Topic("MNIST", "MNIST", ("mnist_bits", "pixelcnn_mnist", "mnist_diffusion", "mnist_gan", "article_gan", "article_vae")),
-    Topic("Toys in the plane", "平面玩具", ("gan_toys", "flow_toys"), tuple(
+    Topic("MNIST", "MNIST", ("mnist_bits", "pixelcnn_mnist", "mnist_diffusion", "sampler_table", "mnist_gan", "cyclegan_mnist", "article_gan", "article_vae")),
+    Topic("Toys in the plane", "平面玩具", ("gan_toys", "flow_toys", "toys_denoising"), tuple(
         Published(f"{model}: modes of the ring, its quality, reverse KL; of the grid", value, f"{LIN}, table 1", "400 epochs, other networks") for model, value in (
             ("GAN", "6.3, 98.2 %, .45; 17.3, 94.8 %, .70"), ("PacGAN2", "7.9, 95.6 %, .07; 23.8, 91.3 %, .13"), ("PacGAN4", "7.8, 95.9 %, .07; 24.8, 93.6 %, .04")))),
     Topic("Stacked digits", "叠放的数字", ("stacked_digits",), tuple(
         Published(f"{model}: modes of 1,000, reverse KL", value, f"{LIN}, table 2", "MNIST of 28 x 28") for model, value in (
             ("DCGAN", "99.0, 3.40"), ("PacDCGAN2", "1000, .06")))),
-    Topic("Text", "文本", ("shakespeare_ngram", "shakespeare_transformer", "shakespeare_lstm", "tang_poems"), (
+    Topic("Text", "文本", ("shakespeare_ngram", "shakespeare_transformer", "shakespeare_lstm", "tang_poems", "translation"), (
         Published("nanoGPT, CPU setting, tiny Shakespeare", "1.88", NANO, "20 random batches of the last tenth, contexts up to 64"),
         Published("nanoGPT, baby GPU, tiny Shakespeare", "1.4697", NANO, "random batches of the last tenth, contexts up to 256; GPU"))),
-    Topic("Tables", "表格", ("adult_made", "adult_floors", "conditions_circuit", "flow_tables"), tuple(
+    Topic("Tables", "表格", ("adult_made", "adult_families", "conditions_circuit", "flow_tables"), tuple(
         Published(f"{model}, adult", value, CATBOOST, "another measure: tuned CatBoost, mean of 50, other split") for model, value in (
             ("real rows", ".9276"), ("TVAE", ".9017"), ("CTABGAN+", ".9064"), ("TabDDPM", ".9136")))),
     Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")))
