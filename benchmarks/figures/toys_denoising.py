@@ -16,7 +16,7 @@ TRUTH: dict[str, Modes] = {RING: ring(), GRID: grid()}
 NET = ilk.MLP(width=128, depth=3)
 RECIPES: dict[str, Any] = {"score": ilk.ScoreModel(net=NET, least=0.002, most=10.0, likelihood="flow", levels=32),
                            "diffusion": ilk.Diffusion(net=NET, path="cosine", likelihood="flow", levels=32),
-                           "flow_matching": ilk.FlowMatching(net=NET, likelihood="flow", levels=32)}
+                           "flow_matching": ilk.FlowMatching(net=NET, times="uniform", likelihood="flow", levels=32)}
 HOW = ilk.Heun(steps=40)
 
 

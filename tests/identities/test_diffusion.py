@@ -21,7 +21,7 @@ from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
 from ilk.families.score import ScoreModel
 from ilk.given import About, Fix, Held, Weigh, Within
-from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, levels
+from ilk.nets._noise import ANSWERS, LEAST, MOST, PATHS, clock, even, levels
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
@@ -139,6 +139,7 @@ def test_paths_are_those_of_the_literature() -> None:
     assert torch.allclose(PATHS["cosine"].learned(time), (time * pi / 2).tan())
     t = torch.sigmoid(torch.special.ndtri(time))                                     # logit-normal times
     assert torch.allclose(PATHS["straight"].learned(time), t / (1 - t))
+    assert torch.allclose(even(PATHS["straight"]).learned(time), time / (1 - time)) and FlowMatching(times="uniform").noise().learned(time)[499] == 1
     assert torch.allclose(PATHS["edm"].learned(time), (-0.5 + 1.2 * torch.special.ndtri(time)).exp())
 
 

@@ -11,14 +11,14 @@ from ilk.distribution import AnyNet, Family
 from ilk.families._denoising import Denoising, refuses
 from ilk.families._denoising_scored import DenoisingBound, DenoisingFlow, Likelihood
 from ilk.nets._context import Partly
-from ilk.nets._noise import PATHS, Path
+from ilk.nets._noise import PATHS, Path, even
 from ilk.rng import Rng
 from ilk.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlowMatching(Family):
-    """Flow matching along straight paths (Lipman et al. 2023; Liu et al. 2023), times logit-normal (Esser et al. 2024).
+    """Flow matching along straight paths (Lipman et al. 2023; Liu et al. 2023), times logit-normal (Esser et al. 2024) or uniform.
 
     In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and likelihoods are those of
     `Diffusion`. With `pairing` "optimal", the noises of a batch are matched to its items by least squared distance (Pooladian et al. 2023;
@@ -34,6 +34,7 @@ class FlowMatching(Family):
     distribution = DenoisingBound
     predict: ClassVar[str] = "u"
     min_snr: ClassVar[None] = None
+    times: Literal["logit_normal", "uniform"] = "logit_normal"
     pairing: Literal["independent", "optimal"] = "independent"
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
@@ -57,4 +58,5 @@ class FlowMatching(Family):
 
     def noise(self) -> Path:
         """Which noise levels are learned and visited."""
-        return PATHS["straight" if self.pairing == "independent" else "paired"]
+        path = PATHS["straight" if self.pairing == "independent" else "paired"]
+        return path if self.times == "logit_normal" else even(path)

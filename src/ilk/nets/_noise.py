@@ -6,7 +6,7 @@ sigma is learned and in the levels that a sampler visits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import atan, log, log1p, pi, sqrt
 
@@ -89,6 +89,15 @@ PATHS: Mapping[str, Path] = {
     "straight": Path(_normal(0.0, 1.0), _straight),      # optimal transport between noise and data; times logit-normal (Esser et al. 2024)
     "paired": Path(_normal(0.0, 1.0), partial(_straight, most=FAR), most=FAR),   # noise that knows its data is pure only at the very end
 }
+
+
+def even(path: Path) -> Path:
+    """The straight path learned at all its times alike (Lipman et al. 2023).
+
+    >>> even(PATHS["straight"]).learned(torch.tensor([0.5])).item()
+    1.0
+    """
+    return replace(path, learned=lambda u: u / (1 - u))
 
 
 def ladder(rungs: int, least: float, most: float) -> Path:
