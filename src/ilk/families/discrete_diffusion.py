@@ -73,13 +73,14 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
         """Log weights of the values of n items, leaning towards their context (Ho & Salimans 2022); what it lacks is not told."""
         told = self.context.told(context, n) if self.about else None
         if told is None or not context or guidance == 1:
-            return lambda x, time: self.net(x, 1000 * time, told)  # type: ignore[no-any-return]
+            return lambda x, time: self.net(x, 1000 * time, told)
         free = self.context.told({}, n)
 
         def leaning(x: Tensor, time: Tensor) -> Tensor:
             asked, plain = self.net(x.repeat(2, 1), 1000 * time.repeat(2), torch.cat([told, free])).log_softmax(-1).chunk(2)
             there = plain > -torch.inf
-            return (plain + guidance * (asked - plain).where(there, 0.0)).where(there, -torch.inf)
+            leant: Tensor = (plain + guidance * (asked - plain).where(there, 0.0)).where(there, -torch.inf)
+            return leant
         return leaning
 
     @torch.no_grad()
