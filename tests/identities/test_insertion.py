@@ -164,7 +164,7 @@ def sums(n: int, rng: Rng) -> Batch:
 def test_it_fills_holes_of_a_language() -> None:
     """a^k b^k: what stands on both sides of a hole says what is missing."""
     body = Insertion(layers=2, heads=2, width=48).build(Many(Discrete(2), 14), Rng(0))
-    body.fit(Memory(sums(600, Rng(1))), Run(seed=0, budget=Steps(600)))
+    body.fit(Memory(sums(600, Rng(1))), Run(seed=0, budget=Steps(1200)))
     right = total = 0
     for left, end in (([0, 0, 0], [1]), ([0], [1, 1, 1]), ([0, 0], [1, 1]), ([0, 0, 0, 0], []), ([], [1, 1])):
         found = body.given(Between((torch.tensor(left, dtype=torch.long), torch.tensor(end, dtype=torch.long))), Rng(0))

@@ -26,8 +26,8 @@ class Told:
         tokens = torch.cat(list(stretches))
         if bool(((tokens < 0) | (tokens >= whole.size)).any()):
             raise UsageError(f"tokens are from 0 to {whole.size - 1}", code="GIVEN", param="given")
-        if len(tokens) > whole.at_most:
-            raise UsageError(f"{len(tokens)} tokens are to stay; items have at most {whole.at_most}", code="GIVEN", param="given")
+        if len(tokens) > int(whole.reach):
+            raise UsageError(f"{len(tokens)} tokens are to stay; items have at most {int(whole.reach)}", code="GIVEN", param="given")
         self.whole, self.context, self.stretches = whole, context, stretches
         self.met = Met("guided" if len(tokens) else "exact")
 

@@ -79,8 +79,8 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
         def leaning(x: Tensor, time: Tensor) -> Tensor:
             asked, plain = self.net(x.repeat(2, 1), 1000 * time.repeat(2), torch.cat([told, free])).log_softmax(-1).chunk(2)
             there = plain > -torch.inf
-            found: Tensor = (plain + guidance * (asked - plain).where(there, 0.0)).where(there, -torch.inf)
-            return found
+            leant: Tensor = (plain + guidance * (asked - plain).where(there, 0.0)).where(there, -torch.inf)
+            return leant
         return leaning
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ..batch import Batch, ragged
+from ..batch import Batch, Source, ragged
 from ..decoding._contract import Walks, decoding
 from ..distribution import Family, How, Neural, Phase, Plan
 from ..errors import UsageError
@@ -24,12 +24,15 @@ from ._insertion_given import Told
 from ._sequence import Known, refuses_sequence
 from ._transformer_prefix import Prefix
 
-CHUNK, LONGEST = 256, 2048
+CHUNK, LOOK = 256, 20_000
 
 
 class Inserting(Neural["Insertion"]):
     """A draft starts as one open slot. Again and again any of the open slots is taken, and a token put into it, which leaves a slot
-    open on each side, or the slot closed; the item is done when none is open. Drafts of `at_most` tokens only close."""
+    open on each side, or the slot closed; the item is done when none is open. Drafts of `reach` tokens only close: four times as
+    many as the longest item learned from, since a network that learned little would never end."""
+
+    reach: Tensor
 
     def __init__(self, family: Insertion, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         if not isinstance(space, Many) or not isinstance(space.of, Discrete):
@@ -42,6 +45,14 @@ class Inserting(Neural["Insertion"]):
         f = self.family
         self.net = Slots(self.size, Shape(self.size + 2, f.layers, f.heads, f.heads, f.width, max(32, round(f.width / 12) * 32), f.dropout))
         self.beside = Prefix(self.about, f.width) if self.about else None
+        self.register_buffer("reach", torch.tensor(self.at_most))
+
+    def prepare(self, data: Source) -> None:
+        """How long items are, and the scales of what is known beside them."""
+        longest = max(int(chunk.lengths.max()) for chunk in data.chunks(LOOK))
+        self.reach.fill_(min(self.at_most, 4 * longest + 8))
+        if self.beside is not None:
+            self.beside.prepare(data.take(torch.arange(min(len(data), LOOK))).context)
 
     def phases(self) -> Sequence[Phase]:
         """Minus the bound, at one draft an item."""
@@ -51,7 +62,7 @@ class Inserting(Neural["Insertion"]):
         """So many passes over the items, and more the fewer there are."""
         batch = int(min(64, max(16, items // 16)))
         steps = int(min(max(600, self.family.epochs * items // batch), 20_000))
-        return Plan(steps=steps, batch=batch, rate=1e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 12))
+        return Plan(steps=steps, batch=batch, rate=2e-3, weight_decay=0.01, ema=0.999, evaluate_every=max(100, steps // 12))
 
     def _loss(self, batch: Batch, rng: Rng) -> Tensor:
         return self._nats(batch, rng.child("at").uniform(len(batch)), rng)
@@ -71,7 +82,7 @@ class Inserting(Neural["Insertion"]):
         """Log chances of what is done in each slot, (n, slots, size + 1), the last being to close it."""
         found: Tensor = self.net(draft.tokens, draft.length, draft.open, None if self.beside is None else self.beside(context))
         only = torch.full((self.size + 1,), -torch.inf).index_fill(0, torch.tensor(self.size), 0.0)
-        return only.where((draft.length >= self.at_most)[:, None, None], found)
+        return only.where((draft.length >= self.reach)[:, None, None], found)
 
     @torch.no_grad()
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
@@ -92,7 +103,7 @@ class Inserting(Neural["Insertion"]):
         return torch.stack([share + self.log_prob_bound(replace(batch, context=said), rng) for said, share in self.beside.every(len(batch))])
 
     def _bound(self, batch: Batch, rng: Rng) -> Tensor:
-        fits = batch.lengths <= self.at_most
+        fits = batch.lengths <= self.reach
         cut = Batch(batch.elements.take(fits[batch.rows()[0]]), length=batch.lengths.where(fits, 0), context=batch.context)
         nats = [self._nats(cut, at, rng.child("draw", i)) for i, at in enumerate(stratified(rng.child("at"), len(cut), self.family.draws))]
         return -torch.stack(nats).mean(0).where(fits, torch.inf)
@@ -120,7 +131,7 @@ class Inserting(Neural["Insertion"]):
         way, n = decoding(how), len(draft.length)
         if isinstance(way, Walks):
             raise UsageError(f"{type(how).__name__} goes from left to right; insertion does not", code="HOW", param="how", remedy="Ancestral, TopK, TopP and MinP do")
-        most = self.at_most if way is None or way.most is None else min(self.at_most, int(draft.length[:1].sum()) + way.most)
+        most = int(self.reach) if way is None or way.most is None else min(int(self.reach), int(draft.length[:1].sum()) + way.most)
         step = 0
         yield ragged(draft.tokens, draft.length)
         while len(rows := draft.open.any(1).nonzero()[:, 0]):
@@ -176,8 +187,8 @@ class Insertion(Family):
         """Anything but sequences of any length of single whole numbers; widths that the heads can't share."""
         if why := refuses_sequence(space):
             return why
-        if isinstance(space, Many) and (space.fixed or space.at_most > LONGEST):
-            return f"takes sequences of any length up to {LONGEST}"
+        if isinstance(space, Many) and space.fixed:
+            return "takes sequences of any length, not all of one"
         return f"needs a width that is a multiple of twice the heads, not {self.width}" if self.width % (2 * self.heads) else None
 
     @classmethod

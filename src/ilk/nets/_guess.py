@@ -80,8 +80,8 @@ class Seen(nn.Module):
         """(B, positions) -> (B, positions times values)."""
         h = self.embed[x].reshape(len(x), *self.shape, -1).movedim(-1, 2).flatten(1, 2)
         found: Tensor = self.net(h, time, *([] if told is None else [told]))
-        out: Tensor = found.unflatten(1, (self.shape[0], self.size)).movedim(2, -1).flatten(1)
-        return out
+        flat: Tensor = found.unflatten(1, (self.shape[0], self.size)).movedim(2, -1).flatten(1)
+        return flat
 
 
 class Attending(nn.Module):
