@@ -11,10 +11,10 @@ from ilk.captions import Captions
 from ilk.dataset import Dataset, given_splits
 from ilk.distribution import Draws
 from ilk.rng import Rng
-from ilk.run import Run, Seconds
+from ilk.run import Run, Steps
 
-PAIRS, HELD, FEW, ALONE, BUDGET = 6000, 300, 150, 4000, 80
-RECIPE = ilk.Transformer(layers=2, heads=4, width=96, context=32, conditioning="cross")
+PAIRS, HELD, FEW, ALONE, STEPS, BATCH = 6000, 300, 150, 4000, 600, 64
+RECIPE = ilk.Transformer(layers=1, heads=4, width=64, context=16, conditioning="cross")
 SOUNDS = [c + v for c in "bdfgklmnprstvz" for v in "aeiou"]
 KINDS = {"noun": 24, "verb": 14, "adjective": 12, "adverb": 8, "article": 2}
 
@@ -66,7 +66,7 @@ def pairs(some: list[tuple[str, str]]) -> Dataset[list[str]]:
 
 def fitted(some: list[tuple[str, str]], seed: int) -> ilk.Model:
     """A model that writes the second of a pair, given the first."""
-    return ilk.fit(pairs(some), RECIPE, run=Run(seed=seed, budget=Seconds(BUDGET)))
+    return ilk.fit(pairs(some), RECIPE, run=Run(seed=seed, budget=Steps(STEPS), batch=BATCH))
 
 
 def translated(model: ilk.Model, texts: list[str]) -> list[str]:
