@@ -133,13 +133,8 @@ def _caption(model: Model) -> Mapping[str, Batch]:
     if not any(isinstance(g, Prompt) for g in model.givens):
         return {}
     if model.vocabulary is None:
-<<<<<<< HEAD
         raise UsageError("this model was fitted without captions",
                          remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
-=======
-        raise UsageError("this model was fitted without captions", code="GIVEN", param="given",
-                         remedy="fit pictures that have captions, or texts that have a source (docs: image, text)")
->>>>>>> h/seq
     if not words_of(text) or not set(words_of(text)) & set(model.words):
         raise UsageError(f"none of the words of {text[:100]!r} are in the captions that the model knows", code="GIVEN", param="given",
                          remedy=f"words such as {', '.join(model.words[:12])}")
