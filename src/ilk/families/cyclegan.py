@@ -42,11 +42,11 @@ class Cyclegan(Neural["CycleGAN"]):
         self.critics = nn.ModuleList([net(Port("encode", self.shape, self._judged())) for _ in NAMES])
 
     def _translator(self, net: Net) -> nn.Module:
-        """Pictures by way of a grid of half their sides."""
+        """Pictures by way of a grid of half their sides, each channel normalised there, so that what is shown never drowns in how bright it is (Ulyanov et al. 2016)."""
         if not pictures(self.shape):
             return net(Port("decode", self.shape, self.shape))
         middle = (CHANNELS, *halved(self.shape[1:], 1))
-        return nn.Sequential(net(Port("encode", self.shape, middle)), net(Port("decode", middle, self.shape)))
+        return nn.Sequential(net(Port("encode", self.shape, middle)), nn.InstanceNorm2d(CHANNELS), net(Port("decode", middle, self.shape)))
 
     def _judged(self) -> tuple[int, ...]:
         """One score an item; of pictures one a patch, no patch being told of another (Isola et al. 2017, section 3.2.2)."""
@@ -111,17 +111,18 @@ class Cyclegan(Neural["CycleGAN"]):
         return chosen if chosen is not None else self.family.cycle / 2 if pictures(self.shape) else 0.0
 
     def through(self, to: int, x: Tensor) -> Tensor:
-        """Standardised items into a domain, float32: pictures are painted anew, other numbers moved."""
+        """Standardised items into a domain, float32: pictures are painted anew (not squashed, which let them get stuck at black), other numbers moved."""
         net = self.into[to]
         y: Tensor = net(x.to(_kind(net))).float()
-        return y.tanh() if pictures(self.shape) else x + y
+        return y if pictures(self.shape) else x + y
 
     @torch.no_grad()
     def translate(self, batch: Batch, to: int) -> Batch:
         """Items of the other domain as items of this one; nothing is drawn."""
         x = batch.tensor.reshape(len(batch), *self.shape)
-        made = torch.cat([self.through(to, self.standard(part, 1 - to)) for part in x.split(CHUNK)]).double() * self.scale[to] + self.center[to]
-        return Batch(made.reshape(batch.tensor.shape))
+        made = torch.cat([self.through(to, self.standard(part, 1 - to)) for part in x.split(CHUNK)]).double()
+        made = made.clamp(-1, 1) if pictures(self.shape) else made
+        return Batch((made * self.scale[to] + self.center[to]).reshape(batch.tensor.shape))
 
     def standard(self, x: Tensor, domain: int) -> Tensor:
         """Items by the scale of a domain, float32."""
