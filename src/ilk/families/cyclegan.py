@@ -42,11 +42,11 @@ class Cyclegan(Neural["CycleGAN"]):
         self.critics = nn.ModuleList([net(Port("encode", self.shape, self._judged())) for _ in NAMES])
 
     def _translator(self, net: Net) -> nn.Module:
-        """Pictures by way of a grid of half their sides."""
+        """Pictures by way of a grid of half their sides, each channel normalised there, so that what is shown never drowns in how bright it is (Ulyanov et al. 2016)."""
         if not pictures(self.shape):
             return net(Port("decode", self.shape, self.shape))
         middle = (CHANNELS, *halved(self.shape[1:], 1))
-        return nn.Sequential(net(Port("encode", self.shape, middle)), net(Port("decode", middle, self.shape)))
+        return nn.Sequential(net(Port("encode", self.shape, middle)), nn.InstanceNorm2d(CHANNELS), net(Port("decode", middle, self.shape)))
 
     def _judged(self) -> tuple[int, ...]:
         """One score an item; of pictures one a patch, no patch being told of another (Isola et al. 2017, section 3.2.2)."""
@@ -100,28 +100,23 @@ class Cyclegan(Neural["CycleGAN"]):
             made = self.through(to, x[1 - to])
             score = functional_call(critic, {k: p.detach() for k, p in critic.named_parameters()}, (made.to(_kind(critic)),)).float()
             total = total + _squares(score - 1) + f.cycle * _apart(self.through(1 - to, made), x[1 - to])
-            if self.identity:
-                total = total + self.identity * _apart(self.through(to, self.standard(batch.parts[NAMES[to]].tensor, 1 - to)), x[to])
+            if f.identity:
+                total = total + f.identity * _apart(self.through(to, self.standard(batch.parts[NAMES[to]].tensor, 1 - to)), x[to])
         return total
 
-    @property
-    def identity(self) -> float:
-        """By default half the weight of coming back, and for items that are no pictures nothing: a domain may lie where the other does, moved."""
-        chosen: float | None = self.family.identity
-        return chosen if chosen is not None else self.family.cycle / 2 if pictures(self.shape) else 0.0
-
     def through(self, to: int, x: Tensor) -> Tensor:
-        """Standardised items into a domain, float32: pictures are painted anew, other numbers moved."""
+        """Standardised items into a domain, float32: pictures are painted anew (not squashed, which let them get stuck at black), other numbers moved."""
         net = self.into[to]
         y: Tensor = net(x.to(_kind(net))).float()
-        return y.tanh() if pictures(self.shape) else x + y
+        return y if pictures(self.shape) else x + y
 
     @torch.no_grad()
     def translate(self, batch: Batch, to: int) -> Batch:
         """Items of the other domain as items of this one; nothing is drawn."""
         x = batch.tensor.reshape(len(batch), *self.shape)
-        made = torch.cat([self.through(to, self.standard(part, 1 - to)) for part in x.split(CHUNK)]).double() * self.scale[to] + self.center[to]
-        return Batch(made.reshape(batch.tensor.shape))
+        made = torch.cat([self.through(to, self.standard(part, 1 - to)) for part in x.split(CHUNK)]).double()
+        made = made.clamp(-1, 1) if pictures(self.shape) else made
+        return Batch((made * self.scale[to] + self.center[to]).reshape(batch.tensor.shape))
 
     def standard(self, x: Tensor, domain: int) -> Tensor:
         """Items by the scale of a domain, float32."""
@@ -151,8 +146,7 @@ def _apart(one: Tensor, other: Tensor) -> Tensor:
 @dataclass(frozen=True, kw_only=True)
 class CycleGAN(Family):
     """Two translators between domains A and B, and two critics (Zhu et al. 2017, equation 3): a translation shall look like an item of its domain, and back again be
-    the item it was, times `cycle`; an item that is of the domain already shall stay as it is, times `identity` (by
-    default half of `cycle` for pictures, else 0).
+    the item it was, times `cycle`; an item that is of the domain already shall stay as it is, times `identity`.
 
     Items need a label of two values, their domain. Critics see translations out of a `pool` of earlier ones. It translates; there is no density, nor a way to make
     items from nothing.
@@ -166,7 +160,7 @@ class CycleGAN(Family):
     distribution = Cyclegan
     needs: ClassVar[Mapping[str, Space]] = {"label": Discrete(len(NAMES))}
     cycle: Annotated[float, Interval(ge=0, le=1000)] = 10.0
-    identity: Annotated[float, Interval(ge=0, le=1000)] | None = None
+    identity: Annotated[float, Interval(ge=0, le=1000)] = 0.0
     pool: Annotated[int, Interval(ge=0, le=10_000)] = 50
     net: AnyNet = None
 

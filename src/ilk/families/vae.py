@@ -167,6 +167,7 @@ class VAE(Family):
     The likelihood is Gaussian for reals, Bernoulli for bits, logistic for whole numbers in arrays; "logistic", "logistics" (a mixture of
     them) and "categorical" take any whole numbers, with and without an order. `net` is a recipe of ilk.nets, or any callable from Port to nn.Module.
 
+    >>> from ilk.space import Reals
     >>> model = VAE(codes=2).build(Reals((3,)), Rng(0))
     >>> model.log_prob_bound(Batch(torch.zeros(4, 3)), Rng(1)).shape
     torch.Size([4])
