@@ -313,6 +313,7 @@ def test_what_is_lost_is_the_share_of_the_modes(gone: int) -> None:
     real = ring(2000, 8, Rng(0))
     assert collapse.lost(real, ring(2000, 8 - gone, Rng(1)), Rng(2)) == pytest.approx(gone / 8, abs=0.03)
     assert collapse.lost(real, ring(2000, 8, Rng(1)) + 0.1 * Rng(3).normal(2000, 2), Rng(2)) == 0   # blurred is not lost
+    assert collapse.lost(real, 0.95 * ring(2000, 8, Rng(1)), Rng(2)) == 0                           # nor is what is slightly off
 
 
 def test_a_critic_that_teaches_nothing_is_told() -> None:

@@ -10,6 +10,7 @@ from ilk.rng import Rng
 CLUSTERS, EACH = 20, 20   # at most, and real items in one on average: few, so that a cluster is a mode and not a part of one, where blurred items are rare
 EMPTY, PAIRED = 0.1, 500  # fewer of the made than this share of the real: none; items whose distances to one another are looked at
 LOST, NARROW = 0.1, 0.1   # of the real items in clusters that are not made, and of the real distance to the next item: less is a collapse
+ONE = 0.25                # of the mean distance between two middles: nearer ones are parts of one mode
 FLAT, WON = 1e-3, 0.01    # slope at made items in units of the data, and the critic's loss as a share of that of no opinion
 
 
@@ -17,13 +18,16 @@ def lost(real: Tensor, made: Tensor, rng: Rng) -> float:
     """The share of real items, (n, d) float64, in clusters where next to nothing is made (bins as in Richardson & Weiss 2018).
 
     Every second item makes the clusters and the others are counted: an item is nearer to the middle of a cluster that it made itself.
+    Clusters that are next to each other count together: where a small mode is in two, a generator that is slightly off meets only one half.
     """
     first, rest = real[::2], real[1::2]
     near, _ = clusters(first, max(1, min(CLUSTERS, len(first) // EACH)), rng)
     size = torch.bincount(near).double()
     centre = real.new_zeros(len(size), real.shape[1]).index_add_(0, near, first) / size.clamp_min(1)[:, None]
     there, here = (torch.bincount(torch.cdist(x, centre).argmin(1), minlength=len(size)).double() / max(1, len(x)) for x in (rest, made))
-    return float(there[here < EMPTY * there].sum())
+    apart = torch.cdist(centre, centre)
+    beside = (apart <= ONE * apart.mean()).double()
+    return float(there[beside @ here < EMPTY * (beside @ there)].sum())
 
 
 def closeness(real: Tensor, made: Tensor) -> float:
