@@ -127,7 +127,7 @@ def test_known_stretches_stay() -> None:
     body = Insertion(layers=1, heads=2, width=16).build(Many(Discrete(5), 12), Rng(0))
     one, two, three = torch.tensor([1, 2]), torch.tensor([3]), torch.tensor([4, 4])
     made = body.given(Between((one, two, three)), Rng(0)).sample(60, Rng(1))
-    assert len(made.lengths.unique()) > 2
+    assert len(made.lengths.unique()) > 1
     for row, n in zip(made.padded(0).tolist(), made.lengths.tolist(), strict=True):
         assert row[:2] == [1, 2]
         assert row[n - 2:n] == [4, 4]
