@@ -17,6 +17,7 @@ from .families.chow_liu import ChowLiu
 from .families.circuit import Circuit
 from .families.copula import Copula
 from .families.diffusion import Diffusion
+from .families.discrete_diffusion import DiscreteDiffusion
 from .families.flow import Flow
 from .families.flow_matching import FlowMatching
 from .families.gan import GAN
@@ -30,6 +31,7 @@ from .families.ngram import NGram
 from .families.pixelcnn import PixelCNN
 from .families.rbm import RBM
 from .families.rnn import RNN
+from .families.score import ScoreModel
 from .families.stylegan import StyleGAN
 from .families.transformer import Transformer
 from .families.vae import VAE
@@ -366,6 +368,46 @@ def rectified_flow() -> FlowMatching:
     True
     """
     return FlowMatching()
+
+
+@_preset
+def optimal_flow() -> FlowMatching:
+    """OT flow matching (Tong et al. 2024; Pooladian et al. 2023): noise and items paired by optimal transport, so that paths cross less.
+
+    >>> optimal_flow().pairing
+    'optimal'
+    """
+    return FlowMatching(pairing="optimal")
+
+
+@_preset
+def ncsn() -> ScoreModel:
+    """NCSN (Song & Ermon 2019): scores at a ladder of noise levels, followed by annealed Langevin dynamics; the default of score here.
+
+    >>> ncsn() == ScoreModel()
+    True
+    """
+    return ScoreModel()
+
+
+@_preset
+def d3pm() -> DiscreteDiffusion:
+    """D3PM (Austin et al. 2021): whole numbers replaced by others of equal chance, step by step, and guessed back.
+
+    >>> d3pm().kind
+    'uniform'
+    """
+    return DiscreteDiffusion(kind="uniform")
+
+
+@_preset
+def masked_diffusion() -> DiscreteDiffusion:
+    """Masked diffusion (Sahoo et al. 2024; Shi et al. 2024): whole numbers hidden one after the other, and guessed back in any order.
+
+    >>> masked_diffusion().kind
+    'absorbing'
+    """
+    return DiscreteDiffusion(kind="absorbing")
 
 
 @_preset
