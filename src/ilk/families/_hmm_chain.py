@@ -10,7 +10,7 @@ from ilk.batch import Batch
 from ilk.rng import Rng, choose
 
 TINY, ELEMENTS = 1e-300, 1 << 17   # elements worked on at once
-WARM, ROWS, JOINT = 64, 2048, 1e-13   # steps that warm a piece up, rows worked on at once, how well pieces join
+WARM, ROWS, JOINT = (64, 256, 1024), 2048, 1e-11   # steps that warm a piece up, rows worked on at once, how well pieces join
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +126,14 @@ def _recursion(fit: Tensor, go: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
     began. Where the pieces do not join but for rounding errors, it is done step by step.
     """
     longest, n, _ = fit.shape
-    length = max(4 * WARM, -(-longest * n // ROWS))
-    found = _in_pieces(fit, go, first, length) if longest >= 8 * length else None
-    ahead, mass = found or _steps(fit, go, first)
-    return ahead[:longest], mass[:longest]
+    for warm in WARM:
+        length = max(4 * warm, -(-longest * n // ROWS))
+        if longest < 8 * length:
+            break
+        if (found := _in_pieces(fit, go, first, length, warm)) is not None:
+            return found[0][:longest], found[1][:longest]
+    ahead, mass = _steps(fit, go, first)
+    return ahead[:longest], mass
 
 
 def _steps(fit: Tensor, go: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,12 +147,12 @@ def _steps(fit: Tensor, go: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
     return ahead, mass
 
 
-def _in_pieces(fit: Tensor, go: Tensor, first: Tensor, length: int) -> tuple[Tensor, Tensor] | None:
+def _in_pieces(fit: Tensor, go: Tensor, first: Tensor, length: int, warm: int) -> tuple[Tensor, Tensor] | None:
     (longest, n, k), many = fit.shape, -(-len(fit) // length)
     pieces = torch.cat([fit, fit.new_ones(many * length - longest, n, k)]).unflatten(0, (many, length))
-    warm, _ = _steps(_beside(pieces[:-1, -WARM:]), go, fit.new_full(((many - 1) * n, k), 1 / k))
-    ahead, mass = _steps(_beside(pieces), go, torch.cat([first, warm[-1]]))
-    if float((ahead[-1][:-n] - warm[-1]).abs().max()) > JOINT:
+    before, _ = _steps(_beside(pieces[:-1, -warm:]), go, fit.new_full(((many - 1) * n, k), 1 / k))
+    ahead, mass = _steps(_beside(pieces), go, torch.cat([first, before[-1]]))
+    if float((ahead[-1][:-n] - before[-1]).abs().max()) > JOINT:
         return None
     return _ended(ahead[:-1], many), _ended(mass, many)
 
