@@ -17,9 +17,9 @@ from . import recipe, registry
 from .dataset import Dataset, split_dataset
 from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, Stopped, UsageError, printable
+from .flags import recipe_named
 from .given import Label, Prompt
 from .model import Model, load
-from .presets import named as named_recipe
 from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
@@ -77,7 +77,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
 
 def _recipe(name: str, options: Mapping[str, Any]) -> Family:
     """The recipe of a family or a preset, with some options of its own."""
-    base = named_recipe(name)
+    base: Family = recipe_named(name)
     return recipe.made(type(base), {f.name: getattr(base, f.name) for f in fields(base)} | dict(options))
 
 

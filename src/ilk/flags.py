@@ -34,7 +34,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         return list(words), {}
     known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items() if axis != "families"}
     if "families" in named:
-        known = {"families": _with(_known("families", type(recipe := _recipe(named["families"]))), recipe)} | known
+        known = {"families": _with(_known("families", type(recipe := recipe_named(named["families"]))), recipe)} | known
     outer, inner = _inner(list(words), known)
     rest, found = _taken(outer, known)
     _put_inside(found, known, inner)
@@ -57,8 +57,11 @@ def _named(command: str, words: list[str]) -> dict[str, str]:
     return {"families": family, "modalities": registry.check("modalities", modality)}
 
 
-def _recipe(name: str) -> Any:
-    from .presets import named  # not above: it takes torch
+def recipe_named(name: str) -> Any:
+    """The recipe of a family with its default options, or of a preset, which takes every family in: only where none has the name."""
+    if name in registry.names("families"):
+        return registry.get("families", name)()
+    from .presets import named
 
     return named(name)
 
