@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 
@@ -12,6 +11,8 @@ def paired(x: Tensor, noise: Tensor) -> Tensor:
     >>> paired(torch.tensor([[0.0], [9.0]]), torch.tensor([[2.0], [-2.0]])).tolist()
     [[-2.0], [2.0]]
     """
+    from scipy.optimize import linear_sum_assignment
+
     gain = x.flatten(1).double() @ noise.flatten(1).double().T   # squared distances differ from it by what no order changes
     _, order = linear_sum_assignment(gain.cpu().numpy(), maximize=True)
     return noise[torch.from_numpy(order).to(noise.device)]
