@@ -24,7 +24,6 @@ from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
-from .verbs.diagnose import diagnose
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
@@ -355,6 +354,8 @@ def _own(model: Model, home: str) -> Dataset[Any] | None:
 
 def diagnose_command(at: str, data: str | None, seed: int) -> Answer:
     """Looks for failures."""
+    from .verbs.diagnose import diagnose  # not above: it takes in families
+
     model = load(at)
     found = diagnose(model, _judges(model, data), seed)
     return {"findings": [asdict(f) for f in found.findings], "looked": list(found.looked)}, printable(repr(found))
