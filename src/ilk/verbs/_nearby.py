@@ -46,7 +46,7 @@ def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
     size = prod(getattr(made, "shape", (1,))[1:])
     train = data.sample("train", min(ITEMS, max(HELD, NUMBERS // max(1, size))), rng.child("train"))
     test = data.sample("test", HELD, rng.child("test"))
-    found = _points(model, [made, train, test])
+    found = points(model, [made, train, test])
     if found is None:
         return None
     (mine, known, held), unit = found
@@ -54,11 +54,12 @@ def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
     return Near(train, index, distance, nearest(held, known)[0] if len(held) else None, unit)
 
 
-def _points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+def points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+    """Made, training and held-out items as points that have a distance, and its name; None for items without."""
     if all(isinstance(s, pl.DataFrame) for s in sides):
         seen = columns(model, sides)
-        points: list[Rows] = rows(seen, sides, slice(1, 2)) if seen else []
-        return (points, "gower") if points else None
+        found: list[Rows] = rows(seen, sides, slice(1, 2)) if seen else []
+        return (found, "gower") if found else None
     if alike(*sides[:2]):
         return None
     if pictures(sides[1]):

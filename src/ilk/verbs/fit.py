@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+import torch
+
 from ilk import recipe, registry
 from ilk.dataset import Coded, Dataset, split_dataset
 from ilk.distribution import Family
@@ -92,8 +94,13 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
-            **_said(run), **history.facts()}
+            **_counts(data, labels), **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, words, card)
+
+
+def _counts(data: Dataset[Any], labels: Sequence[int | str]) -> dict[str, Any]:
+    """How many items learned from have each label; nothing for a model without."""
+    return {"label_counts": torch.bincount(data.labels.codes[data.index("train")], minlength=len(labels)).tolist()} if labels and data.labels is not None else {}
 
 
 def _said(run: Run) -> dict[str, Any]:
