@@ -77,7 +77,7 @@ class Loop:
         self.valid = None if valid is None or not len(valid) else valid.take(torch.arange(min(VALID, len(valid)))).to(run.device)
         self.step, self.before, self.best, self.epoch = 0, 0.0, Best(), (-1, torch.empty(0))
         saved = run.saved()
-        if saved is None:
+        if saved is None and not body.begun:
             body.prepare(data)
         body.to(run.device)
         self.shadow = Shadow(body) if low(plan, run) else None
@@ -109,12 +109,14 @@ class Loop:
         """How much of the budget is used."""
         if isinstance(self.run.budget, Seconds):
             return (time.monotonic() - self.start) / self.run.budget.count
-        return self.step / self.plan.steps
+        return self.step / max(1, self.plan.steps)
 
     def go(self) -> None:
         """Steps until the budget is used, then the best weights."""
         self.run.emit(Began(self.phases[0].name, None if isinstance(self.run.budget, Seconds) else self.plan.steps))
         losses: list[Tensor] = []
+        if self.body.begun:
+            self._validate()
         self.at_work.train()
         told = time.monotonic()
         while (fraction := self.fraction) < 1 and self.step < self.plan.steps:
