@@ -20,6 +20,14 @@ def rows(seed: int, n: int = 300, shift: float = 0.0) -> pl.DataFrame:
     return pl.DataFrame({"x": x, "y": 2 * x + 0.3 * rng.standard_normal(n), "k": [f"k{int(v > shift)}" for v in x]})
 
 
+def likes(seed: int, n: int, shift: float) -> pl.DataFrame:
+    """Sixteen yes/no answers of four sorts of people; those of the target say yes to the first two more often."""
+    rng = np.random.default_rng(seed)
+    chance = np.random.default_rng(0).choice([0.08, 0.92], (4, 16))[rng.integers(4, size=n)]
+    chance[:, :2] = 1 - (1 - chance[:, :2]) * (1 - shift)
+    return pl.DataFrame({f"q{j}": np.where(rng.uniform(size=n) < chance[:, j], "yes", "no") for j in range(16)})
+
+
 TABLES = [ilk.MADE(), ilk.VAE(codes=2), ilk.Flow(), ilk.Diffusion(), ilk.GAN(), ilk.GMM(components=3), ilk.Circuit(hidden=4)]
 
 
@@ -50,25 +58,27 @@ def test_mixtures_adapt_too() -> None:
     assert all(torch.equal(old[k], new[k]) for k in old)
 
 
+@pytest.mark.slow
 @pytest.mark.learns
-@pytest.mark.parametrize("family", [ilk.MADE(), ilk.GMM(components=4), ilk.Circuit(hidden=8)], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize("family", [ilk.MADE(width=64), ilk.Mixture(components=4), ilk.Circuit(hidden=8)], ids=lambda f: type(f).__name__)
 def test_a_related_model_helps_where_items_are_few(family: Any) -> None:
-    """Forty target rows after 3,000 related ones beat forty alone, and beat the related model as it was."""
+    """Forty target rows after 1,000 related ones beat forty alone, on every seed; those that go on a posteriori beat the related model as it was, too."""
     gains, over = [], []
     for seed in range(3):
-        source, target, test = rows(10 + seed, 3000), rows(20 + seed, 40, 0.6), rows(30 + seed, 1000, 0.6)
+        source, target, test = likes(10 + seed, 1000, 0.0), likes(20 + seed, 40, 0.6), likes(30 + seed, 1000, 0.6)
         kind = ilk.read(pl.concat([source, target, test])).modality
-        first = ilk.fit(ilk.read(source, kind), family, seed=seed, budget=ilk.Steps(300))
-        alone = ilk.fit(target, family, like=first, seed=seed, budget=ilk.Steps(300))
-        both = ilk.fit(target, start=first, seed=seed, budget=ilk.Steps(300))
+        first = ilk.fit(ilk.read(source, kind), family, seed=seed, budget=ilk.Steps(100))
+        alone = ilk.fit(target, family, like=first, seed=seed, budget=ilk.Steps(100))
+        both = ilk.fit(target, start=first, seed=seed, budget=ilk.Steps(100))
         gains.append(both.score(test).mean - alone.score(test).mean)
         over.append(both.score(test).mean - first.score(test).mean)
-    assert min(gains) > 0 and sum(gains) > 0.3 and sum(over) > 0.1, (gains, over)
+    assert min(gains) > 0.3 and min(over) > -0.05 and (isinstance(family, ilk.MADE) or sum(over) > 0.1), (gains, over)
 
 
 def test_it_goes_on_rather_than_anew() -> None:
     """On the very data that it knows, one more step starts where the model stands, not from random weights."""
     model = ilk.fit(rows(1), ilk.MADE(), budget=ilk.Steps(400))
+    assert model.body.begun is False   # type: ignore[attr-defined]
     more = ilk.fit(rows(1), start=model, budget=ilk.Steps(1))
     anew = ilk.fit(rows(1), ilk.MADE(), budget=ilk.Steps(1))
     assert more.score(rows(3)).mean > anew.score(rows(3)).mean + 0.5 and abs(more.score(rows(3)).mean - model.score(rows(3)).mean) < 0.1
@@ -128,7 +138,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(ilk.IlkError, match="another recipe"):
         ilk.fit(rows(1), ilk.GMM(components=3), start=model)
     with pytest.raises(ilk.IlkError, match="differently"):
-        ilk.fit(rows(1), start=model, like=ilk.fit(rows(2), ilk.GMM(components=2)))
+        ilk.fit(rows(1), start=model, like=ilk.fit(rows(2).with_columns(k=pl.lit("k9")), ilk.GMM(components=2)))
     words = pl.DataFrame({"a": ["x", "y"] * 30, "b": ["u", "v", "v"] * 20})
     tree = ilk.fit(words, ilk.ChowLiu())
     assert not isinstance(tree.body, Adapts)

@@ -24,12 +24,18 @@ from ilk.train.muon import Muon
 from ilk.train.precision import Shadow, fast_bfloat16
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
+GENTLE, LOOKS = 0.1, 40   # of the rate, and looks at validation items, where training goes on from a model
 
 
 def planned(plan: Plan, run: Run, items: int) -> Plan:
     """The family's plan with what the run says instead."""
     batch = max(1, min(run.batch or plan.batch, items))
     return replace(plan, steps=run.steps(plan.steps), batch=batch, rate=run.rate or plan.rate)
+
+
+def gentle(plan: Plan, run: Run) -> Plan:
+    """The plan for weights that are good already: lower rates, unless the run says one, and a look at the validation items more often."""
+    return replace(plan, rate=run.rate or plan.rate * GENTLE, evaluate_every=max(1, min(plan.evaluate_every, plan.steps // LOOKS)))
 
 
 def low(plan: Plan, run: Run) -> bool:
@@ -49,6 +55,7 @@ def train(body: Neural[Any], data: Source, run: Run, valid: Source | None) -> No
     stop; the last checkpoint is whole in every case.
     """
     plan = planned(body.plan(len(data)), run, len(data))
+    plan = gentle(plan, run) if body.begun else plan
     keep_freed()
     try:
         loop = Loop(body, data, run, valid, plan)
