@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -31,5 +32,5 @@ def features(kind: Any, rows: pl.DataFrame, train: pl.DataFrame, by: str | None)
 def twins(seed: int) -> dict[str, Any]:
     """Logistic regression, a support vector machine with chances, gradient-boosted trees, at scikit-learn's defaults but for scaling."""
     return {"logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
-            "SVM": make_pipeline(StandardScaler(), SVC(probability=True, random_state=seed)),
+            "SVM": make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(random_state=seed), cv=2, ensemble=False)),
             "boosted trees": HistGradientBoostingClassifier(random_state=seed)}

@@ -1,4 +1,4 @@
-"""The pages of presets and of diagnoses: their examples run, and the Chinese ones have the same code."""
+"""The pages of presets, of diagnoses and of uses of a model: their examples run, and the Chinese ones have the same code."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from ._pages import ROOT, code_of, run_python
 
-PAGES = ("presets", "diagnose")
+PAGES = ("presets", "diagnose", "using")
 
 
 @pytest.mark.parametrize("name", PAGES)
