@@ -12,7 +12,7 @@ from torch import Tensor
 from ilk import registry
 from ilk.batch import Batch
 from ilk.dataset import Dataset
-from ilk.distribution import Conditions, Encodes, HasBound, HasEstimate, HasLogProb, Samples
+from ilk.distribution import Conditions, Encodes, HasBound, HasEstimate, HasLogProb, Samples, sort_of, weakest
 from ilk.errors import DataError, UsageError
 from ilk.given import Keep
 from ilk.modality import HasParts
@@ -101,7 +101,7 @@ def _measure(model: Model, rng: Rng) -> tuple[str, Strange]:
     body = model.met.scorer if isinstance(model.body, Samples) else model.body
     for kind, sort in ((HasLogProb, "exact"), (HasBound, "bound"), (HasEstimate, "estimate")):
         if isinstance(body, kind):
-            return sort, lambda items, seed: -score(model, items, seed).nats
+            return weakest(sort, sort_of(model.codec.keeps), sort_of(model.lift.keeps)), lambda items, seed: -score(model, items, seed).nats   # type: ignore[arg-type]
     if isinstance(model.body, Encodes) and not isinstance(model.lift.space, Many):
         return "reconstruction", lambda items, seed: _lost(model, model.body, items, rng.child(seed))
     if isinstance(model.body, Samples):
