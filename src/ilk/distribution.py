@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
@@ -57,6 +58,7 @@ class How:
 
 
 F = TypeVar("F", bound="Family")
+T = TypeVar("T")
 
 
 class Distribution(ABC, Generic[F]):
@@ -356,6 +358,11 @@ class Unfinished:
             yield Unfinished.joined(now)
             ahead = [next(walk, None) for walk in walks]
             now = [] if all(a is None for a in ahead) else [a or n for a, n in zip(ahead, now, strict=True)]
+
+
+def end(states: Iterator[T]) -> T:
+    """The last of them, the others forgotten at once."""
+    return deque(states, maxlen=1).pop()
 
 
 @runtime_checkable

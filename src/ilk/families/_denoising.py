@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from ilk.batch import Batch, Source
-from ilk.distribution import How, Net, Neural, Phase, Plan, Port, Unfinished
+from ilk.distribution import How, Net, Neural, Phase, Plan, Port, Unfinished, end
 from ilk.families._denoising_given import Told, ToldContext, box_of
-from ilk.families._denoising_walk import CHUNK, Walks, end, sampling
+from ilk.families._denoising_walk import CHUNK, Walks, sampling
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence
 from ilk.nets._context import Partly

@@ -4,13 +4,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Unfinished
+from ilk.distribution import How, Unfinished, end
 from ilk.errors import UsageError
 from ilk.nets._noise import levels
 from ilk.rng import Rng
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 CHUNK = 256
 AGAIN = 3  # how often each step into a box is taken, so that the free part can settle with the kept one
 Known = Mapping[str, Batch]
-T = TypeVar("T")
 
 
 def sampling(how: How | None) -> Sampler:
@@ -132,9 +131,3 @@ class _Walk:
 def _stage(since: Unfinished) -> Stage:
     before = (since.ahead["data"], float(since.ahead["before"][0])) if since.ahead else None
     return Stage(since.way["x"], float(since.way["sigma"][0]), before)
-
-
-def end(states: Iterator[T]) -> T:
-    """The last of them."""
-    *_, last = states
-    return last

@@ -11,7 +11,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ..batch import Batch, Source, stack
-from ..distribution import AnyNet, Family, How, Neural, Phase, Plan, Unfinished
+from ..distribution import AnyNet, Family, How, Neural, Phase, Plan, Unfinished, end
 from ..given import About, Evidence
 from ..nets._context import Partly
 from ..nets._guess import Guess
@@ -112,7 +112,7 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
     def found(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor) -> Batch:
         """Items given their context, every guess leaning on the tables."""
         walks = self._walks(n, rng, context, tables, None)
-        return stack([list(walk)[-1].items for walk in walks])
+        return replace(stack([end(walk).items for walk in walks]), context={})
 
     def unfolded(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor, since: Unfinished | None) -> Iterator[Unfinished]:
         """Their states."""
