@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .verbs.condition import Conditioned
     from .verbs.evaluate import Evaluation
     from .verbs.score import Score
+    from .verbs.steps import Unfolding
 
 FORMAT, ROOM = 1, 256 << 20
 
@@ -59,6 +60,12 @@ class Model:
         from .verbs.sample import sample
 
         return sample(self, n, seed, how).items
+
+    def steps(self, n: int = 1, seed: int = 0, how: How | None = None) -> Unfolding:
+        """What `sample` makes, while it is made: steps to look at, stop, branch and steer."""
+        from .verbs.steps import steps
+
+        return steps(self, n, seed, how)
 
     def edit(self, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
         """Items with part of them made anew, n times each: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
