@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import How, Met, Unfinished
-from ilk.families._denoising_walk import Walks, sampling
+from ilk.families._denoising_walk import Terms, Walks, sampling
 from ilk.given import Evidence, Fix, Held, Within
 from ilk.rng import Rng
 
@@ -32,14 +32,14 @@ class Box:
 
 
 class Told:
-    """p(x | context), or the model leaning into a box."""
+    """p(x | context), or the model leaning into a box, or towards some contexts and away from others."""
 
-    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None) -> None:
-        self.whole, self.context, self.box = whole, context, box
-        self.met = Met("exact" if box is None else "guided")
+    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None = None, leans: Terms = ()) -> None:
+        self.whole, self.context, self.box, self.leans = whole, context, box, leans
+        self.met = Met("exact" if box is None and not leans else "guided")
 
     def _said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
-        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or self.whole.said(n, rng)
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or ({} if self.leans else self.whole.said(n, rng))
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
@@ -47,23 +47,27 @@ class Told:
 
     def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """The same, level by level."""
-        return self._walks(n, rng, how, self._said(n, rng) if self.context or since is None else since.items.context).states(since)
+        return self._walks(n, rng, how, self._said(n, rng) if self.context or self.leans or since is None else since.items.context).states(since)
 
     def _walks(self, n: int, rng: Rng, how: How | None, context: Mapping[str, Batch]) -> Walks:
-        return Walks(self.whole, n, rng, sampling(how), context, self.box)
+        return Walks(self.whole, n, rng, sampling(how), context, self.box, self.leans)
 
 
-class ToldContext(Told):
-    """p(x | context) alone: it may be told more."""
+class Leaning(Told):
+    """Several contexts at once: it may be told ranges, too."""
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """Ranges."""
+        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
+        return None if box is None else Told(self.whole, self.context, box, self.leans)
+
+
+class ToldContext(Leaning):
+    """p(x | context) alone."""
 
     def told(self, batch: Batch, rng: Rng) -> Batch:
         """The items, with what is known beside each."""
         return replace(batch, context=self._said(len(batch), rng))
-
-    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
-        """Ranges, too."""
-        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
-        return None if box is None else Told(self.whole, self.context, box)
 
 
 def box_of(evidence: Evidence, shape: tuple[int, ...]) -> Box | None:

@@ -14,7 +14,7 @@ from ilk.distribution import How, Unfinished, end
 from ilk.errors import UsageError
 from ilk.nets._noise import levels
 from ilk.rng import Rng
-from ilk.samplers._contract import Sampler, Stage
+from ilk.samplers._contract import Denoise, Sampler, Stage
 from ilk.samplers.churn import parting
 from ilk.samplers.dpm_solver import DPMSolver
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CHUNK = 256
 AGAIN = 3  # how often each step into a box is taken, so that the free part can settle with the kept one
 Known = Mapping[str, Batch]
+Terms = Sequence[tuple[Known, float]]   # contexts, and how strongly each is leant towards
 
 
 def sampling(how: How | None) -> Sampler:
@@ -46,6 +47,7 @@ class Walks:
     sampler: Sampler
     context: Known
     box: Box | None = None
+    leans: Terms = ()
 
     @torch.no_grad()
     def last(self) -> Batch:
@@ -69,8 +71,12 @@ class Walks:
         return range(0, max(1, self.n), CHUNK)
 
     def _each(self) -> list[_Walk]:
-        cuts = [(i, min(CHUNK, self.n - i), {k: b.cut(i, i + CHUNK) for k, b in self.context.items()}) for i in self._starts()]
-        return [_Walk(self.whole, self.sampler, context, self.box, (many, self.rng.at(i))) for i, many, context in cuts]
+        return [_Walk(self.whole, self.sampler, self._denoise(i), self.box, (min(CHUNK, self.n - i), self.rng.at(i))) for i in self._starts()]
+
+    def _denoise(self, first: int) -> Denoise:
+        context = {k: b.cut(first, first + CHUNK) for k, b in self.context.items()}
+        alike = [({k: b.take(torch.zeros(min(CHUNK, self.n - first), dtype=torch.long)) for k, b in c.items()}, w) for c, w in self.leans]
+        return self.whole.guided(context, self.whole.family.guidance if self.sampler.guidance is None else self.sampler.guidance, alike)
 
     def _state(self, stages: Sequence[Stage], step: int, of: int) -> Unfinished:
         x, sigma = torch.cat([at.x for at in stages]), stages[0].sigma
@@ -88,9 +94,8 @@ class Walks:
 class _Walk:
     """One chunk: `rows` says how many items, and their noise."""
 
-    def __init__(self, whole: Denoising, sampler: Sampler, context: Known, box: Box | None, rows: tuple[int, Rng]) -> None:
-        self.whole, self.sampler, self.rows, self.box = whole, sampler, rows, box
-        self.free = whole.guided(context, whole.family.guidance if sampler.guidance is None else sampler.guidance)
+    def __init__(self, whole: Denoising, sampler: Sampler, free: Denoise, box: Box | None, rows: tuple[int, Rng]) -> None:
+        self.whole, self.sampler, self.rows, self.free, self.box = whole, sampler, rows, free, box
         if box is not None:
             self.low, self.high = whole.standard(box.low[None]), whole.standard(box.high[None])
 

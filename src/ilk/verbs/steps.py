@@ -9,9 +9,10 @@ import torch
 
 from ilk.distribution import How, Unfinished, Unfolds
 from ilk.errors import UsageError
-from ilk.given import Given, Value
+from ilk.given import Given
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Value
 from ilk.verbs.condition import BLOCK, given
 from ilk.verbs.sample import bound, drawn
 
@@ -109,7 +110,7 @@ class Going:
     def body(self) -> Unfolds | None:
         """What makes items step by step, if something does."""
         found = self.model.met.scorer
-        return None if self.model.met.rest or not isinstance(found, Unfolds) else found
+        return None if self.model.met.picky or not isinstance(found, Unfolds) else found
 
     def steps(self, n: int, since: Step | None = None) -> Iterator[Step]:
         """The steps of n items, or those after one."""
