@@ -26,6 +26,7 @@ from .distribution import (
     Truncates,
     Unfolds,
 )
+from .families._labelled import Bounded
 from .lift import carried
 from .rng import Rng
 from .space import Discrete, Many, Reals, Space
@@ -95,7 +96,7 @@ def kind(family: Family, body: Distribution[Any]) -> str:
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
         "adversarial": lambda: isinstance(body, Neural) and len(body.phases()) > 1,   # who plays against whom
-        "diffusion": lambda: isinstance(body, Denoises) or (neural and not scored and isinstance(body, Unfolds)),
+        "diffusion": lambda: isinstance(body, Denoises) or (neural and not scored and isinstance(body, Unfolds) and not isinstance(body, Bounded)),
         "energy": lambda: isinstance(body, Infers) and (scored or isinstance(body, HasEstimate)),
         "flow": lambda: isinstance(body, Encodes) and scored,
         "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound)),

@@ -339,11 +339,16 @@ class Unfinished:
     way: Mapping[str, Tensor] = field(default_factory=dict)
     ahead: Mapping[str, Tensor] = field(default_factory=dict)
     branched: bool = False
+    inside: Unfinished | None = None   # of the codes that the items are made of
 
     def take(self, rows: Tensor) -> Unfinished:
         """Some of them, perhaps several times."""
         way, ahead = ({k: t[rows] for k, t in of.items()} for of in (self.way, self.ahead))
-        return replace(self, items=self.items.take(rows), way=way, ahead=ahead)
+        return replace(self, items=self.items.take(rows), way=way, ahead=ahead, inside=self.inside and self.inside.take(rows))
+
+    def freed(self, branched: bool) -> Unfinished:
+        """The same without what was drawn before its time; `branched` or as it was."""
+        return replace(self, ahead={}, branched=branched or self.branched, inside=self.inside and self.inside.freed(branched))
 
     @staticmethod
     def joined(parts: Sequence[Unfinished]) -> Unfinished:

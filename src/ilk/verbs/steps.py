@@ -40,7 +40,7 @@ class Step:
         going, rows = replace(self.going, seed=seed), torch.arange(len(self.items)).repeat_interleave(n)
         if self.state is not None and not self.step:
             return next(going.steps(len(rows)))
-        state = None if self.state is None else replace(self.state.take(rows), ahead={}, branched=True)
+        state = None if self.state is None else self.state.take(rows).freed(branched=True)
         return replace(self, items=going.model.modality.take(self.items, rows), going=going, state=state)
 
     def steer(self, *asked: str | Mapping[str, Value] | Given, how: How | None = None) -> Step:
@@ -53,7 +53,7 @@ class Step:
         going = Going(model, self.going.seed, self.going.how if how is None else bound(model, how))
         if going.body is None:
             raise UsageError("what is asked is met only by looking at whole items", code="STEER", param="given", remedy="give it to the model from the start")
-        return replace(self, going=going, state=replace(self.state, ahead={}))
+        return replace(self, going=going, state=self.state.freed(branched=False))
 
     def steps(self) -> Unfolding:
         """The steps after this one."""
