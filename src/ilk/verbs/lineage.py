@@ -68,16 +68,17 @@ class Lineage:
     note: str = ""
 
     def __repr__(self) -> str:
-        return printable("\n".join(self._lines("")))
+        return printable("\n".join(self._lines(0)))
 
-    def _lines(self, indent: str) -> Iterator[str]:
+    def _lines(self, depth: int) -> Iterator[str]:
+        indent = "   " * depth
         said = "given, not made here" if self.record is None else f"ilk {' '.join(self.record.asked)}"
-        yield f"{indent}{self.name} ({self.sha256[:12]}): {said}{f'; {self.note}' if self.note else ''}"
+        yield f"{indent}{'<- ' * bool(depth)}{self.name} ({self.sha256[:12]}): {said}{f'; {self.note}' if self.note else ''}"
         if self.record is not None:
             facts = (("model", (self.record.model or "")[:12]), ("seed", self.record.seed), ("by", self.record.by), ("ilk", self.record.ilk))
-            yield f"{indent}  {', '.join(f'{k} {v}' for k, v in facts if v not in (None, ''))}"
+            yield f"{indent}   {', '.join(f'{k} {v}' for k, v in facts if v not in (None, ''))}"
         for parent in self.parents:
-            yield from parent._lines(indent + "  <- ")
+            yield from parent._lines(depth + 1)
 
 
 def record(at: str | Path, asked: Sequence[str], model: Model | None = None, items: Any = None, seed: int | None = None, sources: Iterable[str | Path] = ()) -> Path:

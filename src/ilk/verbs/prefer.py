@@ -18,7 +18,7 @@ from ilk.rng import Rng
 from ilk.store import parse_json
 from ilk.verbs.read import native
 
-RIDGES = tuple(10.0 ** (k / 2) for k in range(-4, 7))   # times a standardised feature's weight, squared
+RIDGES = tuple(10.0 ** (k / 2) for k in range(6, -5, -1))   # the strongest first, so that it is taken where nothing tells them apart
 FOLDS, INNER, FEWEST, ROUNDS = 5, 3, 8, 30
 
 
@@ -38,9 +38,9 @@ def prefer(model: Model, likes: Any, items: Any = None, seed: int = 0) -> Taste:
     won, lost = _pairs(model, likes, items)
     both = model.modality.join([won, lost])
     same = groups(model.modality, both).reshape(2, -1)
-    if len(won) < FEWEST or len(same.unique()) < 2 * FOLDS:
+    if len(won) < FEWEST or len(same.unique()) < FOLDS:
         raise DataError(f"{len(won)} pairs of {len(same.unique())} different items", code="TOO_FEW",
-                        remedy=f"{FEWEST} pairs and {2 * FOLDS} items at least; 100 pairs tell more")
+                        remedy=f"{FEWEST} pairs of {FOLDS} items at least; 100 pairs tell more")
     shown = {name: _standard(FEATURES[name](model, both)) for name in possible(model)}
     gaps = {name: x[:len(won)] - x[len(won):] for name, (x, _, _) in shown.items()}
     rng = Rng(seed).child("prefer")
