@@ -323,7 +323,7 @@ def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> 
     model.modality.write(items, out)
     if SHELL.lineage:
         files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
-        record(out, [printable(word) for word in SHELL.words], model, items, answer.get("seed"), files)
+        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
 
 
 def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:

@@ -45,7 +45,7 @@ def test_a_chain_of_edits_is_told_back_to_its_start(made: Path) -> None:
     found = ilk.lineage("three.csv")
     assert chain(found) == ["three.csv", "two.csv", "one.csv"]
     first = found.parents[0].parents[0].record
-    assert first is not None and first.asked == ("sample", "m.ilk", "-n", "6", "--seed", "3", "--out", "one.csv") and first.seed == 3 and first.by == "Ada"
+    assert first is not None and first.asked == ("ilk", "sample", "m.ilk", "-n", "6", "--seed", "3", "--out", "one.csv") and first.seed == 3 and first.by == "Ada"
     assert first.model == identity(ilk.load("m.ilk")) and len(first.items) == 6 and not first.sources
     assert "ilk edit m.ilk two.csv --redo b" in repr(found) and repr(found).count("<- ") == 2
 

@@ -72,7 +72,7 @@ class Lineage:
 
     def _lines(self, depth: int) -> Iterator[str]:
         indent = "   " * depth
-        said = "given, not made here" if self.record is None else f"ilk {' '.join(self.record.asked)}"
+        said = "given, not made here" if self.record is None else " ".join(self.record.asked)
         yield f"{indent}{'<- ' * bool(depth)}{self.name} ({self.sha256[:12]}): {said}{f'; {self.note}' if self.note else ''}"
         if self.record is not None:
             facts = (("model", (self.record.model or "")[:12]), ("seed", self.record.seed), ("by", self.record.by), ("ilk", self.record.ilk))

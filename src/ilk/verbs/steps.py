@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,9 +24,9 @@ class Step:
     items: Any
     step: int
     of: int
-    going: Going
-    state: Unfinished | None          # None where items come at once
-    ends: Callable[[], None]
+    going: Going = field(repr=False)
+    state: Unfinished | None = field(repr=False)   # None where items come at once
+    ends: Callable[[], None] = field(repr=False)
 
     def stop(self) -> Any:
         """The items as they are now; whoever goes through the steps gets no more of them."""
