@@ -40,6 +40,7 @@ from ilk.families.transformer import Transformer as Transformer
 from ilk.families.vae import VAE as VAE
 from ilk.families.vqvae import VQVAE as VQVAE
 from ilk.families.wavenet import WaveNet as WaveNet
+from ilk.given import Avoid as Avoid
 from ilk.given import Keep as Keep
 from ilk.given import Label as Label
 from ilk.given import Like as Like
@@ -60,6 +61,11 @@ from ilk.nets.grid import Grid as Grid
 from ilk.nets.mlp import MLP as MLP
 from ilk.nets.resnet import ResNet as ResNet
 from ilk.nets.unet2d import UNet2D as UNet2D
+from ilk.quantities.brightness import Brightness as Brightness
+from ilk.quantities.length import Length as Length
+from ilk.quantities.likelihood import Likelihood as Likelihood
+from ilk.quantities.novelty import Novelty as Novelty
+from ilk.quantities.preference import Taste as Taste
 from ilk.region import after as after
 from ilk.region import box as box
 from ilk.region import outside as outside
@@ -67,6 +73,7 @@ from ilk.rng import Rng as Rng
 from ilk.run import Run as Run
 from ilk.run import Seconds as Seconds
 from ilk.run import Steps as Steps
+from ilk.samplers.churn import Churn as Churn
 from ilk.samplers.ddim import DDIM as DDIM
 from ilk.samplers.ddpm import DDPM as DDPM
 from ilk.samplers.dpm_solver import DPMSolver as DPMSolver
@@ -90,12 +97,16 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
+from ilk.verbs.lineage import lineage as lineage
+from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
+from ilk.verbs.prefer import prefer as prefer
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
+from ilk.verbs.steps import steps as steps
 from ilk.verbs.translate import translate as translate
 
 __version__: str

@@ -20,11 +20,12 @@ from . import __version__, registry
 from .errors import IlkError, ResourceError, UsageError, printable
 from .files import not_written
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data", "presets"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "quantities", "data", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
-SAID = 'A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.'
+SAID = ('A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, how a text begins, or a call: "Towards(\'age\', 2)", "Avoid(Label(3))", '
+        '"Like(\'face.png\', .7)", "Label(3, weight=2)". Several compose.')
 Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help=SAID)]
 
 ITEMS = "Items of the same kind: a file, or a name of `ilk list data`."
@@ -36,10 +37,12 @@ Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to wri
 
 @dataclass
 class Shell:
-    """What all commands share: how to answer, and whether to show tracebacks."""
+    """What all commands share: how to answer, whether to show tracebacks, what was said, and whether written items keep that (--no-lineage: they don't)."""
 
     as_json: bool = False
     debug: bool = False
+    lineage: bool = True
+    words: tuple[str, ...] = ()
 
 
 SHELL = Shell()
@@ -260,6 +263,59 @@ def augment(
     _say(*augment_command(data, balance, family, OPTIONS, {"budget": budget, "steps": steps, "repeats": repeats, "force": force, "seed": seed, "out": out}))
 
 
+def steps(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 1,
+    at: Annotated[int | None, Parameter(help="Go on from this step alone: step 0 is before anything is decided.")] = None,
+    branch: Annotated[int, Parameter(help="With --at: how many continuations of each item.")] = 1,
+    branch_seed: Annotated[int, Parameter(help="With --at: the seed of the continuations.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Show items while they are made, step by step; the last step is what `ilk sample` gives. Or draw other continuations from one step.
+
+    Examples: `ilk steps digits.ilk -n 16 --out step.png` writes step-000.png and on, `ilk steps digits.ilk --at 4 --branch 9 --out sheet.png`.
+    """
+    from .console import Asked, steps_command
+
+    _say(*steps_command(model, n, (at, branch, branch_seed), Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def prefer(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    likes: Annotated[str, Parameter(help="Which items were preferred: CSV with the columns winner and loser, or lines of JSON, by numbers of items from 0.")], /, *,
+    items: Annotated[str | None, Parameter(help="The items that were compared: a file.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder of the taste.")] = Path("taste"),
+    json: Json = False,
+) -> None:
+    """Learn what somebody likes from pairs of items, to lean a model towards it: `--given "Towards('taste', 1)"`.
+
+    Example: `ilk sample people.ilk -n 60 --out shown.csv`, then `ilk prefer people.ilk likes.csv --items shown.csv --out taste`.
+    """
+    from .console import prefer_command
+
+    _say(*prefer_command(model, likes, items, seed, out))
+
+
+def lineage(
+    file: Annotated[str, Parameter(help="A file of items.")], /, *,
+    among: Annotated[tuple[str, ...], Parameter(negative="", help="Folders with more records, beside the file's own. Several compose.")] = (),
+    json: Json = False,
+) -> None:
+    """Say how a file of items came about: what was asked, of which model, from which files, back to what was given.
+
+    Items that ilk writes have a record beside them, FILE.lineage.json, unless `--no-lineage` is said. Files are known by content, whatever their name.
+
+    Example: `ilk lineage edited.csv`.
+    """
+    from .console import lineage_command
+
+    _say(*lineage_command(file, among))
+
+
 def score(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     data: Annotated[str, Parameter(help=ITEMS)], /, *,
@@ -362,7 +418,7 @@ def export(
 
 
 def list_(
-    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *,
+    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, quantities, data or presets.")], /, *,
     map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
     full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
     json: Json = False,
@@ -415,7 +471,8 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, classify, detect, augment, score, evaluate, diagnose, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, classify, detect, augment, steps, prefer, lineage,
+                    score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
@@ -431,7 +488,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     SHELL.debug = "--debug" in words
-    words = [w for w in words if w != "--debug"]
+    SHELL.lineage = "--no-lineage" not in words
+    words = [w for w in words if w not in ("--debug", "--no-lineage")]
+    SHELL.words = tuple(words)
     SHELL.as_json = "--json" in words
     OPTIONS.clear()
     try:
