@@ -61,6 +61,7 @@ from ilk.nets.mlp import MLP as MLP
 from ilk.nets.resnet import ResNet as ResNet
 from ilk.nets.unet2d import UNet2D as UNet2D
 from ilk.region import after as after
+from ilk.region import between as between
 from ilk.region import box as box
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng

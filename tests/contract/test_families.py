@@ -154,7 +154,7 @@ def test_a_family_without_a_fitting_space_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(("place", "wrong", "said"), [
-    ("_sequence_given.Told._said", lambda told, batch: batch, "do not score as given"),
+    ("_sequence_given.Told._said", lambda told, batch: batch, "chi-square"),
     ("_sequence_given.Told._contexts", lambda told, n, rng, how: told.whole.beside.draw(n, rng), "chi-square"),
     ("_sequence.Sequences.by_label", lambda body, batch, first, end: torch.stack(
         [body.log_prob_from(replace(batch, context=said), first, end) - log(2) for said, _ in body.beside.every(len(batch))]), "weighs")])
