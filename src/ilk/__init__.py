@@ -6,7 +6,7 @@ from typing import Any
 __version__ = "0.1.0"
 _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
-    "export": "verbs.export",
+    "export": "verbs.export", "disentanglement": "verbs.disentanglement",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate",
     "box": "region", "after": "region", "between": "region", "outside": "region",

@@ -81,6 +81,7 @@ from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
 from ilk.verbs.diagnose import diagnose as diagnose
+from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
