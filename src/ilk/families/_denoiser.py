@@ -13,7 +13,6 @@ from ilk.families._denoising import Denoising, refuses
 from ilk.families._denoising_scored import DenoisingBound, DenoisingFlow, Likelihood
 from ilk.nets._context import Partly
 from ilk.nets._noise import Path
-from ilk.rng import Rng
 from ilk.space import Space
 
 
@@ -37,10 +36,9 @@ class DenoiserFamily(Family):
         """Labels, captions and arrays of numbers."""
         return Partly.refuses(about)
 
-    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Denoising:
+    def becomes(self, space: Space) -> type[Denoising]:
         """With the bound or with the density of the flow."""
-        made: Denoising = super().build(space, rng, about)   # type: ignore[assignment]
-        return made if self.bounded() else DenoisingFlow(self, space, rng, about or {})
+        return DenoisingBound if self.bounded() else DenoisingFlow
 
     def bounded(self) -> bool:
         """Whether a score is the variational bound."""
