@@ -1,6 +1,6 @@
 """Writes docs/help.txt: what `ilk --help`, every command's --help and the flags of every recipe say.
 
-`python scripts/make_help.py` writes it, `--print` prints it instead. Built-in recipes only.
+`python scripts/make_help.py` writes it, `--check` only says whether it is up to date. Built-in recipes only.
 """
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+from _written import settled
 
 os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
 TO = Path(__file__).parents[1] / "docs" / "help.txt"
@@ -49,7 +51,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    if "--print" in sys.argv[1:]:
-        sys.stdout.write(text())
-    else:
-        TO.write_text(text(), encoding="utf-8")
+    sys.exit(settled({TO: text()}))
