@@ -110,11 +110,11 @@ def card(told: Told) -> Iterator[Block]:
 def _limits(told: Told) -> Iterator[str]:
     words, model = told.words, told.model
     yield words["limit_data"].format(items=model.card.get("items", "?"))
-    if told.data is not None:
+    if told.data is not None and told.made is not None:
         yield words["limit_figures"]
     if told.scored[0] == "bound":
         yield words["limit_bound"]
-    if any(sort == "guided" for _, sort in model.met.parts):
+    if model.givens and any(sort == "guided" for _, sort in model.met.parts):
         yield words["limit_guided"]
     yield words["limit_private"]
 
