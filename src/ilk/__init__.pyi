@@ -67,6 +67,7 @@ from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
 from ilk.region import after as after
+from ilk.region import between as between
 from ilk.region import box as box
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng
@@ -87,6 +88,7 @@ from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
 from ilk.verbs.diagnose import diagnose as diagnose
+from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary

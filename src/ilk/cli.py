@@ -135,8 +135,8 @@ def sample(
 def edit(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
-    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE of a text, "
-                                               "or columns: age,income (odd names in `backticks`).")] = None,
+    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE or "
+                                               "between:PLACE,PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
     given: Given = (),
@@ -146,7 +146,8 @@ def edit(
 ) -> None:
     """Make part of items anew; the rest of them is kept to the bit.
 
-    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters.
+    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters, `between:10,20` all but the
+    ten from 10 on, in whose stead as many come as it takes.
 
     Examples: `ilk edit people.ilk people.csv --redo age,income --out other.csv`, `ilk edit faces.ilk face.png --redo box:8,8,24,24 -n 9 --out sheet.png`,
     `ilk edit faces.ilk face.png --redo outside:box:8,8,24,24`, `ilk edit poems.ilk poem.txt --redo after:40 --how top_p --p .9`.

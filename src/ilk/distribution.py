@@ -105,7 +105,11 @@ class Family(ABC):
             raise UsageError(f"{name} {why}", code="CONTEXT")
         if absent := [f"a {k}, {describe(s)}," for k, s in self.needs.items() if k not in (about or {})]:
             raise UsageError(f"{name} needs {' and '.join(absent)} beside every item", code="CONTEXT")
-        return self.distribution(self, space, rng, about or {})
+        return self.becomes(space)(self, space, rng, about or {})
+
+    def becomes(self, space: Space) -> type[Distribution[Any]]:
+        """What it is once built for a space that it takes."""
+        return self.distribution
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,10 @@ def _value(words: Sequence[str], flag: str) -> str | None:
 
 
 def _known(axis: str, cls: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+    from .recipe import listed
+
     hints = get_type_hints(cls, include_extras=True)
-    return {f.name.replace("_", "-"): (f, hints[f.name]) for f in fields(cls) if f.name not in HIDDEN.get(axis, set())}
+    return {f.name.replace("_", "-"): (f, hints[f.name]) for f in listed(cls) if f.name not in HIDDEN.get(axis, set())}
 
 
 def _taken(words: list[str], known: Mapping[str, Mapping[str, tuple[Field[Any], Any]]]) -> tuple[list[str], dict[str, Any]]:
