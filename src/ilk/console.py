@@ -210,7 +210,8 @@ def sample_command(at: str, n: int, asked: Asked, how: str | None, options: Mapp
     found = sample(model, n, seed, _way(model, how, options))
     said = "".join(f"{g.given}: {_met(g.met)}"
                    f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
-    return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}, said)
+    said += f"an item takes {found.cost:.3g} draws\n" if found.cost > 1 else ""
+    return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "cost": found.cost, "given": [asdict(g) for g in found.given]}, said)
 
 
 def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: int, asked: Asked, how: str | None,
