@@ -356,18 +356,20 @@ class Unfinished:
 
     @staticmethod
     def joined(parts: Sequence[Unfinished]) -> Unfinished:
-        """States side by side."""
-        way, ahead = ({k: torch.cat([of(p)[k] for p in parts]) for k in of(parts[0])} for of in (lambda p: p.way, lambda p: p.ahead))
+        """States side by side, with what all of them have."""
+        way, ahead = ({k: torch.cat([d[k] for d in side]) for k in side[0] if all(k in d for d in side)} for side in ([p.way for p in parts], [p.ahead for p in parts]))
         return replace(max(parts, key=lambda p: p.step), items=stack([p.items for p in parts]), of=max(p.of for p in parts), way=way, ahead=ahead)
 
     @staticmethod
-    def together(walks: Sequence[Iterator[Unfinished]]) -> Iterator[Unfinished]:
-        """The states of several walks side by side, until the longest ends."""
-        now = [next(walk) for walk in walks]
-        while now:
-            yield Unfinished.joined(now)
+    def together(walks: Sequence[Iterator[Unfinished]], begun: Sequence[Unfinished] = ()) -> Iterator[Unfinished]:
+        """The states of several walks side by side, until the longest ends; those that go on from states that have `begun` may have none."""
+        now = list(begun)
+        while True:
             ahead = [next(walk, None) for walk in walks]
-            now = [] if all(a is None for a in ahead) else [a or n for a, n in zip(ahead, now, strict=True)]
+            if all(state is None for state in ahead):
+                return
+            now = [later or before for later, before in zip(ahead, now or ahead, strict=True) if later or before]
+            yield Unfinished.joined(now)
 
 
 def end(states: Iterator[T]) -> T:
