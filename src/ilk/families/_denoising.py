@@ -15,8 +15,8 @@ from ilk.errors import UsageError
 from ilk.families._denoising_given import Box, Told, ToldContext, box_of
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence
-from ilk.nets._context import Partly
 from ilk.nets._noise import ANSWERS, clock, levels
+from ilk.nets._pictured import Pictured
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
@@ -39,14 +39,18 @@ class Denoising(Neural[Any]):
         """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Partly(self.about)
-        inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
-        net = self.family.net or default_net(inside)
-        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0))
+        self.context = Pictured(self.about, self.shape[1:] if pictures(self.shape) else ())
+        shown, gives = self._folded(self.shape[0] + self.context.channels), self._folded(self.shape[0])
+        net = self.family.net or default_net(gives)
+        self.net: nn.Module = net(Port("denoise", shown, gives, self.context.width))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
         self.path, self.answer = self.family.noise(), ANSWERS[self.family.predict]
+
+    def _folded(self, channels: int) -> tuple[int, ...]:
+        """The shape of what the network is shown, of so many channels of a picture."""
+        return (channels * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
 
     def prepare(self, data: Source) -> None:
         """Centre and scale, a channel's or a number's, from at most 20,000 items."""
@@ -88,6 +92,7 @@ class Denoising(Neural[Any]):
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
     def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
+        x, told = self.context.beside(x, told)
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
         out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
         return pixel_shuffle(out, self.fold) if self.fold > 1 else out
