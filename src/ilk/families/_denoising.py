@@ -12,7 +12,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from ilk.batch import Batch, Source
 from ilk.distribution import How, Net, Neural, Phase, Plan, Port
 from ilk.errors import UsageError
-from ilk.families._denoising_given import Box, Told, ToldContext, box_of
+from ilk.families._denoising_given import Box, Partway, Told, ToldContext, box_of
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence
 from ilk.nets._noise import ANSWERS, clock, levels
@@ -143,28 +143,35 @@ class Denoising(Neural[Any]):
         yield from self.unfold(n, rng, self.said(n, rng), how)
 
     @torch.no_grad()
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None) -> Iterator[Batch]:
-        """States of n items, each with its context; `CHUNK` items at a time go through the network."""
-        sampler = sampling(how)
-        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
+    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None, start: Partway | None = None) -> Iterator[Batch]:
+        """States of n items, each with its context; `CHUNK` items at a time go through the network. They begin as noise, or partway from some items."""
+        sampler, ways = sampling(how), start or Partway(torch.zeros(n, *self.shape), 1.0)
+        walks = [self._walk(ways.cut(i, i + CHUNK), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
         if len(walks) == 1:
-            for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
+            for x, sigma in zip(walks[0], levels(self.path, sampler.steps, ways.strength)[1:], strict=False):
                 yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
         else:
             yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
 
-    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None) -> Iterator[Tensor]:
-        sigmas = levels(self.path, sampler.steps)
+    def _walk(self, start: Partway, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None) -> Iterator[Tensor]:
+        sigmas, n = levels(self.path, sampler.steps, start.strength), len(start.x)
         denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance)
 
         def noise(name: str, i: int) -> Tensor:
             return rng.child(name, i).normal(n, *self.shape).float()
-        x = noise("start", 0) * sigmas[0]
+        x = start.x + noise("start", 0) * sigmas[0]
         if n == 0:
-            return iter([x] * sampler.steps)
+            return iter([x] * (len(sigmas) - 1))
         if box is None:
             return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
         return box.walk(self, denoise, x, sampler, sigmas, noise)
+
+    def expected(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
+        """The expected items (B, *shape) of some in their own units with noise of sigma (B,) of the network's; `CHUNK` at a time."""
+        pieces = range(0, max(1, len(x)), CHUNK)
+        told = [{k: b.cut(i, i + CHUNK) for k, b in context.items()} for i in pieces]
+        found = [self.denoise(self.standard(x[i:i + CHUNK]), sigma[i:i + CHUNK], one) for i, one in zip(pieces, told, strict=True)]
+        return torch.cat(found).double() * self.scale + self.center
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
@@ -197,6 +204,14 @@ class Denoising(Neural[Any]):
     def log_volume(self) -> float:
         """Nats by which a density of standardised items exceeds that of raw ones."""
         return float(self.scale.double().log().sum()) * (prod(self.shape) // self.scale.numel())
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
+        """Items from partway of the sampler's levels, with noise on them (Meng et al. 2022)."""
+        return self.known(self, {}, None).revise(batch, strength, rng, how)
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch:
+        """The expected items without noise."""
+        return self.known(self, {}, None).restored(batch, noise)
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met exactly; ranges and numbers that are kept, met by guidance."""
