@@ -47,6 +47,7 @@ class Levels(Distribution["Cascade"]):
 
     low: Any
     high: Any
+    space: Reals
 
     def __init__(self, family: Cascade, space: Reals, parts: tuple[Distribution[Any], Lift, Distribution[Any]], about: Mapping[str, Space]) -> None:
         super().__init__(family, space, Rng(0), about)
@@ -122,6 +123,9 @@ class Levels(Distribution["Cascade"]):
 
     def upscale(self, small: Batch, rng: Rng, how: How | None = None) -> Batch:
         """A large picture of each small one, taken as it is."""
+        if tuple(small.tensor.shape[1:]) != self.small.shape:
+            raise UsageError(f"this cascade enlarges pictures {self.family.factor} times, to {' x '.join(map(str, self.space.shape[1:]))}", code="SHAPE",
+                             remedy=f"pictures of {' x '.join(map(str, self.small.shape[1:]))}")
         still = torch.zeros(len(small), dtype=torch.double)
         context = small.context or self._said(len(small), rng)
         return self._large({LOW: Batch(small.tensor), BLUR: Batch(still)}, context, rng.child("high"), how)
@@ -175,7 +179,7 @@ class Cascade(Family):
 
     `low` learns with `share` of the budget the means of factor x factor pixels. `high` learns from such a mean with noise of up to `noise` of
     its standard deviations, and how much it is; what `low` makes gets `blur` of them, so that `high` takes its faults for noise. Any family
-    is a `low`, any that learns from a picture beside the items a `high`, and a cascade may be either. There is no density.
+    is a `low`, a cascade too; any that learns from a picture beside the items is a `high`. There is no density.
 
     >>> from ilk.space import Reals
     >>> Cascade(factor=2).build(Reals((1, 8, 8)), Rng(0)).sample(3, Rng(1)).tensor.shape

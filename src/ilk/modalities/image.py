@@ -28,7 +28,7 @@ from ilk.modalities._image_idx import idx_files, is_idx, read_idx
 from ilk.modalities._image_load import MOST_NUMBERS, Loaded, Wanted, load
 from ilk.modalities._image_write import contact_sheet, png, write
 from ilk.modalities.array import ITEMS, Array, labelled
-from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.modality import Codec, Limits, Modality, Shown, times_of
 
 LEAST_SIDE, SHOWN = 8, 64
 _LOOK, _PIECE = 1000, 4096  # files of a folder looked at to tell what it holds; pictures looked at at once
@@ -172,6 +172,19 @@ class Image(Modality[Items]):
     def join(self, pieces: Sequence[Items]) -> Items:
         """One array."""
         return np.concatenate(pieces)
+
+    def sizeless(self) -> Image:
+        """The same colour in any size."""
+        colour: Color = {1: "grey", 3: "rgb", 4: "rgba"}.get(self.shape[2], "auto")   # type: ignore[assignment]
+        return replace(self, size=0, shape=(), color=colour)
+
+    def times(self, small: Items) -> int:
+        """How many times as high and as wide the pictures that it knows are."""
+        return times_of(self.shape[:2], small.shape[1:3])
+
+    def enlarged(self, small: Items, times: int) -> Items:
+        """Every pixel as a block."""
+        return small.repeat(times, 1).repeat(times, 2)
 
     def write(self, items: Items, to: Path) -> None:
         """A folder of PNG files, a .zip of them, an .npz, or a .png: one picture, or a contact sheet of several."""
