@@ -267,9 +267,7 @@ def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, h
     """Makes items that go with other items, and writes or prints."""
     model = load(at)
     space = model.body.about.get(name)
-    pictured = isinstance(space, Reals) and len(space.shape) == 3
-    kind = registry.get("modalities", "image")(shape=(*space.shape[1:], space.shape[0])) if pictured else _array()   # type: ignore[union-attr]
-    others = _chosen(replace(model, modality=kind), data, only)
+    others = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
     made = beside(model, {name: others}, n, seed, _way(model, how, options))
     return _handed(model, made, out, {"n": len(made), "seed": seed})
 
@@ -307,6 +305,12 @@ def invert_command(at: str, data: str, only: Sequence[int], asked: Asked, seed: 
 def _array() -> Modality[Any]:
     made: Modality[Any] = registry.get("modalities", "array")()
     return made
+
+
+def _of_shape(shape: tuple[int, ...]) -> Modality[Any]:
+    """How items of a shape are read: pictures, channels first, else arrays."""
+    picture: Modality[Any] = registry.get("modalities", "image")(shape=(*shape[1:], shape[0])) if len(shape) == 3 and shape[0] in (1, 3, 4) else _array()
+    return picture
 
 
 def decode_command(at: str, data: str, asked: Asked, seed: int, out: Path | None) -> Answer:

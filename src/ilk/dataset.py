@@ -145,10 +145,10 @@ def numbers(items: NDArray[Any]) -> Tensor:
     """
     if items.dtype == np.uint8 and (items.ndim == 3 or (items.ndim == 4 and items.shape[3] in (1, 3, 4))):
         channels = np.moveaxis(items if items.ndim == 4 else items[..., None], 3, 1)
-        return (torch.from_numpy(np.ascontiguousarray(channels)).double() + 0.5) / 128 - 1
+        return (torch.from_numpy(channels.astype(np.float64, order="C")) + 0.5) / 128 - 1
     if items.dtype.kind not in "biuf" or not np.isfinite(items).all():
         raise DataError(f"items beside others are finite numbers or pictures, not {items.dtype}", code="DATA_TYPE")
-    return torch.from_numpy(np.ascontiguousarray(items, dtype=np.float64))
+    return torch.from_numpy(items.astype(np.float64, order="C"))
 
 
 def split_dataset(data: Dataset[C], rng: Rng | None = None, shares: Sequence[float] = SHARES) -> Dataset[C]:

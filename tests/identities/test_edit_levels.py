@@ -101,7 +101,7 @@ def test_estimated_noise_is_the_noise() -> None:
 @pytest.mark.parametrize("strength", [0.3, 0.6])
 def test_revised_items_follow_the_law_of_noise_that_is_denoised(strength: float) -> None:
     """z = x + sigma noise, then a draw of p(data | z): mean + G (x - mean), covariance Cov - G Cov + G sigma^2 G'."""
-    body, steps = ideal(), 300
+    body, steps = ideal(), 120
     sigma = 2.0 * levels(body.path, steps, strength)[0]   # a scale of 2
     g = gain(COV, sigma)
     found = body.revise(Batch(ITEM.expand(N, D)), strength, Rng(3), DDPM(steps=steps))
@@ -222,7 +222,7 @@ def test_pictures_follow_what_lies_beside_them(seed: int) -> None:
     small = Rng(seed).normal(2000, 1, 4, 4)
     items = small.repeat_interleave(2, 2).repeat_interleave(2, 3) + 0.2 * Rng(seed + 9).normal(2000, 1, 8, 8)
     body = ilk.Diffusion(net=MLP(width=128, depth=2)).build(Reals((1, 8, 8)), Rng(seed), {"beside": Reals((1, 4, 4))})
-    body.fit(Memory(Batch(items, context={"beside": Batch(small)})), ilk.Run(seed=seed, budget=ilk.Steps(800), batch=128))
+    body.fit(Memory(Batch(items, context={"beside": Batch(small)})), ilk.Run(seed=seed, budget=ilk.Steps(400), batch=128))
     new = Rng(seed + 20).normal(100, 1, 4, 4)
     made = avg_pool2d(body.draw(100, Rng(1), {"beside": Batch(new)}).tensor, 2)
     own, other = float((made - new).square().mean()), float((made - new.roll(1, 0)).square().mean())
