@@ -267,7 +267,7 @@ def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, h
     """Makes items that go with other items, and writes or prints."""
     model = load(at)
     space = model.body.about.get(name)
-    others = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
+    others: Any = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
     made = beside(model, {name: others}, n, seed, _way(model, how, options))
     return _handed(model, made, out, {"n": len(made), "seed": seed})
 

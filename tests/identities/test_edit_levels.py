@@ -321,6 +321,22 @@ def test_labels_go_to_both_levels() -> None:
     told.sample(3, Rng(2))
     assert torch.equal(seen["low"][0], seen["high"][0]) and 0 < int(seen["low"][0].sum()) < 40
     assert seen["low"][1].tolist() == seen["high"][1].tolist() == [1, 1, 1]
+    small = Batch(torch.zeros(2, 1, 4, 4))
+    told.upscale(small, Rng(2))
+    assert seen["high"][2].tolist() == [1, 1]
+
+
+def test_upscaling_never_makes_a_label_up() -> None:
+    """A small picture whose label nobody says is enlarged without any; a part that can't do without says so."""
+    body = ilk.Cascade(factor=2).build(Reals((1, 8, 8)), Rng(0), {"label": Discrete(2)})
+    told: list[set[str]] = []
+    draw = body.high.draw
+    body.high.draw = lambda n, rng, context, how=None: (told.append(set(context)), draw(n, rng, context, how))[1]
+    body.upscale(Batch(torch.zeros(2, 1, 4, 4)), Rng(1))
+    assert told == [{LOW, BLUR}]
+    strict = ilk.Cascade(high=ilk.VAE(codes=2, net=MLP(width=8)), factor=2).build(Reals((1, 8, 8)), Rng(0), {"label": Discrete(2)})
+    with pytest.raises(UsageError, match="has to be told label"):
+        strict.upscale(Batch(torch.zeros(2, 1, 4, 4)), Rng(1))
 
 
 @pytest.mark.parametrize(("family", "space", "why"), [

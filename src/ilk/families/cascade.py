@@ -122,13 +122,15 @@ class Levels(Distribution["Cascade"]):
         return found
 
     def upscale(self, small: Batch, rng: Rng, how: How | None = None) -> Batch:
-        """A large picture of each small one, taken as it is."""
+        """A large picture of each small one, taken as it is; what is not said of it is not told."""
         if tuple(small.tensor.shape[1:]) != self.small.shape:
             raise UsageError(f"this cascade enlarges pictures {self.family.factor} times, to {' x '.join(map(str, self.space.shape[1:]))}", code="SHAPE",
                              remedy=f"pictures of {' x '.join(map(str, self.small.shape[1:]))}")
+        if self.about and not small.context and not getattr(self.high.family, "drop", 0):
+            raise UsageError(f"this cascade has to be told {', '.join(self.about)} of a picture", code="GIVEN", param="given",
+                             remedy="say it (--label, --prompt), or fit a high with drop above 0")
         still = torch.zeros(len(small), dtype=torch.double)
-        context = small.context or self._said(len(small), rng)
-        return self._large({LOW: Batch(small.tensor), BLUR: Batch(still)}, context, rng.child("high"), how)
+        return self._large({LOW: Batch(small.tensor), BLUR: Batch(still)}, small.context, rng.child("high"), how)
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met as well as both parts can."""
