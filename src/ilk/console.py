@@ -19,26 +19,32 @@ from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, Stopped, UsageError, printable
 from .flags import recipe_named
 from .given import Label, Prompt
+from .modality import Modality, Resizes
 from .model import Model, load
 from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
+from .space import Reals
 from .store import forget_folder, parse_json
 from .verbs._own import alike
 from .verbs._own import own as own_data
+from .verbs.denoise import denoised
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
+from .verbs.invert import decode, invert
 from .verbs.lineage import SUFFIX, lineage, record
 from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
+from .verbs.revise import revised
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
 from .verbs.show import summary
 from .verbs.steps import steps
 from .verbs.translate import translate
+from .verbs.upscale import beside, upscale
 
 Answer = tuple[dict[str, Any], str]
 HELD_OUT, WHOLE = 2000, 1000
@@ -290,6 +296,73 @@ def lineage_command(at: str, among: Sequence[str]) -> Answer:
     """The tree of a file."""
     found = lineage(at, among)
     return asdict(found), repr(found)
+
+
+def upscale_command(at: str, data: str, only: Sequence[int], draws: int, asked: Asked, how: str | None,
+                    options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Enlarges every picture, and writes or prints."""
+    model = asked.of(at)
+    small = _chosen(replace(model, modality=model.modality.sizeless()) if isinstance(model.modality, Resizes) else model, data, only)
+    made = upscale(model, small, draws, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed, "draws": draws})
+
+
+def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes items that go with other items, and writes or prints."""
+    model = load(at)
+    space = model.body.about.get(name)
+    others: Any = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
+    made = beside(model, {name: others}, n, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
+
+
+def revise_command(at: str, data: str, only: Sequence[int], strength: float, n: int, asked: Asked, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes every item partly anew, and writes or prints."""
+    model = asked.of(at)
+    found = revised(model, _chosen(model, data, only), strength, n, seed, _way(model, how, options))
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "strength": strength, "by": found.by})
+
+
+def denoise_command(at: str, data: str, only: Sequence[int], sigma: float | None, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Restores every item, and writes or prints."""
+    model = asked.of(at)
+    found = denoised(model, _chosen(model, data, only), sigma, seed)
+    noise = None if found.sigma is None else found.sigma.tolist()
+    said = f"estimated noise: {min(noise):.4g} to {max(noise):.4g}\n" if noise and sigma is None else ""
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "by": found.by, "sigma": noise}, said)
+
+
+def invert_command(at: str, data: str, only: Sequence[int], asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Finds the code of every item, and writes or prints."""
+    model = asked.of(at)
+    found = invert(model, _chosen(model, data, only), seed)
+    error = found.error.tolist()
+    answer = {"out": None if out is None else str(out), "n": len(error), "seed": seed, "error": error}
+    said = f"what they decode to is off by {max(error):.3g} at most (root mean square of an item)"
+    if out is None:
+        return {**answer, "codes": found.codes.tolist()}, f"{found.codes}\n{said}"
+    _array().write(found.codes, out)
+    return answer, f"{len(error)} codes in {out}; {said}"
+
+
+def _array() -> Modality[Any]:
+    made: Modality[Any] = registry.get("modalities", "array")()
+    return made
+
+
+def _of_shape(shape: tuple[int, ...]) -> Modality[Any]:
+    """How items of a shape are read: pictures, channels first, else arrays."""
+    picture: Modality[Any] = registry.get("modalities", "image")(shape=(*shape[1:], shape[0])) if len(shape) == 3 and shape[0] in (1, 3, 4) else _array()
+    return picture
+
+
+def decode_command(at: str, data: str, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Makes the items of codes, and writes or prints."""
+    model = asked.of(at)
+    made = decode(model, read(data, _array()).items, seed)
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
 
 
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:

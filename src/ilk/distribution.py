@@ -308,6 +308,27 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Restores(Protocol):
+    """Items with Gaussian noise of a known standard deviation, (B,) in their own units -> the expected items without."""
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch: ...
+
+
+@runtime_checkable
+class Revises(Protocol):
+    """Items made anew from partway: `strength` 0 leaves them as they are, 1 nothing of them."""
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Upscales(Protocol):
+    """Small pictures, means of blocks of large ones -> large pictures; UsageError for a size that it does not enlarge."""
+
+    def upscale(self, batch: Batch, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
 class Truncates(Protocol):
     """Makes items from random codes that may be drawn nearer to their middle: `psi` 1 as learned, 0 nothing but the middle."""
 

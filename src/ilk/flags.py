@@ -45,7 +45,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 def _named(command: str, words: list[str]) -> dict[str, str]:
     """Which recipes the command line is about."""
-    if command in ("sample", "edit", "steps"):
+    if command in ("sample", "edit", "steps", "upscale", "beside", "revise"):
         how = _value(words, "--how")
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
     if command != "fit":
