@@ -11,6 +11,7 @@ _HOMES = {
     "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage",
     "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate",
     "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise", "denoise": "verbs.denoise", "invert": "verbs.invert", "decode": "verbs.invert",
+    "classify": "verbs.classify", "detect": "verbs.detect", "augment": "verbs.augment",
     "box": "region", "after": "region", "between": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
     "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given",

@@ -88,7 +88,10 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs.augment import augment as augment
+from ilk.verbs.classify import classify as classify
 from ilk.verbs.denoise import denoise as denoise
+from ilk.verbs.detect import detect as detect
 from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.edit import edit as edit

@@ -98,6 +98,7 @@ def fit(
     resume: Annotated[bool, Parameter(negative="", help="Go on from the checkpoint of an interrupted fit.")] = False,
     log: Annotated[Path | None, Parameter(help="Write every event as a line of JSON.")] = None,
     device: Annotated[str, Parameter(help="cpu, cuda or mps.")] = "cpu",
+    start: Annotated[str | None, Parameter(help="The folder of a model of related data to go on from, in its coding and with its recipe.")] = None,
     json: Json = False,
 ) -> None:
     """Learn what the data are like: fit a model.
@@ -109,7 +110,7 @@ def fit(
     from .console import fit_command
 
     answer, text = fit_command(data, family, modality, OPTIONS, {"budget": budget, "steps": steps, "batch": batch, "rate": rate, "seed": seed,
-                                                                "out": out, "resume": resume, "log": log, "device": device})
+                                                                "out": out, "resume": resume, "log": log, "device": device, "start": start})
     _say(answer, text)
 
 
@@ -204,6 +205,63 @@ def translate(
     from .console import translate_command
 
     _say(*translate_command(model, items, to, item, seed, out))
+
+
+def classify(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with a density.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    by: Annotated[str | None, Parameter(help="The column to tell: one of categories, which the items may lack. By default the label.")] = None,
+    held: Annotated[str | None, Parameter(help="Other items of known classes, by which chances are made no surer than they are right.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Say of which class items are, by Bayes' rule: the chances of every class, and how often they are right if the items know.
+
+    Examples: `ilk classify people.ilk new.csv --by income --out told.csv`, `ilk classify digits.ilk held_out.npz`.
+    """
+    from .console import classify_command
+
+    _say(*classify_command(model, items, by, held, seed, out))
+
+
+def detect(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    false_alarm: Annotated[float, Parameter(help="The share of normal items that may give an alarm.")] = 0.01,
+    normal: Annotated[str | None, Parameter(help="Normal items that the model did not learn from. By default the test part of the data it was fitted on.")] = None,
+    parts: Annotated[bool, Parameter(negative="", help="Say which parts of an item with an alarm are strange given its others.")] = False,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Find the items that are not like those that a model learned from, at a stated rate of false alarms.
+
+    Example: `ilk detect people.ilk new.csv --false-alarm .01 --parts`.
+    """
+    from .console import detect_command
+
+    _say(*detect_command(model, items, normal, false_alarm, parts, seed, out))
+
+
+def augment(
+    data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
+    balance: Annotated[str, Parameter(help="The class whose rare values get made items: a column, or label.")] = "label",
+    family: Annotated[str | None, Parameter(help="What makes the items (ilk list families); its options are flags too. By default circuit; gmm of arrays, "
+                                                 "vae of pictures.")] = None,
+    budget: Annotated[str | None, Parameter(help="Wall-clock time of each fit: 60s, 10m, 1h. By default the family decides.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds of each fit instead of a time.")] = None,
+    repeats: Annotated[int | None, Parameter(help="How often all is done anew, from another division of the data. By default 5, 3 for pictures.")] = None,
+    force: Annotated[bool, Parameter(negative="", help="Write made items even if it can't be shown that they help.")] = False,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the augmented data go: a table, or .npz. By default they are only judged.")] = None,
+    json: Json = False,
+) -> None:
+    """Make items for classes that have few, if a classifier that learns from them too is better on real items; else refuse.
+
+    Made items are marked in a column `synthetic` (an array of that name in .npz).
+
+    Example: `ilk augment people.csv --balance income --out more.csv`.
+    """
+    from .console import augment_command
+
+    _say(*augment_command(data, balance, family, OPTIONS, {"budget": budget, "steps": steps, "repeats": repeats, "force": force, "seed": seed, "out": out}))
 
 
 def steps(
@@ -524,8 +582,8 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, upscale, beside, revise, denoise, invert, decode, steps, prefer, lineage, score, evaluate, diagnose,
-                    show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, upscale, beside, revise, denoise, invert, decode, classify, detect, augment, steps, prefer, lineage,
+                    score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

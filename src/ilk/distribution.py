@@ -174,7 +174,9 @@ class Plan:
 
 
 class Neural(Distribution[F], nn.Module):
-    """A distribution made of networks: fit, state and restore for free."""
+    """A distribution made of networks: fit, adapt, state and restore for free."""
+
+    begun: bool = False   # whether training goes on from the weights that there are
 
     def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         nn.Module.__init__(self)
@@ -207,6 +209,11 @@ class Neural(Distribution[F], nn.Module):
         from .train.loop import train
 
         train(self, data, run, valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """The fit, from the weights that there are: they count as the best until others are better by `valid`."""
+        self.begun = True
+        self.fit(data, run, valid)
 
     def state(self) -> State:
         """Parameters and buffers by name."""
@@ -415,6 +422,13 @@ class HasStatistics(Protocol):
     def statistics(self, batch: Batch) -> State: ...
     def add(self, one: State, other: State) -> State: ...
     def absorb(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """Goes on learning from what it is, by data that are related to those it was fitted on."""
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None: ...
 
 
 @runtime_checkable
