@@ -105,7 +105,7 @@ def expected(gauss: Gaussians, items: Items) -> tuple[Tensor, Tensor]:
     """Means and variances of all numbers in every component given those that are there, (n, K, d)."""
     k, d = gauss.mean.shape
     if not isinstance(gauss, Full) or not d:
-        return tuple(t.expand(len(items), k, d) for t in (gauss.mean, gauss.cov))  # type: ignore[return-value]
+        return gauss.mean.expand(len(items), k, d), gauss.cov.reshape(k, d).expand(len(items), k, d)
     means, variances = [], []
     for x, there in zip(*(t.split(max(1, CACHE // (k * d * d))) for t in (items.x, items.x_there)), strict=True):
         _, gap, inverse = gauss.by_row(x, there)
