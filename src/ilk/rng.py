@@ -128,9 +128,12 @@ class Elements(Rng):
         return out
 
 
-def choose(log_weight: Tensor, u: Tensor) -> Tensor:
-    """Inverse-CDF draw of one index per u from log weights (k,) or (n, k); never one of weight 0."""
+def choose(log_weight: Tensor, u: Tensor, row: Tensor | None = None) -> Tensor:
+    """Inverse-CDF draw of one index per u from log weights (k,) or (n, k), or of a table (m, k) in which u has the `row`; never one of weight 0."""
+    if row is not None and len(row) < len(log_weight):
+        log_weight, row = log_weight[row], None   # few rows of a large table
     cdf = log_weight.double().softmax(-1).cumsum(-1)
+    cdf = cdf if row is None else cdf[row]
     target = u * cdf[..., -1]
     if cdf.ndim == 1:
         return torch.searchsorted(cdf, target, right=True).clamp_max(len(cdf) - 1)

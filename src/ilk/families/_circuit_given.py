@@ -139,7 +139,7 @@ class CircuitPosterior:
         codes, x = torch.empty(many, n, dtype=torch.long), torch.empty(len(state) - many, n, dtype=torch.float64)
         noise = rng.child("codes").uniform(n, many)
         for i in range(many):
-            codes[i] = choose(self.table[whole.columns.span(i)].T[state[i]], noise[:, i])
+            codes[i] = choose(self.table[whole.columns.span(i)].T, noise[:, i], state[i])
         noise = rng.child("numbers").uniform(n, len(x))
         for i in range(len(x)):
             x[i] = self._number(i, state[many + i], noise[:, i])

@@ -71,7 +71,7 @@ class GaussianCompletion:
         which = choose(self.log_share, rng.child("which").uniform(n))
         x = joined(self.whole.law.gauss, which, self.items, rng.child("noise").normal(n, d)) * self.whole.scale + self.whole.center
         noise = rng.child("codes").uniform(n, self.codes.shape[1])
-        codes = [choose(table[which], noise[:, j]) for j, table in enumerate(self.loose.tables)]
+        codes = [choose(table, noise[:, j], which) for j, table in enumerate(self.loose.tables)]
         made = torch.stack(codes, 1) if codes else self.raw.codes
         bits = rng.child("bits").uniform(n, self.whole.layout.bits) < self.loose.there[which]
         return self.whole.layout.join(replace(self.raw, x=self.raw.x.where(self.numbers, x), codes=self.raw.codes.where(self.codes, made),

@@ -44,7 +44,7 @@ class Law:
         noise = rng.uniform(n, len(self.tables))
         for i in self.order:
             above = x[:, self.parent[i]] if self.parent[i] >= 0 else torch.zeros(n, dtype=torch.long)
-            x[:, i] = choose(self.tables[i][above], noise[:, i])
+            x[:, i] = choose(self.tables[i], noise[:, i], above)
         return x
 
     def tilted(self, weights: Mapping[int, Tensor]) -> tuple[Law, float]:
