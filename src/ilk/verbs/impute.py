@@ -13,11 +13,12 @@ from ilk import registry
 from ilk.batch import Batch
 from ilk.distribution import Completes, Completion, Conditions, Marginal
 from ilk.errors import UsageError
-from ilk.given import Keep, Test, Value, Where, tests_of
+from ilk.given import Keep, Where, tests_of
 from ilk.lift import Same, ToRecord
 from ilk.modality import Fills, HasParts, Lowered
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Test, Value
 from ilk.run import Began, Ended, Listener, Progress, Run
 from ilk.space import Discrete, Maybe, Row, Space, inner
 from ilk.verbs.condition import given
