@@ -91,6 +91,7 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
+from ilk.verbs.impute import impute as impute
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report

@@ -29,6 +29,7 @@ from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fingerprint, fit
 from .verbs.forget import forget, is_numbers
+from .verbs.impute import imputed
 from .verbs.read import read
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
@@ -245,6 +246,17 @@ def translate_command(at: str, data: str, to: str | None, only: Sequence[int], s
     named = {str(label): label for label in model.labels}.get(to, to)
     made = translate(model, _chosen(model, data, only), named, seed)
     return _handed(model, made, out, {"n": len(made), "seed": seed, "to": named})
+
+
+def impute_command(at: str, data: str, best: bool, n: int, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Fills the missing cells, and writes or prints."""
+    model = asked.of(at)
+    with Progressing() as bar:
+        found = imputed(model, _like(model, data).items, n, best, seed, (bar,))
+    answer = {"n": len(found.items), "seed": seed, "best": best, "met": found.met, "ess": found.ess, "cells": found.cells, "left": list(found.left)}
+    ess = "" if found.ess is None else f", effective sample size {found.ess:.0f} for half of the rows"
+    left = f"; missing still, since the model knows nothing of them: {', '.join(found.left)}" if found.left else ""
+    return _handed(model, found.items, out, answer, f"{found.cells} cells filled; what is known is {_met(found.met)}{ess}{left}\n")
 
 
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:

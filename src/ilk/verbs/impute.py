@@ -31,9 +31,9 @@ SORTS = ("exact", "estimate", "guided", "rejected")
 
 @dataclass(frozen=True, eq=False)
 class Imputed:
-    """Rows without missing cells, and how the known ones were met: `ess` is the median effective sample size where that is an estimate.
+    """Rows with their missing cells filled, and how the known ones were met: `ess` is the median effective sample size where that is an estimate.
 
-    `cells` were missing; those of the columns `left`, which the model knows nothing of, still are.
+    `cells` were filled; the model knows nothing of the columns `left`, in which cells are missing still.
     """
 
     items: Any
