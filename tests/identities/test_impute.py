@@ -48,8 +48,8 @@ def rows(n: int, seed: int) -> Batch:
     rng = Rng(seed).child("rows")
     cause = rng.child("cause").integers(n, 3)
     number = cause + rng.child("n").normal(n) * 0.7
-    return Batch({"a": Batch(cause, rng.child("a").uniform(n) < 0.8), "n": Batch(number), "m": Batch(0.5 * number + 0.3 * rng.child("m").normal(n), rng.child("t").uniform(n) < 0.7),
-                  "b": Batch((rng.child("b").uniform(n) < 0.2 + 0.3 * cause).long())})
+    m = Batch(0.5 * number + 0.3 * rng.child("m").normal(n), rng.child("t").uniform(n) < 0.7)
+    return Batch({"a": Batch(cause, rng.child("a").uniform(n) < 0.8), "n": Batch(number), "m": m, "b": Batch((rng.child("b").uniform(n) < 0.2 + 0.3 * cause).long())})
 
 
 def fitted(name: str, space: Space, data: Batch) -> Any:
@@ -72,7 +72,7 @@ def test_posteriors_are_sums_over_all_records(name: str, weighed: bool) -> None:
     x[:, 1] = x[:, 1].where(x[:, 1] != 1, 0)
     known[:16] = torch.tensor(list(product([False, True], repeat=4)))
     found = body.given_each(Batch(x), known, Weigh(weights) if weights else None, Rng(0))
-    fits = ((EVERY == x[:, None]) | ~known[:, None]).all(2)
+    fits = ((x[:, None] == EVERY) | ~known[:, None]).all(2)
     mass = (nats.exp() * fits).sum(1)
     assert found.ess is None and torch.allclose(found.log_mass.exp(), mass, atol=1e-12, rtol=1e-9)
     for i, table in enumerate(tables(found)):
@@ -100,10 +100,10 @@ def test_draws_follow_the_posterior_together(name: str) -> None:
 def asked(batch: Batch, i: int, known: Tensor) -> Evidence:
     """What is known of one row of ROW, and that the rest is there, as evidence for `given`."""
     of: dict[str, Evidence] = {}
-    for j, (name, space) in enumerate(ROW.parts.items()):
+    for j, name in enumerate(ROW.parts):
         part, value = batch.parts[name], batch.parts[name].tensor[i]
-        number = value.is_floating_point()
-        here: Evidence | None = None if not known[j] else Fix({0: float(value)}) if number else Weigh({0: torch.zeros(3 if name == "a" else 2).double().log().index_fill(0, value, 0.0)})
+        only = Fix({0: float(value)}) if value.is_floating_point() else Weigh({0: torch.zeros(3 if name == "a" else 2).double().log().index_fill(0, value, 0.0)})
+        here: Evidence | None = only if known[j] else None
         if part.seen is not None:
             of[name] = Presence(0.0, -inf, here)
         elif here is not None:

@@ -16,7 +16,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     at = tmp_path_factory.mktemp("impute")
     rng = ilk.Rng(1)
     code = rng.integers(400, 3).tolist()
-    rows = pl.DataFrame({"id": [f"p{i:04d}" for i in range(400)], "city": [("Lyon", "城", "a,b")[c] for c in code], "hours per week": [10 * c + i % 4 for i, c in enumerate(code)],
+    rows = pl.DataFrame({"id": [f"p{i:04d}" for i in range(400)],
+                         "city": [("Lyon", "城", "a,b")[c] for c in code], "hours per week": [10 * c + i % 4 for i, c in enumerate(code)],
                          "day": [f"2024-02-{1 + 9 * c + i % 5:02d}" for i, c in enumerate(code)], "x": [c + 0.01 * i for i, c in enumerate(code)]})
     rows.write_csv(at / "rows.csv")
     ilk.fit(rows, ilk.Circuit(hidden=4), seed=0).save(at / "model.ilk")

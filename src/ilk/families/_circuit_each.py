@@ -13,7 +13,7 @@ from ilk.distribution import Marginal
 from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._completed import Normals
 from ilk.given import Evidence
-from ilk.rng import Rng, choose
+from ilk.rng import Rng
 
 if TYPE_CHECKING:
     from ilk.families.circuit import HiddenTree

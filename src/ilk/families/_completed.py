@@ -19,9 +19,9 @@ class Normals:
 
     def quantile(self, level: float) -> Tensor:
         """Newton's steps, (m,), between the quantiles of the Gaussians; the middle of what is left where he leaves it."""
-        own = self.mean + self.spread * torch.special.ndtri(torch.tensor(level, dtype=torch.float64))
+        own: Tensor = self.mean + self.spread * torch.special.ndtri(torch.tensor(level, dtype=torch.float64))
         low, high = own.amin(1), own.amax(1)
-        x = (self.weight * own).sum(1)
+        x: Tensor = (self.weight * own).sum(1)
         for _ in range(ROUNDS):
             z = (x[:, None] - self.mean) / self.spread
             gap = (self.weight * torch.special.ndtr(z)).sum(1) - level

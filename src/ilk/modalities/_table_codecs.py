@@ -106,7 +106,7 @@ class TableCodec(Codec[pl.DataFrame]):
             known.append(torch.from_numpy(items[c.name].is_not_null().to_numpy().copy()))
             seen = torch.ones(len(items), dtype=torch.bool) if c.maybe else None
             x = self.codings[c.name].encode(items[c.name], rng.child("grid", c.name))
-            parts[c.name] = Batch(x.round() if x.is_floating_point() and c.grid else x, seen)   # the middle of the step
+            parts[c.name] = Batch(x.round() if x.is_floating_point() and self.codings[c.name].keeps == "refines" else x, seen)   # the middle of the step
         return Batch(parts), torch.stack(known, 1)
 
     def filled(self, items: pl.DataFrame, made: Mapping[str, pl.Series]) -> pl.DataFrame:

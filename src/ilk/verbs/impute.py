@@ -13,7 +13,7 @@ from ilk import registry
 from ilk.batch import Batch
 from ilk.distribution import Completes, Completion, Conditions, Marginal
 from ilk.errors import UsageError
-from ilk.given import Keep, Where, tests_of
+from ilk.given import Given, Keep, Where, tests_of
 from ilk.lift import Same, ToRecord
 from ilk.modality import Fills, HasParts, Lowered
 from ilk.model import Model
@@ -21,7 +21,6 @@ from ilk.rng import Rng
 from ilk.rules import Test, Value
 from ilk.run import Began, Ended, Listener, Progress, Run
 from ilk.space import Discrete, Maybe, Row, Space, inner
-from ilk.verbs.condition import given
 from ilk.verbs.read import read
 from ilk.verbs.sample import MOST, drawn
 
@@ -171,7 +170,7 @@ def _told(model: Model, cells: Mapping[str, Value]) -> Model:
     """The model given the cells that are known, and that the others are there."""
     stays = {c: v for c, v in cells.items() if v is not None}
     there = " and ".join(str(Test(c, "!=", None)) for c in _maybe(model) if c not in stays)
-    more = [*([Keep(stays)] if stays else []), *([Where(there)] if there else [])]
+    more: list[Given] = [*([Keep(stays)] if stays else []), *([Where(there)] if there else [])]
     return replace(model, givens=(*model.givens, *more))
 
 
