@@ -258,7 +258,7 @@ def impute_command(at: str, data: str, best: bool, n: int, asked: Asked, seed: i
     """Fills the missing cells, and writes or prints."""
     model = asked.of(at)
     with Progressing() as bar:
-        found = imputed(model, _like(model, data).items, n, best, seed, (bar,))
+        found = imputed(model, alike(model, data).items, n, best, seed, (bar,))
     answer = {"n": len(found.items), "seed": seed, "best": best, "met": found.met, "ess": found.ess, "cells": found.cells, "left": list(found.left)}
     ess = "" if found.ess is None else f", effective sample size {found.ess:.0f} for half of the rows"
     left = f"; missing still, since the model knows nothing of them: {', '.join(found.left)}" if found.left else ""
