@@ -101,6 +101,7 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
+from ilk.verbs.impute import impute as impute
 from ilk.verbs.invert import decode as decode
 from ilk.verbs.invert import invert as invert
 from ilk.verbs.lineage import lineage as lineage

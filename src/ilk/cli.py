@@ -264,6 +264,26 @@ def augment(
     _say(*augment_command(data, balance, family, OPTIONS, {"budget": budget, "steps": steps, "repeats": repeats, "force": force, "seed": seed, "out": out}))
 
 
+def impute(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a table.")],
+    rows: Annotated[str, Parameter(help="A file of rows with missing cells.")], /, *,
+    best: Annotated[bool, Parameter(negative="", help="The single best guess at each cell instead of draws: the most probable category, the median of a number.")] = False,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each row.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Fill the missing cells of every row, given the cells that it has; those stay as they are.
+
+    Cells are taken to be missing at random: that one is missing tells nothing of its value but what the others tell.
+
+    Examples: `ilk impute people.ilk people.csv --best --out full.csv`, `ilk impute people.ilk people.csv -n 5 --out five.csv`.
+    """
+    from .console import Asked, impute_command
+
+    _say(*impute_command(model, rows, best, n, Asked(given, label, prompt), seed, out))
+
+
 def steps(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 1,
@@ -583,7 +603,7 @@ def build() -> App:
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, upscale, beside, revise, denoise, invert, decode, classify, detect, augment, steps, prefer, lineage,
-                    score, evaluate, diagnose, show, report, forget, export, demo):
+                    impute, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

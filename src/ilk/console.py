@@ -35,6 +35,7 @@ from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
+from .verbs.impute import imputed
 from .verbs.invert import decode, invert
 from .verbs.lineage import SUFFIX, lineage, record
 from .verbs.prefer import prefer, read_likes
@@ -361,6 +362,15 @@ def _write_marked(data: Dataset[Any], told: Any, out: Path) -> None:
         np.savez_compressed(file, x=told.items, y=np.array(told.classes)[told.codes.numpy()], synthetic=told.synthetic.numpy())
 
 
+def impute_command(at: str, data: str, best: bool, n: int, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Fills the missing cells, and writes or prints."""
+    model = asked.of(at)
+    with Progressing() as bar:
+        found = imputed(model, alike(model, data).items, n, best, seed, (bar,))
+    answer = {"n": len(found.items), "seed": seed, "best": best, "met": found.met, "ess": found.ess, "cells": found.cells, "left": list(found.left)}
+    ess = "" if found.ess is None else f", effective sample size {found.ess:.0f} for half of the rows"
+    left = f"; missing still, since the model knows nothing of them: {', '.join(found.left)}" if found.left else ""
+    return _handed(model, found.items, out, answer, f"{found.cells} cells filled; what is known is {_met(found.met)}{ess}{left}\n")
 def steps_command(at: str, n: int, place: tuple[int | None, int, int], asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Items while they are made, or continuations of one of their states: `place` is its step, how many of each item, and their seed."""
     model = asked.of(at)

@@ -280,6 +280,41 @@ class Conditions(Protocol):
 
 
 @runtime_checkable
+class Quantiles(Protocol):
+    """A real number of each of several items, as a law."""
+
+    def quantile(self, level: float) -> Tensor: ...
+
+
+Marginal = Tensor | Quantiles   # of m items: log weights of the values of a whole number, (m, values), or the law of a real one
+
+
+@runtime_checkable
+class Completion(Protocol):
+    """p(unknown | known) of each of several items: `log_mass` is log p(known) in nats, (B,); `ess`, (B,), says how good an estimate is, None that it is exact.
+
+    `draw` makes every item once, its unknown places together; `marginals` has one law a place, of the items where it is unknown, in order.
+    """
+
+    log_mass: Tensor
+    ess: Tensor | None
+
+    def draw(self, rng: Rng) -> Batch: ...
+    def marginals(self) -> Sequence[Marginal]: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Items with places known and unknown, each given its own: all in one pass, where `given` takes one at a time.
+
+    `known` is (B, places): a place is an element of a part, row by row, part after part; what a batch holds where it is unknown means nothing.
+    `evidence` is of all items alike; None is answered where it is of a sort that can't be met for many at once.
+    """
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> Completion | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps items to codes of another space and back: a fitted autoencoder is a codec."""
 
