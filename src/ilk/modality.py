@@ -4,6 +4,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -159,6 +161,35 @@ class HasParts(Protocol):
 
     def parts(self, item: Any) -> Mapping[str, Value]:
         """The parts of a collection of one item, by the names that `Keep` knows."""
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """How the numbers of one part are written: `anchor` and whole steps of `step`; 0: no steps. Dates are days since 1970.
+
+    `binary`: with that many binary digits, and meant as stored; else meant as the shortest decimal. Nothing lies beyond `low` and `high`.
+    """
+
+    step: Fraction = Fraction(0)
+    anchor: Fraction = Fraction(0)
+    low: float = -inf
+    high: float = inf
+    date: bool = False
+    binary: int = 0
+
+
+@runtime_checkable
+class HasNumbers(Protocol):
+    """A modality whose items hold numbers by name, all of which can be read and put back at once."""
+
+    def gauges(self, names: Sequence[str]) -> Sequence[Gauge]:
+        """How each is written; UsageError for a name that is no number."""
+
+    def numbers(self, items: Any, names: Sequence[str]) -> NDArray[np.float64]:
+        """(B, names), NaN where missing."""
+
+    def renumbered(self, items: Any, names: Sequence[str], values: NDArray[np.float64]) -> Any:
+        """The items with these numbers, NaN where missing."""
 
 
 def groups(modality: Modality[C], items: C) -> Tensor:
