@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ilk.constraints import Constraint, Step, exact
+from ilk.constraints import Constraint, Depends, Step, Unique, exact
 from ilk.errors import UsageError
 from ilk.given import Test
 from ilk.modality import Gauge, HasNumbers
@@ -17,6 +17,8 @@ from ilk.verbs._projection import Floats, Polyhedron, project
 from ilk.verbs._rows import Flags, Row, equal_sums, kept, moment, rows_of
 from ilk.verbs._steps import Grid, Whole, bounds, fine, narrow, whole
 from ilk.verbs._whole import FREE, Lattice, Wholes, settle
+
+MOST = 10**15   # steps: below it the float nearest to a decimal has that decimal as its shortest
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ class Numeric:
     def given(self) -> list[Row]:
         """What is given of the same columns, as far as it is a limit."""
         tests = [t for t in self.tests if t.part in self.names and t.sign in ("<", "<=", "==", ">=", ">") and t.value is not None]
-        return [Row(t, ((t.part, Fraction(1)),), t.sign, moment(t.value) if isinstance(t.value, str) else exact(t.value)) for t in tests]  # type: ignore[arg-type]
+        return [Row(str(t), -1, ((t.part, Fraction(1)),), t.sign, moment(t.value) if isinstance(t.value, str) else exact(t.value)) for t in tests]  # type: ignore[arg-type]
 
     @cached_property
     def lines(self) -> list[Whole]:
@@ -102,35 +104,48 @@ class Numeric:
     @cached_property
     def sums(self) -> list[int]:
         """Which lines are more than the limit of a column."""
-        return [i for i, line in enumerate(self.lines) if len(line.factors) > 1 or (i < len(self.rows) and self.rows[i].tie >= 0)]
+        return [i for i, line in enumerate(self.lines) if len(line.factors) > 1 or (i < len(self.rows) and self.rows[i].tie)]
 
     @cached_property
     def ties(self) -> tuple[tuple[int, ...], ...]:
         """Which of the sums are equal, whatever they are."""
         found: dict[int, list[int]] = {}
         for j, i in enumerate(self.sums):
-            if i < len(self.rows) and self.rows[i].tie >= 0:
-                found.setdefault(self.rows[i].tie, []).append(j)
+            if i < len(self.rows) and self.rows[i].tie:
+                found.setdefault(self.rows[i].number, []).append(j)
         return tuple(map(tuple, found.values()))
 
     def values(self, items: Any) -> Floats:
         """The numbers that are in the constraints, (B, names)."""
         return self.modality.numbers(items, self.names) if self.names else np.zeros((len(items), 0))
 
-    def obeyed(self, constraint: Constraint, items: Any) -> Flags:
-        """Which items obey one of them, (B,): nothing is rounded."""
-        place = {name: i for i, name in enumerate(self.names)}
-        values, good = self.values(items), np.ones(len(items), dtype=bool)
-        mine = [row for row in self.rows if row.source is constraint]
-        for row in mine:
-            if row.tie < 0:
-                good &= kept(row, values[:, [place[n] for n in row.names]], [self.gauges[n] for n in row.names])
-        if tied := [values[:, [place[n] for n in row.names]] for row in mine if row.tie >= 0]:
-            good &= equal_sums(np.stack(tied, 1), self.gauges[mine[0].names[0]])
-        if isinstance(constraint, Step):
-            columns = [place[n] for n in constraint.names]
-            steps = np.rint(np.nan_to_num(self.grid.wholes(values))).astype(np.int64)
-            good &= ((self.grid.values(steps) == values) | np.isnan(values))[:, columns].all(1)
+    def obeyed(self, values: Floats) -> dict[Constraint, Flags]:
+        """Which items with these numbers obey each constraint, (B,): nothing is rounded. One with a missing number is not judged by it."""
+        steps = np.rint(np.nan_to_num(self.grid.wholes(values)).clip(-MOST, MOST)).astype(np.int64)
+        on = ((self.grid.values(steps) == values) & (np.abs(steps) < MOST)) | np.isnan(values)
+        places = {name: i for i, name in enumerate(self.names)}
+        found = {c: np.ones(len(values), dtype=bool) for c in self.constraints if not isinstance(c, Unique | Depends)}
+        tied: dict[Constraint, list[Floats]] = {}
+        for row, line in zip(self.rows, self.lines, strict=False):
+            c, columns = self.constraints[row.number], [places[n] for n in row.names]
+            if row.tie:
+                tied.setdefault(c, []).append(values[:, columns])
+            else:
+                found[c] &= self._kept(row, line, values[:, columns], (steps[:, list(line.factors)], on[:, columns].all(1)))
+        for c, parts in tied.items():
+            found[c] &= equal_sums(np.stack(parts, 1), next(iter(self.gauges.values())))
+        for c in self.constraints:
+            if isinstance(c, Step):
+                found[c] &= on[:, [places[n] for n in c.names]].all(1)
+        return found
+
+    def _kept(self, row: Row, line: Whole, values: Floats, whole: tuple[Wholes, Flags]) -> Flags:
+        """By whole steps where all parts are such, else by their decimals."""
+        steps, on = whole
+        total = steps @ np.array(list(line.factors.values()), dtype=np.int64)
+        good = (total >= line.low) & (total <= line.high) | np.isnan(values).any(1)
+        off = np.flatnonzero(~on)
+        good[off] = kept(row, values[off], [self.gauges[n] for n in row.names])
         return good
 
     def mended(self, values: Floats, held: Flags) -> tuple[Floats, Flags]:

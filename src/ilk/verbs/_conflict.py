@@ -22,7 +22,7 @@ def refuse(numeric: Numeric) -> None:
         return
     lines: dict[str, list[Whole]] = {}
     for row, line in zip([*numeric.rows, *numeric.given], numeric.lines, strict=True):
-        lines.setdefault(str(row.source), []).append(line)
+        lines.setdefault(row.said, []).append(line)
     for i, name in enumerate(numeric.names):
         low, high = bounds(numeric.gauges[name], numeric.grid.steps[i], numeric.grid.anchors[i])
         if (low, high) != (-FREE, FREE):

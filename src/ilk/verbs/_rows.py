@@ -7,6 +7,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from itertools import product
 from math import fsum
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from ilk.constraints import Constraint, Each, Linear, Step, Sums, exact
 from ilk.errors import UsageError
-from ilk.given import Test
 from ilk.modality import Gauge, HasNumbers
 
 Floats = NDArray[np.float64]
@@ -23,13 +23,18 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Row:
-    """A sum of factors times columns against a number; without a sign, a sum that equals those of its `tie`."""
+    """A sum of factors times columns against a number; without a sign, a sum that equals those of the same constraint. `said` is in words, of which number."""
 
-    source: Constraint | Test
+    said: str
+    number: int
     factors: tuple[tuple[str, Fraction], ...]
     sign: str
     total: Fraction = Fraction(0)
-    tie: int = -1
+
+    @property
+    def tie(self) -> bool:
+        """Whether it is tied to others."""
+        return not self.sign
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,25 +49,25 @@ def rows_of(modality: Any, constraints: Sequence[Constraint]) -> list[Row]:
         if isinstance(c, Linear | Sums | Each | Step) and not isinstance(modality, HasNumbers):
             raise UsageError(f"items of {type(modality).__name__} hold no numbers by name", code="CAPABILITY", param="obey", remedy="tables and arrays do")
         if isinstance(c, Linear):
-            found.append(_linear(modality, c))
+            found.append(_linear(modality, c, number))
         elif isinstance(c, Each):
-            found += [Row(c, ((name, Fraction(1)),), c.sign, exact(c.total)) for name in _all(modality)]
+            found += [Row(str(c), number, ((name, Fraction(1)),), c.sign, exact(c.total)) for name in _all(modality)]
         elif isinstance(c, Sums):
             found += _sums(modality, c, number)
     return found
 
 
-def _linear(modality: Any, c: Linear) -> Row:
+def _linear(modality: Any, c: Linear, number: int) -> Row:
     names = [name for name, _ in c.terms]
     dated = [g.date for g in modality.gauges(names)]
     if isinstance(c.total, str):
         if dated != [True]:
             raise UsageError(f"{c}: `{names[0]}` holds numbers, not dates", code="RULE_TYPE", param="obey")
-        return Row(c, ((names[0], exact(c.terms[0][1])),), c.sign, moment(c.total) * exact(c.terms[0][1]))
+        return Row(str(c), number, ((names[0], exact(c.terms[0][1])),), c.sign, moment(c.total) * exact(c.terms[0][1]))
     if sum(exact(f) for (_, f), d in zip(c.terms, dated, strict=True) if d):
         raise UsageError(f"{c}: a date can be compared with a date, or the days between two with a number", code="RULE_TYPE", param="obey",
                          remedy="such as start >= '2024-05-17', or end - start <= 30")
-    return Row(c, tuple((name, exact(f)) for name, f in c.terms), c.sign, exact(c.total))
+    return Row(str(c), number, tuple((name, exact(f)) for name, f in c.terms), c.sign, exact(c.total))
 
 
 def moment(text: str) -> Fraction:
@@ -94,21 +99,27 @@ def _sums(modality: Any, c: Sums, number: int) -> list[Row]:
     for at in product(*(range(1) if axis in axes else range(shape[axis]) for axis in range(len(shape)))):
         inside = product(*(range(shape[axis]) if axis in axes else (at[axis],) for axis in range(len(shape))))
         factors = tuple((",".join(map(str, place)), Fraction(1)) for place in inside)
-        rows.append(Row(c, factors or (("0", Fraction(1)),), c.sign if c.total is not None else "", exact(c.total or 0), number if c.total is None else -1))
+        rows.append(Row(str(c), number, factors, "" if c.total is None else c.sign, exact(c.total or 0)))
     return rows
 
 
 def kept(row: Row, values: Floats, gauges: Sequence[Gauge]) -> Flags:
     """Which items obey the row, (B,), by the decimals that are written (or the binary numbers that are stored); one with a missing number is not judged."""
+    if len(row.factors) == 1 and row.factors[0][1] == 1:   # floats are in the order of their shortest decimals
+        return compared(values[:, 0], row.sign, float(row.total)) | np.isnan(values[:, 0])
     factors = np.array([float(f) for _, f in row.factors])
     sums, total = values @ factors, float(row.total)
     size = 1e-9 * (np.abs(values) @ np.abs(factors) + abs(total))
     less, more = sums < total - size, sums > total + size
     out = np.array({"<": less, "<=": less, ">": more, ">=": more, "==": np.zeros(len(values), dtype=bool)}[row.sign] | np.isnan(sums))
     for i in np.flatnonzero(~(less | more) & ~out):
-        gap = excess(row, values[i].tolist(), gauges)
-        out[i] = {"<": gap < 0, "<=": gap <= 0, "==": gap == 0, ">=": gap >= 0, ">": gap > 0}[row.sign]
+        out[i] = compared(excess(row, values[i].tolist(), gauges), row.sign, 0)
     return out
+
+
+def compared(value: Any, sign: str, total: float) -> Any:
+    """VALUE SIGN TOTAL."""
+    return {"<": lt, "<=": le, "==": eq, ">=": ge, ">": gt}[sign](value, total)
 
 
 def excess(row: Row, values: Sequence[float], gauges: Sequence[Gauge]) -> Fraction | float:

@@ -59,7 +59,7 @@ def whole(row: Row, places: Mapping[str, int], grid: Grid) -> Whole:
     total = (row.total - sum((f * grid.anchors[places[name]] for name, f in row.factors), Fraction(0))) / unit
     if row.sign == "==" and total.denominator != 1:
         steps = ", ".join(f"`{name}` ({float(grid.steps[places[name]]):g})" for name in row.names[:4])
-        raise UsageError(f"{row.source} can't be met by whole steps of {steps}", code="CONTRADICTION", param="obey",
+        raise UsageError(f"{row.said} can't be met by whole steps of {steps}", code="CONTRADICTION", param="obey",
                          remedy="a number that the steps add up to" if all(s.denominator % 2 or s.denominator == 1 for s in grid.steps) else
                          "a number that the steps add up to: for arrays of floats one with a short binary form, such as 100 or 0.125")
     low, high = {"==": (total, total), "<=": (-FREE, floor(total)), "<": (-FREE, ceil(total) - 1), ">=": (ceil(total), FREE), ">": (floor(total) + 1, FREE),

@@ -92,15 +92,22 @@ class Repair:
         """Those between numbers."""
         return Numeric(self.modality, self.constraints, self.typical, self.tests)
 
+    @cached_property
+    def _learned(self) -> list[Table]:
+        return tables(self.modality, self.constraints, self.train)
+
     def tables(self) -> list[Table]:
         """New look-ups, one for each dependency."""
-        return tables(self.modality, self.constraints, self.train)
+        return [Table(t.depends, dict(t.known)) for t in self._learned]
 
     def obeyed(self, items: Any) -> dict[str, Flags]:
         """Which items obey each constraint, (B,); of items that are alike the first obeys. Nothing is rounded."""
-        found = {str(c): ~repeated(self.modality, c, items) if isinstance(c, Unique) else self.numeric.obeyed(c, items)
-                 for c in self.constraints if not isinstance(c, Depends)}
-        return found | {str(t.depends): agreed(self.modality, t, items) for t in self.tables()}
+        return self._alone(items) | {str(c): ~repeated(self.modality, c, items) for c in self.constraints if isinstance(c, Unique)}
+
+    def _alone(self, items: Any) -> dict[str, Flags]:
+        """As `obeyed`, without keys."""
+        numbers = {str(c): good for c, good in self.numeric.obeyed(self.numeric.values(items)).items()}
+        return numbers | {str(t.depends): agreed(self.modality, t, items) for t in self.tables()}
 
     def mended(self, items: Any, known: Sequence[Table]) -> Mended:
         """The items with look-ups and numbers mended; those that obey already are as they were, to the bit."""
@@ -108,13 +115,14 @@ class Repair:
         for table in known:
             items, other = settled(self.modality, table, items)
             changed |= other
-        before, moved, good = self.numeric.values(items), np.zeros(len(items)), self._numbers(items)
+        before, moved = self.numeric.values(items), np.zeros(len(items))
+        good = self._numbers(before)
         if len(bad := np.flatnonzero(~good)):
             made, mends = self.numeric.mended(before[bad], self._held)
             here = bad[mends]
             items = self._put(items, here, made[mends])
             changed[here], moved[here] = True, np.sqrt(np.nansum(((made[mends] - before[here]) / self.numeric.scale) ** 2, 1))
-            good = self._numbers(items)
+            good = self._numbers(self.numeric.values(items))
         return Mended(items, good & self.modality.obeys(items, self.tests).numpy(), changed, moved)
 
     def _put(self, items: Any, where: Any, values: Any) -> Any:
@@ -129,12 +137,9 @@ class Repair:
         tied = {name for c in self.constraints if isinstance(c, Depends) for name in (*c.on, *c.what)}
         return np.array([name in tied for name in self.numeric.names], dtype=bool)
 
-    def _numbers(self, items: Any) -> Flags:
-        good = np.ones(len(items), dtype=bool)
-        for c in self.constraints:
-            if not isinstance(c, Unique | Depends):
-                good &= self.numeric.obeyed(c, items)
-        return good
+    def _numbers(self, values: Any) -> Flags:
+        found = self.numeric.obeyed(values)
+        return np.stack([np.ones(len(values), dtype=bool), *found.values()]).all(0)
 
 
 @dataclass(frozen=True, eq=False)
