@@ -9,7 +9,7 @@ _HOMES = {
     "export": "verbs.export",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate",
-    "obeying": "verbs.obey", "box": "region", "after": "region", "outside": "region",
+    "obeying": "verbs.obey", "discover": "verbs.discover", "box": "region", "after": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
     "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "IlkError": "errors", "Score": "verbs.score",
     "Limits": "modality", "Reals": "space", "Discrete": "space", "Row": "space", "Many": "space", "Maybe": "space"}

@@ -28,7 +28,7 @@ from ilk.verbs.read import native, read
 from ilk.verbs.sample import MOST, bound, named
 
 TYPICAL, JUDGED = 500, 2000
-FIDELITY = ("column_shapes", "pair_trends", "c2st")
+FIDELITY = ("column_shapes", "pair_trends", "energy_distance", "c2st")
 
 
 @dataclass(frozen=True)
@@ -241,12 +241,12 @@ class _Drawn:
 
 def _fidelity(model: Model, data: Dataset[Any], raw: Any, made: Any) -> tuple[Fidelity, ...]:
     """Figures against held-out items of the draws as they were and of the items made of them."""
-    test = data.sample("test", JUDGED, Rng(0).child("test"))
+    train, test = (data.sample(split, JUDGED, Rng(0).child(split)) for split in ("train", "test"))
     kind, found = registry.name_of("modalities", model.modality), []
     for name in FIDELITY:
         metric = registry.get("metrics", name)()
         if not metric.modalities or kind in metric.modalities:
-            both = [measured(metric, Case(model=model, made=m, test=test, errors=False), Rng(0).child(name)) for m in (raw, made)]
+            both = [measured(metric, Case(model=model, made=m, train=train, test=test, errors=False), Rng(0).child(name)) for m in (raw, made)]
             values = [b.value for b in both if isinstance(b, Reading)]
             if len(values) == 2:
                 found.append(Fidelity(name, *values, metric.better))
