@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from .errors import UsageError, nearest
-from .given import Value, rule_error
+from .rules import Value, rule_error
 
 Number = int | float
 SIGNS = ("<=", ">=", "==", "<", ">")

@@ -10,7 +10,7 @@ import polars as pl
 
 from ilk.constraints import Constraint, Depends, Unique
 from ilk.errors import UsageError, nearest
-from ilk.modality import HasNumbers
+from ilk.modality import Renumbers
 from ilk.verbs._rows import Flags
 
 Cells = tuple[Hashable, ...]
@@ -22,7 +22,7 @@ def cells(modality: Any, items: Any, names: Sequence[str]) -> list[Cells]:
         if odd := [n for n in names if n not in items.columns]:
             raise UsageError(f"no column {odd[0]!r}", code="COLUMN", param="obey", remedy=nearest(odd[0], items.columns))
         return items.select(names).rows()
-    if not isinstance(modality, HasNumbers):
+    if not isinstance(modality, Renumbers):
         raise UsageError(f"items of {type(modality).__name__} have no parts by name", code="CAPABILITY", param="obey", remedy="`unique` without names compares whole items")
     return [tuple(row) for row in modality.numbers(items, names).tolist()]
 

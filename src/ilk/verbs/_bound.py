@@ -11,8 +11,8 @@ import numpy as np
 
 from ilk.constraints import Constraint, Depends, Step, Unique, exact
 from ilk.errors import UsageError
-from ilk.given import Test
-from ilk.modality import Gauge, HasNumbers
+from ilk.modality import Gauge, Renumbers
+from ilk.rules import Test
 from ilk.verbs._projection import Floats, Polyhedron, project
 from ilk.verbs._rows import Flags, Row, equal_sums, kept, moment, rows_of
 from ilk.verbs._steps import Grid, Whole, bounds, fine, narrow, whole
@@ -48,7 +48,7 @@ class Numeric:
     @cached_property
     def gauges(self) -> Mapping[str, Gauge]:
         """How those are written."""
-        return dict(zip(self.names, self.modality.gauges(self.names), strict=True)) if isinstance(self.modality, HasNumbers) else {}
+        return dict(zip(self.names, self.modality.gauges(self.names), strict=True)) if isinstance(self.modality, Renumbers) else {}
 
     @cached_property
     def _typical(self) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ilk.constraints import Constraint, Each, Linear, Step, Sums, exact
 from ilk.errors import UsageError
-from ilk.modality import Gauge, HasNumbers
+from ilk.modality import Gauge, Renumbers
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -46,7 +46,7 @@ def rows_of(modality: Any, constraints: Sequence[Constraint]) -> list[Row]:
     """Those between numbers as rows; UsageError for what the items don't hold."""
     found: list[Row] = []
     for number, c in enumerate(constraints):
-        if isinstance(c, Linear | Sums | Each | Step) and not isinstance(modality, HasNumbers):
+        if isinstance(c, Linear | Sums | Each | Step) and not isinstance(modality, Renumbers):
             raise UsageError(f"items of {type(modality).__name__} hold no numbers by name", code="CAPABILITY", param="obey", remedy="tables and arrays do")
         if isinstance(c, Linear):
             found.append(_linear(modality, c, number))
