@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
 TO = Path(__file__).parents[1] / "docs" / "help.txt"
-PAGES = ([], ["fit"], ["sample"], ["edit"], ["vary"], ["interpolate"], ["translate"], ["score"], ["evaluate"], ["diagnose"], ["show"], ["report"], ["forget"], ["export"],
+PAGES = ([], ["fit"], ["sample"], ["edit"], ["vary"], ["interpolate"], ["translate"], ["discover"], ["score"], ["evaluate"], ["diagnose"], ["show"], ["report"], ["forget"], ["export"],
          ["list"], ["data"], ["data", "fetch"], ["demo"])
 OF = {"families": ("fit", "DATA", "--family"), "modalities": ("fit", "DATA", "--modality"), "decoding": ("sample", "MODEL", "--how")}
 

@@ -84,6 +84,7 @@ from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
 from ilk.verbs.diagnose import diagnose as diagnose
+from ilk.verbs.discover import discover as discover
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
@@ -92,6 +93,7 @@ from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
 from ilk.verbs.merge import merge as merge
+from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample

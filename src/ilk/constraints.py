@@ -5,6 +5,7 @@ A given narrows a distribution; a constraint ties numbers of one item together, 
 """
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -441,6 +442,16 @@ class _Reader:
         return rule_error(self.text, self.start if start is None else start, wanted)
 
 
+def _from_text(text: str) -> Constraint:
+    """A constraint written as JSON."""
+    try:
+        return constraint_from_json(json.loads(text))
+    except (ValueError, RecursionError) as why:
+        if isinstance(why, UsageError):
+            raise
+        raise rule_error(text, getattr(why, "pos", 0), "a constraint as JSON") from None
+
+
 def as_constraints(asked: str | Constraint | Sequence[str | Constraint]) -> tuple[Constraint, ...]:
     """Constraints as text or typed, one or several, as typed ones.
 
@@ -452,7 +463,7 @@ def as_constraints(asked: str | Constraint | Sequence[str | Constraint]) -> tupl
     for one in several:
         if not isinstance(one, str | Linear | Unique | Depends | Sums | Each | Step):
             raise UsageError(f"{type(one).__name__} is not a constraint", code="CONSTRAINT", param="obey", remedy='a text such as "start <= end"')
-        found += parse(one) if isinstance(one, str) else [one]
+        found += [one] if not isinstance(one, str) else [_from_text(one)] if one.lstrip().startswith("{") else parse(one)
     if not found:
         raise UsageError("there is nothing to obey", code="CONSTRAINT", param="obey", remedy='name a constraint such as "start <= end"')
     return tuple(dict.fromkeys(found))

@@ -12,7 +12,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ilk.constraints import Constraint, Depends, Linear, Sums, Unique
-from ilk.dataset import Dataset
 from ilk.errors import UsageError
 from ilk.verbs._bound import Numeric
 from ilk.verbs._rows import Floats
@@ -58,7 +57,7 @@ def discover(data: Any) -> Discovered:
     Linear(terms=(('net', 1), ('tax', 1), ('gross', -1)), sign='==', total=0)
     """
     known = read(data)
-    items, modality = known.train if isinstance(data, Dataset) else known.items, known.modality
+    items, modality = known.train if known.splits else known.items, known.modality
     if getattr(modality, "shape", None):
         return Discovered(tuple(_constant_sums(np.asarray(items))))
     if not isinstance(items, pl.DataFrame):
@@ -171,8 +170,8 @@ def _agreement(on: NDArray[np.int64], what: NDArray[np.int64]) -> float | None:
     if len(pairs) != len(np.unique(on)):
         return None
     share = np.bincount(what) / len(what)
-    share = share[share > 0]
-    return float(sum(log(float((share**many).sum())) for many in np.bincount(on) if many > 1))
+    share = np.log(share[share > 0])
+    return float(sum(np.logaddexp.reduce(share * many) for many in np.bincount(on) if many > 1))
 
 
 def _keys(modality: Any, items: pl.DataFrame) -> Iterator[Found]:

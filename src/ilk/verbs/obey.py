@@ -19,6 +19,7 @@ from ilk.metric import Case, Reading, measured
 from ilk.modality import Modality
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.verbs._alike import Table, agreed, cells, keys, repeated, settled, tables
 from ilk.verbs._bound import Numeric
 from ilk.verbs._conflict import refuse
@@ -28,7 +29,7 @@ from ilk.verbs.read import native, read
 from ilk.verbs.sample import MOST, bound, named
 
 TYPICAL, JUDGED = 500, 2000
-FIDELITY = ("column_shapes", "pair_trends", "energy_distance", "c2st")
+FIDELITY = ("column_shapes", "pair_trends", "energy_distance")
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,16 @@ class Mended:
 
 @dataclass(frozen=True, eq=False)
 class Repair:
-    """Constraints bound to a kind of data. `typical` items give the scale of distances, `train` the pairs of dependencies."""
+    """Constraints bound to a kind of data. `typical` items give the scale of distances, `train` the pairs of dependencies.
+
+    `tests` hold of the items as they are drawn and `never` don't: they are given, and the repair leaves it so."""
 
     modality: Modality[Any]
     constraints: tuple[Constraint, ...]
     typical: Any
     train: Any = None
-    tests: tuple[Any, ...] = ()
+    tests: tuple[Test, ...] = ()
+    never: tuple[tuple[Test, ...], ...] = ()
 
     @cached_property
     def numeric(self) -> Numeric:
@@ -123,7 +127,14 @@ class Repair:
             items = self._put(items, here, made[mends])
             changed[here], moved[here] = True, np.sqrt(np.nansum(((made[mends] - before[here]) / self.numeric.scale) ** 2, 1))
             good = self._numbers(self.numeric.values(items))
-        return Mended(items, good & self.modality.obeys(items, self.tests).numpy(), changed, moved)
+        return Mended(items, good & self.given(items), changed, moved)
+
+    def given(self, items: Any) -> Flags:
+        """Which items are as is given, (B,)."""
+        good = self.modality.obeys(items, self.tests)
+        for tests in self.never:
+            good &= ~self.modality.obeys(items, tests)
+        return good.numpy()
 
     def _put(self, items: Any, where: Any, values: Any) -> Any:
         """The items, some of them with other numbers."""
@@ -155,7 +166,7 @@ class Obeying:
         """The constraints bound to the model's kind of data, worked out once."""
         tests = self.model.modality.checked([t for g in self.model.givens for t in tests_of(g)])
         train = None if self.data is None else self.data.train
-        return Repair(self.model.modality, self.constraints, self._typical(), train, tests)
+        return Repair(self.model.modality, self.constraints, self._typical(), train, tests, self.model.met.never)
 
     def _typical(self) -> Any:
         if self.data is not None:
@@ -232,21 +243,22 @@ class _Drawn:
         join, take = self.repair.modality.join, self.repair.modality.take
         items = join(self.made)
         raw = take(join(self.raw), torch.arange(min(JUDGED, n)))
-        fidelity = () if data is None or not n else _fidelity(model, data, raw, take(items, torch.arange(min(JUDGED, n))))
+        fidelity = () if data is None or not n else _fidelity(self.repair, model, data, (raw, take(items, torch.arange(min(JUDGED, n)))))
         moved = self.moved[self.moved > 0]
         return Obeyed(items, n, seed, named(how), {name: right / max(1, self.tried) for name, right in self.right.items()},
                       float(self.changed.mean()) if n else 0.0, float(moved.mean()) if len(moved) else 0.0,
                       (self.doubles + self.unmended) / max(1, n), fidelity)
 
 
-def _fidelity(model: Model, data: Dataset[Any], raw: Any, made: Any) -> tuple[Fidelity, ...]:
-    """Figures against held-out items of the draws as they were and of the items made of them."""
-    train, test = (data.sample(split, JUDGED, Rng(0).child(split)) for split in ("train", "test"))
+def _fidelity(repair: Repair, model: Model, data: Dataset[Any], sides: tuple[Any, Any]) -> tuple[Fidelity, ...]:
+    """Figures of the draws as they were, and of the items made of them, against those held-out items that are as is given."""
+    train, test = (data.modality.take(found, torch.from_numpy(repair.given(found)).nonzero()[:, 0])
+                   for found in (data.sample(split, JUDGED, Rng(0).child(split)) for split in ("train", "test")))
     kind, found = registry.name_of("modalities", model.modality), []
     for name in FIDELITY:
         metric = registry.get("metrics", name)()
         if not metric.modalities or kind in metric.modalities:
-            both = [measured(metric, Case(model=model, made=m, train=train, test=test, errors=False), Rng(0).child(name)) for m in (raw, made)]
+            both = [measured(metric, Case(model=model, made=m, train=train, test=test, errors=False), Rng(0).child(name)) for m in sides]
             values = [b.value for b in both if isinstance(b, Reading)]
             if len(values) == 2:
                 found.append(Fidelity(name, *values, metric.better))
