@@ -170,6 +170,10 @@ class Numeric:
         ties = tuple(tuple(int(np.flatnonzero(rows == j)[0]) for j in tie) for tie in self.ties if np.isin(tie, rows).all())
         per = self.scale[columns] / np.array([float(s) for s in grid.steps])   # steps in a standard deviation
         near = project(now / per, _scaled(lattice, per, ties)) * per
+        coarse = np.array([bool(self.gauges[n].step or n in self.asked) for n in np.array(self.names)[columns]])
+        if coarse.any() and not coarse.all():   # numbers without steps make up for the rounding of those with
+            least[:, coarse] = most[:, coarse] = settle(near[:, coarse], lattice.within(coarse), per[coarse] ** -2.0)[0]
+            near = project(now / per, _scaled(lattice, per, ties)) * per
         for tie in ties:
             same = np.rint((near @ lattice.rows[list(tie)].T).mean(1)).astype(np.int64)
             low[:, list(tie)] = high[:, list(tie)] = same[:, None]

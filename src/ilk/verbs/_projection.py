@@ -1,15 +1,19 @@
 """The nearest point (least squares) of a polyhedron: closed forms where there are any, else Dykstra's alternating projections, made exact."""
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import null_space
+from scipy.optimize import nnls
 from scipy.sparse.csgraph import connected_components
 
 Floats = NDArray[np.float64]
-ROUNDS, EVERY, SMALL, NEAR = 2000, 20, 64, 1e-9
+Flags = NDArray[np.bool_]
+ROUNDS, FEW, EVERY, SMALL, NEAR = 2000, 60, 20, 64, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +94,15 @@ def _sorted(y: Floats, a: Floats, least: Floats, most: Floats, goal: Floats) -> 
 def _dykstra(y: Floats, onto: Polyhedron) -> Floats:
     """Boyle & Dykstra 1986: projections onto each set in turn, what the last one took away being put back before.
 
-    It tells which limits bind long before it is exact; the projection onto those is affine, and what passes as optimal is taken.
+    It tells which limits bind long before it is exact; the projection onto those is affine, and what passes as optimal is taken. Where sets
+    meet at a small angle it takes for ever: what is left of small problems after a few rounds goes to an active-set method.
     """
-    x, done = y.copy(), np.zeros(len(y), dtype=bool)
+    x, best, done = y.copy(), y.copy(), np.zeros(len(y), dtype=bool)
     matrix, goal = _equalities(onto)
     inverse = np.linalg.pinv(matrix @ matrix.T) if len(matrix) else matrix
     slabs = np.flatnonzero(((onto.low != onto.high) & (np.isfinite(onto.low) | np.isfinite(onto.high))).any(0))
     box, slack = np.zeros_like(y), np.zeros((len(slabs), *y.shape))
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, (FEW if y.shape[1] <= SMALL else ROUNDS) + 1):
         before = x, box, slack.copy()
         if len(matrix):
             x = x - (x @ matrix.T - goal) @ inverse.T @ matrix
@@ -110,9 +115,32 @@ def _dykstra(y: Floats, onto: Polyhedron) -> Floats:
         x = z.clip(onto.least, onto.most)
         box = z - x
         still = max(float(np.abs(new - old).max(initial=0.0)) for new, old in zip((x, box, slack), before, strict=True)) <= 1e-13 * (1 + np.abs(y).max(initial=0.0))
-        if still or (number % EVERY == 0 and _finished(y, x, done, onto, (matrix, goal), box)):
+        if still or (number % EVERY == 0 and _finished(y, (x, box), (best, done), onto, (matrix, goal))):
             break
-    _finished(y, x, done, onto, (matrix, goal), box)
+    if y.shape[1] > SMALL:
+        return x
+    if not _finished(y, (x, box), (best, done), onto, (matrix, goal)):
+        left = np.flatnonzero(~done)
+        best[left] = _least_distance(y[left], onto.part(left), matrix, goal[left])
+    return best
+
+
+def _least_distance(y: Floats, onto: Polyhedron, matrix: Floats, goal: Floats) -> Floats:
+    """Lawson & Hanson 1974, chapter 23: the nearest point that obeys inequalities, by non-negative least squares inside the equalities."""
+    start = y - (y @ matrix.T - goal) @ np.linalg.pinv(matrix).T if len(matrix) else y
+    inside = null_space(matrix) if len(matrix) else np.eye(y.shape[1])
+    rows = np.concatenate([onto.rows, -onto.rows, np.eye(y.shape[1]), -np.eye(y.shape[1])])
+    limits = np.concatenate([np.where(onto.low == onto.high, -np.inf, onto.low), np.where(onto.low == onto.high, -np.inf, -onto.high), onto.least, -onto.most], 1)
+    x, directions = start.copy(), rows @ inside
+    for i in range(len(y)):
+        there = np.isfinite(limits[i])
+        short = (limits[i] - rows @ start[i])[there]
+        size = float(np.abs(short).max(initial=1e-300))
+        system = np.concatenate([directions[there].T, short[None] / size])
+        with suppress(RuntimeError):
+            force = nnls(system, np.eye(len(system))[-1])[0]
+            binding = force > 1e-9 * force.max(initial=0.0)   # its answer itself is as exact as its residual is far from 0
+            x[i] = start[i] + inside @ (np.linalg.pinv(directions[there][binding]) @ short[binding])
     return x
 
 
@@ -124,8 +152,9 @@ def _equalities(onto: Polyhedron) -> tuple[Floats, Floats]:
     return matrix, np.concatenate([onto.low[:, fixed], np.zeros((len(onto.low), len(ties)))], 1)
 
 
-def _finished(y: Floats, x: Floats, done: NDArray[np.bool_], onto: Polyhedron, equal: tuple[Floats, Floats], box: Floats) -> bool:
-    """Puts exact projections into x where the limits that seem to bind are right; whether all items are done."""
+def _finished(y: Floats, at: tuple[Floats, Floats], found: tuple[Floats, Flags], onto: Polyhedron, equal: tuple[Floats, Floats]) -> bool:
+    """Finds exact projections where the limits that seem to bind are right (x and the box's part in it say which); whether all items are done."""
+    (x, box), (best, done) = at, found
     if y.shape[1] > SMALL:
         return False
     size = 1e-6 * (1 + np.abs(y).max(1, initial=0.0))[:, None]
@@ -133,16 +162,14 @@ def _finished(y: Floats, x: Floats, done: NDArray[np.bool_], onto: Polyhedron, e
     free = onto.low != onto.high
     up, down = free & (np.abs(total - onto.high) < size), free & (np.abs(total - onto.low) < size)
     states = np.concatenate([up * 2 + (down & ~up), np.where(np.abs(box) > 1e-3 * size, 1 + (box > 0), 0)], 1)
-    states[done] = -1
-    for state in np.unique(states, axis=0):
+    for state in np.unique(states[~done], axis=0):
         items = np.flatnonzero((states == state).all(1) & ~done)
-        if len(items):
-            near, right = _bound(y[items], onto.part(items), (equal[0], equal[1][items]), state)
-            x[items[right]], done[items[right]] = near[right], True
+        near, right = _bound(y[items], onto.part(items), (equal[0], equal[1][items]), state)
+        best[items[right]], done[items[right]] = near[right], True
     return bool(done.all())
 
 
-def _bound(y: Floats, onto: Polyhedron, equal: tuple[Floats, Floats], state: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
+def _bound(y: Floats, onto: Polyhedron, equal: tuple[Floats, Floats], state: NDArray[Any]) -> tuple[Floats, Flags]:
     """The projection onto the limits that bind (2: upper, 1: lower), and in which items it is the nearest point of all (Karush-Kuhn-Tucker)."""
     rows, cells = state[:len(onto.rows)], state[len(onto.rows):]
     binding, fixed = np.flatnonzero(rows), np.flatnonzero(cells)

@@ -11,14 +11,11 @@ from operator import eq, ge, gt, le, lt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ilk.constraints import Constraint, Each, Linear, Step, Sums, exact
 from ilk.errors import UsageError
 from ilk.modality import Gauge, Renumbers
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from ilk.verbs._projection import Flags, Floats
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def bounds(gauge: Gauge, step: Fraction, anchor: Fraction) -> tuple[int, int]:
     """What lies between the ends of a column, in whole steps."""
     low = -FREE if gauge.low == -inf else ceil((Fraction(gauge.low) - anchor) / step)
     high = FREE if gauge.high == inf else floor((Fraction(gauge.high) - anchor) / step)
-    return low, high
+    return max(low, -FREE), min(high, FREE)
 
 
 def fine(rows: Sequence[Row], sizes: Mapping[str, float], gauges: Mapping[str, Gauge]) -> dict[str, Fraction]:

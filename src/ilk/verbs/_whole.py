@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from ilk.verbs._projection import Floats
+from ilk.verbs._projection import Flags, Floats
 
 Wholes = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 FREE = 1 << 61                       # a limit beyond all numbers
 PASSES, REACH, FEW = 8, 1000, 64     # of one repair; how far a search goes; columns of a search
 
@@ -30,6 +29,11 @@ class Lattice:
         """Which items obey, (B,)."""
         total = k @ self.rows.T
         return ((total >= self.low) & (total <= self.high)).all(1) & ((k >= self.least) & (k <= self.most)).all(1)
+
+    def within(self, columns: Flags) -> Lattice:
+        """Some columns, and the rows that have no others."""
+        rows = ~(self.rows[:, ~columns] != 0).any(1)
+        return Lattice(self.rows[rows][:, columns], self.low[:, rows], self.high[:, rows], self.least[:, columns], self.most[:, columns])
 
     def part(self, items: Any) -> Lattice:
         """Some items."""
@@ -55,12 +59,12 @@ def settle(near: Floats, lattice: Lattice, weight: Floats) -> tuple[Wholes, Flag
 
 
 def _shift(k: Wholes, near: Floats, lattice: Lattice, weight: Floats, which: tuple[int, Flags]) -> None:
-    """Row j mended by single steps of its cheapest columns (largest remainders), those that are in no other row if there are any."""
+    """Row j mended by steps of its finest columns, the cheapest first (largest remainders), of those in no other row if there are any."""
     j, alone = which
     a = lattice.rows[j]
-    columns = np.flatnonzero((a != 0) & alone) if ((a != 0) & alone).any() else np.flatnonzero(a)
-    smallest = int(np.abs(a[columns]).min())
-    columns = columns[np.abs(a[columns]) == smallest]
+    smallest = int(np.abs(a[a != 0]).min())
+    columns = np.flatnonzero(np.abs(a) == smallest)
+    columns = columns[alone[columns]] if alone[columns].any() else columns
     for _ in range(PASSES):
         total = k @ a
         short = np.where(total < lattice.low[:, j], lattice.low[:, j] - total, np.where(total > lattice.high[:, j], lattice.high[:, j] - total, 0))
@@ -87,9 +91,9 @@ def _alike(k: Wholes, items: NDArray[np.intp], lattice: Lattice, weight: Floats)
         if way.any():
             free = np.full((1, n), FREE)
             found = _searched(np.zeros(n, dtype=np.int64), np.zeros(n), Lattice(lattice.rows[equal], way[None], way[None], -free, free), weight)
-            here = items[(miss == way).all(1)] if found is not None else items[:0]
-            better = lattice.part(here).obeyed(k[here] + found)
-            k[here[better]] += found
+            if found is not None:
+                here = items[(miss == way).all(1)]
+                k[here[lattice.part(here).obeyed(k[here] + found)]] += found
 
 
 def _searched(k: Wholes, near: Floats, lattice: Lattice, weight: Floats) -> Wholes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -182,8 +183,8 @@ class Obeying:
         """n items that obey everything. Item i is the same whatever n is; what needs no repair is as `model.sample` draws it."""
         if not 0 <= n <= MOST:
             raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
-        way, drawn = bound(self.model, how), _Drawn(self.repair)
-        for items in self.model.met.draws(Rng(seed).child("sample"), min(BLOCK, max(1, n)), way):
+        way, drawn, rng, first = bound(self.model, how), _Drawn(self.repair), Rng(seed).child("sample"), min(BLOCK, max(1, n))
+        for items in chain(islice(self.model.met.draws(rng, first, way), 1), self.model.met.draws(rng.at(first), BLOCK, way)):
             drawn.take(items, n)
             if drawn.have >= n:
                 break
