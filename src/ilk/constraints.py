@@ -374,11 +374,12 @@ class _Reader:
 
     def written(self, value: Decimal) -> Number:
         """As int or float; UsageError where a float can't say it."""
-        whole = int(value) if value == value.to_integral_value() else None
-        found: Number = whole if whole is not None and abs(whole) < 10**_DIGITS else float(value)
-        if exact(found) != Fraction(value) or len(value.normalize().as_tuple().digits) > _DIGITS:
+        whole = int(value)
+        if whole == value and abs(whole) < 10**_DIGITS:
+            return whole
+        if exact(float(value)) != Fraction(value) or len(value.normalize().as_tuple().digits) > _DIGITS:
             raise self.error(f"numbers that add up to at most {_DIGITS} digits")
-        return found
+        return float(value)
 
     def sign(self) -> str:
         if self.token[0] != "sign" or self.token[1] not in SIGNS:

@@ -84,7 +84,7 @@ class After(Region):
         return {"prefix": whole[:self.place]}
 
 
-_NAME = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^`,:]*[^`,:\s]))\s*(,|$)")
+_NAME = re.compile(r"\s*+(?:`((?:[^`]|``)++)`|([^`,:\s](?:[^`,:]*[^`,:\s])?))\s*+(,|$)")
 FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, or names such as age,income (odd ones in `backticks`)"
 
 
@@ -96,12 +96,17 @@ def parse(text: str) -> Region:
     >>> parse("age, `hours per week`").names
     ('age', 'hours per week')
     """
+    inside, times = text, 0
+    while (kind := inside.partition(":"))[1] and kind[0].strip() == "outside":
+        inside, times = kind[2], times + 1
+    return Outside(_region(inside)) if times % 2 else _region(inside)   # what is outside of the outside is inside
+
+
+def _region(text: str) -> Region:
     kind, colon, rest = text.partition(":")
     if not colon or "`" in kind:
         return Named(_names(text))
     kind = kind.strip()
-    if kind == "outside":
-        return Outside(parse(rest))
     if kind == "box":
         return Box(*_numbers(rest, 4, text))
     if kind == "after":

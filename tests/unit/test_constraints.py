@@ -268,7 +268,8 @@ def test_whole_arrays_stay_whole() -> None:
 def random_table(seed: int) -> pl.DataFrame:
     rng, n = np.random.default_rng(seed), 1000
     return pl.DataFrame({"i": rng.integers(0, 100, n), "big": rng.integers(0, 10**9, n), "f": rng.normal(size=n), "g": rng.random(n) * 1e4 + 50,
-                         "c": rng.choice(list("abcde"), n), "b": rng.random(n) < 0.5, "m": np.round(rng.gamma(2, 3, n), 2), "low": rng.integers(0, 10, n), "high": rng.integers(50, 99, n),
+                         "c": rng.choice(list("abcde"), n), "b": rng.random(n) < 0.5, "m": np.round(rng.gamma(2, 3, n), 2), "low": rng.integers(0, 10, n),
+                         "high": rng.integers(50, 99, n),
                          "rare": rng.random(n) < 0.002, "d": np.datetime64("2020-01-01") + rng.integers(0, 3000, n).astype("timedelta64[D]")})
 
 
