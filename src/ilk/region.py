@@ -99,7 +99,9 @@ def parse(text: str) -> Region:
     inside, times = text, 0
     while (kind := inside.partition(":"))[1] and kind[0].strip() == "outside":
         inside, times = kind[2], times + 1
-    return Outside(_region(inside)) if times % 2 else _region(inside)   # what is outside of the outside is inside
+    region = _region(inside)
+    outer = Outside(region) if times else region
+    return outer if times % 2 else region   # what is outside of the outside is inside
 
 
 def _region(text: str) -> Region:
