@@ -29,7 +29,7 @@ from ilk.verbs.condition import BLOCK, LEAST, PROBE
 from ilk.verbs.read import native, read
 from ilk.verbs.sample import MOST, bound, named
 
-TYPICAL, JUDGED = 500, 2000
+TYPICAL, FEWEST, JUDGED = 500, 100, 2000   # items that tell the scale; that are judged
 FIDELITY = ("column_shapes", "pair_trends", "energy_distance")
 
 
@@ -244,7 +244,7 @@ class _Drawn:
         join, take = self.repair.modality.join, self.repair.modality.take
         items = join(self.made)
         raw = take(join(self.raw), torch.arange(min(JUDGED, n)))
-        fidelity = () if data is None or not n else _fidelity(self.repair, model, data, (raw, take(items, torch.arange(min(JUDGED, n)))))
+        fidelity = () if data is None or n < FEWEST else _fidelity(self.repair, model, data, (raw, take(items, torch.arange(min(JUDGED, n)))))
         moved = self.moved[self.moved > 0]
         return Obeyed(items, n, seed, named(how), {name: right / max(1, self.tried) for name, right in self.right.items()},
                       float(self.changed.mean()) if n else 0.0, float(moved.mean()) if len(moved) else 0.0,
