@@ -14,32 +14,40 @@ from typing import Any
 import torch
 
 from . import recipe, registry
+from .constraints import as_constraints
 from .dataset import Dataset, split_dataset
 from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, PolicyError, Stopped, UsageError, printable
 from .files import atomic
 from .flags import recipe_named
 from .given import Label, Prompt
+from .modality import Modality, Resizes
 from .model import Model, load
 from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
+from .space import Reals
 from .store import forget_folder, parse_json
 from .verbs._own import alike
 from .verbs._own import own as own_data
+from .verbs.denoise import denoised
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
+from .verbs.impute import imputed
+from .verbs.invert import decode, invert
 from .verbs.lineage import SUFFIX, lineage, record
 from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
+from .verbs.revise import revised
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
 from .verbs.show import summary
 from .verbs.steps import steps
 from .verbs.translate import translate
+from .verbs.upscale import beside, upscale
 
 Answer = tuple[dict[str, Any], str]
 HELD_OUT, WHOLE = 2000, 1000
@@ -226,6 +234,32 @@ def sample_command(at: str, n: int, asked: Asked, how: str | None, options: Mapp
     return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "cost": found.cost, "given": [asdict(g) for g in found.given]}, said)
 
 
+def obey_command(at: str, n: int, asked: Asked, obey: Sequence[str], data: str | None, how: str | None,
+                 options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Draws items that obey, and writes or prints."""
+    from .verbs.discover import discover  # not above: they take in scipy's optimisers
+    from .verbs.obey import obeying
+
+    model = asked.of(at)
+    known = own_data(model) if data is None else split_dataset(alike(model, data))
+    if "discovered" in obey and known is None:
+        raise DataError("the data that the model was fitted on can't be read or have changed", code="DATA_CHANGED", remedy="name them with --data", param="data")
+    rules = [c for text in obey for c in (discover(known).constraints if text == "discovered" else as_constraints(text))]
+    found = obeying(model, rules, known).sample(n, seed, _way(model, how, options))
+    answer = {"n": n, "seed": seed, "how": found.how, "obey": dict(found.share), "repaired": found.repaired, "moved": found.moved, "redrawn": found.redrawn,
+              "fidelity": [asdict(f) for f in found.fidelity]}
+    return _handed(model, found.items, out, answer, f"{found}\n")
+
+
+def discover_command(data: str) -> Answer:
+    """Finds constraints."""
+    from .verbs.discover import discover
+
+    found = discover(data)
+    said = [{"constraint": str(f.constraint), "support": f.support, "log_chance": f.chance} for f in found.found]
+    return {"data": data, "found": said}, printable(repr(found))
+
+
 def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: int, asked: Asked, how: str | None,
                  options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Makes part of every item anew, and writes or prints."""
@@ -355,6 +389,15 @@ def _write_marked(data: Dataset[Any], told: Any, out: Path) -> None:
         np.savez_compressed(file, x=told.items, y=np.array(told.classes)[told.codes.numpy()], synthetic=told.synthetic.numpy())
 
 
+def impute_command(at: str, data: str, best: bool, n: int, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Fills the missing cells, and writes or prints."""
+    model = asked.of(at)
+    with Progressing() as bar:
+        found = imputed(model, alike(model, data).items, n, best, seed, (bar,))
+    answer = {"n": len(found.items), "seed": seed, "best": best, "met": found.met, "ess": found.ess, "cells": found.cells, "left": list(found.left)}
+    ess = "" if found.ess is None else f", effective sample size {found.ess:.0f} for half of the rows"
+    left = f"; missing still, since the model knows nothing of them: {', '.join(found.left)}" if found.left else ""
+    return _handed(model, found.items, out, answer, f"{found.cells} cells filled; what is known is {_met(found.met)}{ess}{left}\n")
 def steps_command(at: str, n: int, place: tuple[int | None, int, int], asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Items while they are made, or continuations of one of their states: `place` is its step, how many of each item, and their seed."""
     model = asked.of(at)
@@ -392,6 +435,73 @@ def lineage_command(at: str, among: Sequence[str]) -> Answer:
     """The tree of a file."""
     found = lineage(at, among)
     return asdict(found), repr(found)
+
+
+def upscale_command(at: str, data: str, only: Sequence[int], draws: int, asked: Asked, how: str | None,
+                    options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Enlarges every picture, and writes or prints."""
+    model = asked.of(at)
+    small = _chosen(replace(model, modality=model.modality.sizeless()) if isinstance(model.modality, Resizes) else model, data, only)
+    made = upscale(model, small, draws, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed, "draws": draws})
+
+
+def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes items that go with other items, and writes or prints."""
+    model = load(at)
+    space = model.body.about.get(name)
+    others: Any = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
+    made = beside(model, {name: others}, n, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
+
+
+def revise_command(at: str, data: str, only: Sequence[int], strength: float, n: int, asked: Asked, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes every item partly anew, and writes or prints."""
+    model = asked.of(at)
+    found = revised(model, _chosen(model, data, only), strength, n, seed, _way(model, how, options))
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "strength": strength, "by": found.by})
+
+
+def denoise_command(at: str, data: str, only: Sequence[int], sigma: float | None, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Restores every item, and writes or prints."""
+    model = asked.of(at)
+    found = denoised(model, _chosen(model, data, only), sigma, seed)
+    noise = None if found.sigma is None else found.sigma.tolist()
+    said = f"estimated noise: {min(noise):.4g} to {max(noise):.4g}\n" if noise and sigma is None else ""
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "by": found.by, "sigma": noise}, said)
+
+
+def invert_command(at: str, data: str, only: Sequence[int], asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Finds the code of every item, and writes or prints."""
+    model = asked.of(at)
+    found = invert(model, _chosen(model, data, only), seed)
+    error = found.error.tolist()
+    answer = {"out": None if out is None else str(out), "n": len(error), "seed": seed, "error": error}
+    said = f"what they decode to is off by {max(error):.3g} at most (root mean square of an item)"
+    if out is None:
+        return {**answer, "codes": found.codes.tolist()}, f"{found.codes}\n{said}"
+    _array().write(found.codes, out)
+    return answer, f"{len(error)} codes in {out}; {said}"
+
+
+def _array() -> Modality[Any]:
+    made: Modality[Any] = registry.get("modalities", "array")()
+    return made
+
+
+def _of_shape(shape: tuple[int, ...]) -> Modality[Any]:
+    """How items of a shape are read: pictures, channels first, else arrays."""
+    picture: Modality[Any] = registry.get("modalities", "image")(shape=(*shape[1:], shape[0])) if len(shape) == 3 and shape[0] in (1, 3, 4) else _array()
+    return picture
+
+
+def decode_command(at: str, data: str, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Makes the items of codes, and writes or prints."""
+    model = asked.of(at)
+    made = decode(model, read(data, _array()).items, seed)
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
 
 
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:

@@ -105,7 +105,11 @@ class Family(ABC):
             raise UsageError(f"{name} {why}", code="CONTEXT")
         if absent := [f"a {k}, {describe(s)}," for k, s in self.needs.items() if k not in (about or {})]:
             raise UsageError(f"{name} needs {' and '.join(absent)} beside every item", code="CONTEXT")
-        return self.distribution(self, space, rng, about or {})
+        return self.becomes(space)(self, space, rng, about or {})
+
+    def becomes(self, space: Space) -> type[Distribution[Any]]:
+        """What it is once built for a space that it takes."""
+        return self.distribution
 
 
 @dataclass(frozen=True)
@@ -276,6 +280,41 @@ class Conditions(Protocol):
 
 
 @runtime_checkable
+class Quantiles(Protocol):
+    """A real number of each of several items, as a law."""
+
+    def quantile(self, level: float) -> Tensor: ...
+
+
+Marginal = Tensor | Quantiles   # of m items: log weights of the values of a whole number, (m, values), or the law of a real one
+
+
+@runtime_checkable
+class Completion(Protocol):
+    """p(unknown | known) of each of several items: `log_mass` is log p(known) in nats, (B,); `ess`, (B,), says how good an estimate is, None that it is exact.
+
+    `draw` makes every item once, its unknown places together; `marginals` has one law a place, of the items where it is unknown, in order.
+    """
+
+    log_mass: Tensor
+    ess: Tensor | None
+
+    def draw(self, rng: Rng) -> Batch: ...
+    def marginals(self) -> Sequence[Marginal]: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Items with places known and unknown, each given its own: all in one pass, where `given` takes one at a time.
+
+    `known` is (B, places): a place is an element of a part, row by row, part after part; what a batch holds where it is unknown means nothing.
+    `evidence` is of all items alike; None is answered where it is of a sort that can't be met for many at once.
+    """
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> Completion | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps items to codes of another space and back: a fitted autoencoder is a codec."""
 
@@ -308,6 +347,27 @@ class Denoises(Protocol):
     """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor: ...
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """Items with Gaussian noise of a known standard deviation, (B,) in their own units -> the expected items without."""
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch: ...
+
+
+@runtime_checkable
+class Revises(Protocol):
+    """Items made anew from partway: `strength` 0 leaves them as they are, 1 nothing of them."""
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Upscales(Protocol):
+    """Small pictures, means of blocks of large ones -> large pictures; UsageError for a size that it does not enlarge."""
+
+    def upscale(self, batch: Batch, rng: Rng, how: How | None = None) -> Batch: ...
 
 
 @runtime_checkable
@@ -359,18 +419,20 @@ class Unfinished:
 
     @staticmethod
     def joined(parts: Sequence[Unfinished]) -> Unfinished:
-        """States side by side."""
-        way, ahead = ({k: torch.cat([of(p)[k] for p in parts]) for k in of(parts[0])} for of in (lambda p: p.way, lambda p: p.ahead))
+        """States side by side, with what all of them have."""
+        way, ahead = ({k: torch.cat([d[k] for d in side]) for k in side[0] if all(k in d for d in side)} for side in ([p.way for p in parts], [p.ahead for p in parts]))
         return replace(max(parts, key=lambda p: p.step), items=stack([p.items for p in parts]), of=max(p.of for p in parts), way=way, ahead=ahead)
 
     @staticmethod
-    def together(walks: Sequence[Iterator[Unfinished]]) -> Iterator[Unfinished]:
-        """The states of several walks side by side, until the longest ends."""
-        now = [next(walk) for walk in walks]
-        while now:
-            yield Unfinished.joined(now)
+    def together(walks: Sequence[Iterator[Unfinished]], begun: Sequence[Unfinished] = ()) -> Iterator[Unfinished]:
+        """The states of several walks side by side, until the longest ends; those that go on from states that have `begun` may have none."""
+        now = list(begun)
+        while True:
             ahead = [next(walk, None) for walk in walks]
-            now = [] if all(a is None for a in ahead) else [a or n for a, n in zip(ahead, now, strict=True)]
+            if all(state is None for state in ahead):
+                return
+            now = [state for later, before in zip(ahead, now or ahead, strict=True) if (state := later or before)]
+            yield Unfinished.joined(now)
 
 
 def end(states: Iterator[T]) -> T:

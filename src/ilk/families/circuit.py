@@ -13,6 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError, TrainingError
+from ilk.families._circuit_each import CircuitCompletion, completed
 from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._circuit_leaves import Cells, Columns, Leaves
 from ilk.families._circuit_start import shares, skeleton
@@ -135,6 +136,10 @@ class HiddenTree(Distribution["Circuit"]):
         """Exact for any weights of categories, any kept numbers and ranges, presences, and all of them together."""
         said = known(self.columns, evidence)
         return None if said is None else CircuitPosterior(self, said)
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> CircuitCompletion | None:
+        """Exact for any places of each item, and weights of categories and presences besides."""
+        return completed(self, batch, known, evidence)
 
     def state(self) -> State:
         """The tree, its moves, what states say, scales."""

@@ -17,6 +17,7 @@ from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
 from ilk.families._em import CHUNK, Climb, adapt, climb, prepared, total
 from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
+from ilk.families._gmm_each import GaussianCompletion
 from ilk.families._mixed import Items, Mixed, scales
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
@@ -176,6 +177,11 @@ class GaussianMixture(Distribution["GMM"]):
         """Exact for any categories, presences and kept numbers, and for ranges of one number (any, if diagonal); else an estimate."""
         said = asked(self, evidence)
         return None if said is None else MixturePosterior(self, said, rng)
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> GaussianCompletion | None:
+        """Exact for any places of each item, and weights of categories and presences besides."""
+        said = Asked() if evidence is None else asked(self, evidence)
+        return None if said is None or said.fixed or said.ranges else GaussianCompletion(self, batch, known, said, rng)
 
     def parameters(self) -> int:
         """How many free numbers the law has: what BIC counts."""

@@ -14,10 +14,11 @@ from ilk import registry
 from ilk.dataset import Dataset, split_dataset
 from ilk.distribution import Family
 from ilk.errors import DataError, UsageError, nearest
-from ilk.given import Keep, Label, Value
+from ilk.given import Keep, Label
 from ilk.metrics._tables import generator
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Value
 from ilk.run import Budget
 from ilk.verbs._augment_judges import Judge, Told, judge_of
 from ilk.verbs.condition import given
@@ -128,9 +129,9 @@ class Task:
 def _task(data: Dataset[Any], by: str) -> Task:
     own, whole = "test" in data.splits, split_dataset(data)
     classes, codes = _classes(whole, by)
-    known = [index[codes[index] >= 0] for index in (torch.cat([whole.index("train"), whole.index("valid")]).sort().values, whole.index("test"))]
-    kept = torch.arange(len(whole)) if not own else torch.cat([whole.index("train"), whole.index("valid")]).sort().values
-    task = Task(whole, by, classes, codes, *known, kept)
+    learn = torch.cat([whole.index("train"), whole.index("valid")]).sort().values
+    pool, test = (index[codes[index] >= 0] for index in (learn, whole.index("test")))
+    task = Task(whole, by, classes, codes, pool, test, learn if own else torch.arange(len(whole)))
     count = task.count(task.pool)
     if len(classes) < 2 or int(count.min()) < FEWEST or not len(task.test):
         few = classes[int(count.argmin())] if len(classes) else by
