@@ -16,7 +16,7 @@ from ilk.metrics._picture_net import Trained
 from ilk.verbs.augment import Augmented, Gain, augment
 from ilk.verbs.read import read
 
-RARE, LEFT, TEST, REPEATS, PICTURES, CLASS = 8, 0.01, 1000, 3, ilk.VAE(codes=16), "income"
+RARE, LEFT, TEST, REPEATS, PICTURES, CLASS = 8, 0.01, 1000, 3, ilk.Copula(), "income"
 ROWS, JUDGED, RARE_ROWS, TABLES = 6000, 4000, 60, ilk.Circuit(hidden=16)
 
 

@@ -249,7 +249,7 @@ def augment(
     data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
     balance: Annotated[str, Parameter(help="The class whose rare values get made items: a column, or label.")] = "label",
     family: Annotated[str | None, Parameter(help="What makes the items (ilk list families); its options are flags too. By default circuit; gmm of arrays, "
-                                                 "vae of pictures.")] = None,
+                                                 "copula of pictures.")] = None,
     budget: Annotated[str | None, Parameter(help="Wall-clock time of each fit: 60s, 10m, 1h. By default the family decides.")] = None,
     steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds of each fit instead of a time.")] = None,
     repeats: Annotated[int | None, Parameter(help="How often all is done anew, from another division of the data. By default 5, 3 for pictures.")] = None,

@@ -353,7 +353,7 @@ def augment_command(data: str, by: str, family: str | None, options: Mapping[str
     said, out = options.get("modalities", {}), asked["out"]
     found = read(data, recipe.made(registry.get("modalities", _kind(data)), said) if said else None)
     _can_mark(found, out)
-    name = family or {"table": "circuit", "image": "vae"}.get(registry.name_of("modalities", found.modality), "gmm")
+    name = family or {"table": "circuit", "image": "copula"}.get(registry.name_of("modalities", found.modality), "gmm")
     spent = Steps(asked["steps"]) if asked["steps"] is not None else asked["budget"]
     told = augment(found, by, _recipe(name, options.get("families", {})), repeats=asked["repeats"], force=asked["force"], seed=asked["seed"], budget=spent)
     if not told.helps and not asked["force"]:

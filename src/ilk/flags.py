@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from . import registry
 from .errors import UsageError, nearest
 
-DEFAULTS = {"fit": {"table": "made", "text": "ngram", "image": "diffusion"}, "augment": {"table": "circuit", "image": "vae"}}
+DEFAULTS = {"fit": {"table": "made", "text": "ngram", "image": "diffusion"}, "augment": {"table": "circuit", "image": "copula"}}
 HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}, "decoding": {"tokens", "draft"}}
 SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
             **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}

@@ -27,7 +27,7 @@ from ilk.verbs.read import read
 from ilk.verbs.sample import sample
 
 SHARES = (0.0, 0.1, 0.3, 1.0)   # of the way to as many items in every class as the largest has
-FAMILIES: Mapping[str, tuple[str, int]] = {"table": ("circuit", 5), "array": ("gmm", 5), "image": ("vae", 3)}   # and how often all is done anew
+FAMILIES: Mapping[str, tuple[str, int]] = {"table": ("circuit", 5), "array": ("gmm", 5), "image": ("copula", 3)}   # and how often all is done anew
 VALID, FEWEST, BOOTSTRAPS, OUTSIDE = 0.2, 5, 2000, 2.5
 
 
