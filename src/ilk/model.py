@@ -4,8 +4,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ from . import __version__, recipe, registry
 from .captions import Vocabulary
 from .distribution import Distribution, describe
 from .errors import IlkError, ModelError, UsageError
-from .given import Given, Value, given_from_json, given_to_json, tests_of
+from .given import Given, given_from_json, given_to_json, tests_of
+from .grammar import written
 from .lift import Lift, lift_named
 from .memory import Bounded
 from .modality import Codec, Modality
 from .rng import Rng
+from .rules import Value
 from .space import Many, from_json, to_json
 from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from .verbs.condition import Conditioned
     from .verbs.evaluate import Evaluation
     from .verbs.score import Score
+    from .verbs.steps import Unfolding
 
 FORMAT, ROOM = 1, 256 << 20
 
@@ -59,6 +63,12 @@ class Model:
         from .verbs.sample import sample
 
         return sample(self, n, seed, how).items
+
+    def steps(self, n: int = 1, seed: int = 0, how: How | None = None) -> Unfolding:
+        """What `sample` makes, while it is made: steps to look at, stop, branch and steer."""
+        from .verbs.steps import steps
+
+        return steps(self, n, seed, how)
 
     def edit(self, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
         """Items with part of them made anew, n times each: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
@@ -105,7 +115,8 @@ class Model:
         found = {"label": data.context(index)["label"]} if "label" in self.body.about and data.labels is not None and data.labels.names == self.labels else {}
         if self.vocabulary is not None and data.captions is not None:
             found["caption"] = self.vocabulary.batch([data.captions.texts[i] for i in index.tolist()])
-        return found
+        others = replace(data, labels=None, captions=None)
+        return found | {name: batch for name, batch in others.context(index).items() if others.about[name] == self.body.about.get(name)}
 
     @cached_property
     def met(self) -> Conditioned:
@@ -115,18 +126,13 @@ class Model:
         return condition(self)
 
     def __repr__(self) -> str:
-        said = "".join(f" given {_short(g)}" for g in self.givens)
+        said = "".join(f" given {written(g)[:200]}" for g in self.givens)
         return f"<ilk {registry.name_of('families', self.body.family)} of {registry.name_of('modalities', self.modality)}{said}>"
 
     def _repr_html_(self) -> str:
         from .verbs.show import html
 
         return html(self)
-
-
-def _short(given: Given) -> str:
-    facts = given_to_json(given)
-    return json.dumps({k: v for k, v in facts.items() if k != "sort"}, ensure_ascii=False, default=str)
 
 
 def _facts(model: Model, state: State) -> dict[str, Any]:
@@ -137,6 +143,13 @@ def _facts(model: Model, state: State) -> dict[str, Any]:
             "lift": type(model.lift).__name__, "space": to_json(model.codec.space),
             "about": [[k, to_json(s)] for k, s in model.body.about.items()], "labels": list(model.labels), "words": list(model.words),
             "givens": [given_to_json(g) for g in model.givens], "state": dict(state.facts), "card": dict(model.card)}
+
+
+def identity(model: Model) -> str:
+    """A hash of what a model is: its recipe, its coding and all that it learned. Its card and what is given are left out."""
+    state = model.body.state()
+    facts = {k: v for k, v in _facts(model, state).items() if k not in ("version", "card", "givens")}
+    return sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "backslashreplace") + tensors_to_bytes(state.tensors)).hexdigest()
 
 
 def save(model: Model, to: str | Path) -> Path:

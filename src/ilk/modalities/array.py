@@ -17,9 +17,9 @@ from torch import Tensor
 from ilk.dataset import Dataset, Labels, Origin, given_splits
 from ilk.errors import DataError, ModelError, UsageError
 from ilk.files import atomic
-from ilk.given import Test, Value
 from ilk.modalities._array_codecs import Counted, Items, Smooth
-from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.modality import Codec, Limits, Modality, Shown, times_of
+from ilk.rules import Test, Value
 
 MOST_LEVELS, MOST_NUMBERS = 65_536, 1 << 24
 ITEMS, LABELS = ("x", "X", "data", "images", "items", "arr_0"), ("y", "Y", "labels", "label", "target")
@@ -129,6 +129,10 @@ class Array(Modality[Items]):
             out &= {"==": inside, "in": inside, "!=": ~inside, "not in": ~inside, "<": x < v, "<=": x <= v, ">": x > v, ">=": x >= v}[t.sign]
         return torch.from_numpy(out)
 
+    def number(self, items: Items, part: str) -> Tensor:
+        """The number at a place."""
+        return torch.from_numpy(items.reshape(len(items), -1)[:, self.place(part)].astype(np.float64))
+
     def parts(self, item: Items) -> dict[str, Value]:
         """Every number by its place."""
         return {",".join(map(str, at)): value.item() for at, value in np.ndenumerate(item[0])}
@@ -141,6 +145,18 @@ class Array(Modality[Items]):
     def join(self, pieces: Sequence[Items]) -> Items:
         """One array."""
         return np.concatenate(pieces)
+
+    def sizeless(self) -> Array:
+        """Arrays of any shape."""
+        return Array()
+
+    def times(self, small: Items) -> int:
+        """How many times as high and as wide the pictures (channels, height, width) that it knows are."""
+        return times_of(self.shape[1:], small.shape[2:])
+
+    def enlarged(self, small: Items, times: int) -> Items:
+        """Every pixel as a block."""
+        return small.repeat(times, 2).repeat(times, 3)
 
     def write(self, items: Items, to: Path) -> None:
         """.npy or .npz."""

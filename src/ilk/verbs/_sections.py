@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ilk.dataset import Dataset
-from ilk.distribution import Denoises, Encodes, Streams
+from ilk.distribution import Denoises, Encodes, Unfolds
 from ilk.errors import UsageError, printable
 from ilk.given import Label
 from ilk.pages import charts
@@ -152,12 +152,12 @@ def _runs(told: Told, data: Dataset[Any]) -> Iterator[Block]:
 def stream(told: Told) -> Iterator[Block]:
     """States of some items while they are made, as a strip."""
     model, words = told.model, told.words
-    if told.made is None or not isinstance(model.met.scorer, Streams) or model.met.rest:
+    if told.made is None or not isinstance(model.met.scorer, Unfolds) or model.met.picky:
         return
     how = get("samplers", "heun")(steps=STATES) if isinstance(model.body, Denoises) else None
     rng = Rng(told.seed).child("stream")
     count = (SHOWN if told.sharp else FEW) if told.form == "sheet" else 1
-    whole = list(model.met.scorer.stream(count, rng.child("code"), how))
+    whole = [state.items for state in model.met.scorer.unfold(count, rng.child("code"), how) if state.step]
     chosen = [whole[round(i * (len(whole) - 1) / (STATES - 1))] for i in range(STATES)] if len(whole) > STATES else whole
     states = [model.met.codec.decode(model.lift.decode(b), rng.child("raw")) for b in chosen]
     names = [words["state"].format(at=i, of=len(states)) for i in range(1, len(states) + 1)]
