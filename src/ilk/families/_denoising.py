@@ -172,9 +172,8 @@ class Denoising(Neural[Any]):
         x = start.x + noise("start", 0) * sigmas[0]
         if n == 0:
             return iter([x] * (len(sigmas) - 1))
-        if box is None:
-            return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
-        return box.walk(self, denoise, x, sampler, sigmas, noise)
+        inside = denoise if box is None else box.inside(self, denoise)
+        return sampler.states(inside, x, sigmas, lambda i: noise("step", i))
 
     def expected(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
         """The expected items (B, *shape) of some in their own units with noise of sigma (B,) of the network's; `CHUNK` at a time."""
