@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .batch import Batch
 from .dataset import Dataset
-from .distribution import Keeps
+from .distribution import Keeps, Marginal
 from .errors import DataError
 from .given import Given, as_given
 from .grammar import given_of
@@ -162,6 +162,20 @@ class HasParts(Protocol):
 
     def parts(self, item: Any) -> Mapping[str, Value]:
         """The parts of a collection of one item, by the names that `Keep` knows."""
+
+
+@runtime_checkable
+class Fills(Protocol):
+    """A codec of items with cells that may not be known, each a place of its space."""
+
+    def gaps(self, items: Any, rng: Rng) -> tuple[Batch, Tensor]:
+        """The items with anything where they are not known, and where they are, (B, places)."""
+
+    def typical(self, laws: Sequence[Marginal], rng: Rng) -> Mapping[str, Any]:
+        """The best guess at the unknown cells of each column, by the law of each."""
+
+    def filled(self, items: Any, made: Mapping[str, Any]) -> Any:
+        """The items with these cells where they are not known."""
 
 
 @runtime_checkable

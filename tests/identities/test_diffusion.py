@@ -315,9 +315,9 @@ def test_bounds_of_a_range_are_not_rounded_out_of_it() -> None:
 def test_streams_end_with_the_sample(recipe: Any) -> None:
     body = built(recipe, Reals((2,)), {"label": Discrete(3)})
     for how in SAMPLERS:
-        states = list(body.stream(20, Rng(8), how))
-        assert len(states) == (10 if how is None else how.steps) and torch.equal(states[-1].tensor, body.sample(20, Rng(8), how).tensor)
-        assert all(len(state) == 20 for state in states)
+        states = list(body.unfold(20, Rng(8), how))
+        assert len(states) == 1 + (10 if how is None else how.steps) and torch.equal(states[-1].items.tensor, body.sample(20, Rng(8), how).tensor)
+        assert all(len(state.items) == 20 for state in states)
 
 
 @pytest.mark.parametrize("how", SAMPLERS, ids=lambda h: type(h).__name__)

@@ -1,7 +1,7 @@
 """A denoising model with something known: its context, or ranges that some numbers are to lie in."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf, nextafter, prod
 from typing import TYPE_CHECKING
@@ -10,18 +10,15 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Met
+from ilk.distribution import How, Met, Unfinished
 from ilk.errors import UsageError
+from ilk.families._denoising_walk import Partway, Terms, Walks, sampling
 from ilk.given import Evidence, Fix, Held, Within
 from ilk.rng import Rng
-from ilk.samplers._contract import Denoise
 from ilk.space import Space
 
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
-
-Terms = Sequence[tuple[Mapping[str, Batch], float]]   # contexts, and how strongly each is leant towards
-SLACK = 0.01   # share of a variance by which what is kept may be off: a network that is sure and wrong does not throw the rest far
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,44 +31,6 @@ class Box:
     def clamped(self, batch: Batch) -> Batch:
         """Items with every number in its range."""
         return Batch(batch.tensor.clamp(self.low, self.high))
-
-    def inside(self, whole: Denoising, denoise: Denoise) -> Denoise:
-        """The denoiser, asked for the expected data given that they lie in the box."""
-        low, high = whole.standard(self.low[None]), whole.standard(self.high[None])
-        return lambda x, sigma: within(denoise, x, sigma, low, high)
-
-
-def within(denoise: Denoise, x: Tensor, sigma: float, low: Tensor, high: Tensor) -> Tensor:
-    """The expected data given that they lie in a box: the rest moves along, as far as the denoiser's own covariance sigma^2 dD/dx says.
-
-    Gaussian conditioning on the nearest point of the box, with one conjugate gradient (Rozet et al. 2024): exact for a single number of Gaussian data.
-    """
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        data = denoise(x, sigma)
-    plain = data.detach()
-    off = plain.clamp(low, high) - plain
-    spread = sigma**2 * torch.autograd.grad(data, x, off)[0]
-    size, slack = _dot(off, off), SLACK * sigma**2 / (1 + sigma**2)
-    step = size / (_dot(off, spread).clamp_min(0) + slack * size).clamp_min(1e-12)
-    return (plain + step * spread).clamp(low, high)
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Products of items, shaped to multiply them."""
-    return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
-
-
-@dataclass(frozen=True, eq=False)
-class Partway:
-    """Standardised items from which noise of the level at time `strength` is denoised; from time 1 nothing of them is left."""
-
-    x: Tensor
-    strength: float
-
-    def cut(self, start: int, stop: int) -> Partway:
-        """The items from start to stop."""
-        return Partway(self.x[start:stop], self.strength)
 
 
 class Told:
@@ -86,13 +45,14 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
-        *_, last = self.stream(n, rng, how)
-        return last
+        return self._walks(n, rng, how, self._said(n, rng)).last()
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, state by state."""
-        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box, self.leans):
-            yield self._boxed(state)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, level by level."""
+        return self._walks(n, rng, how, self._said(n, rng) if self.context or self.leans or since is None else since.items.context).states(since)
+
+    def _walks(self, n: int, rng: Rng, how: How | None, context: Mapping[str, Batch]) -> Walks:
+        return Walks(self.whole, n, rng, sampling(how), context, self.box, self.leans)
 
     def _boxed(self, items: Batch) -> Batch:
         return items if self.box is None else self.box.clamped(items)
@@ -118,8 +78,7 @@ class Told:
             return self._boxed(Batch(batch.tensor))
         if strength == 1:
             return self.sample(n, rng, how)
-        *_, last = self.whole.unfold(n, rng, self.beside(n), how, self.box, self.leans, Partway(self.whole.standard(batch.tensor), strength))
-        return self._boxed(last)
+        return replace(self._walks(n, rng, how, self.beside(n)), begin=Partway(self.whole.standard(batch.tensor), strength)).last()
 
     @torch.no_grad()
     def restored(self, batch: Batch, noise: Tensor) -> Batch:

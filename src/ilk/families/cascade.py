@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from ilk.batch import Batch, Source
-from ilk.distribution import AnyFamily, Denoises, Distribution, Draws, Family, How, Met, Samples
+from ilk.distribution import AnyFamily, Denoises, Distribution, Draws, Family, How, Met, Samples, Unfinished, end
 from ilk.errors import ModelError, UsageError
 from ilk.families._stages import Fresh, Stages, View, under
 from ilk.families.diffusion import Diffusion
@@ -96,26 +96,36 @@ class Levels(Distribution["Cascade"]):
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
-        *_, last = self.unfold(n, rng, context, how)
-        return last
+        return end(self.levels(n, rng, context, how)).items
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """The items at every level, the smallest first, in the size of the largest."""
-        return self.unfold(n, rng, self._said(n, rng), how)
+        return self.levels(n, rng, self._said(n, rng) if since is None else since.items.context, how, since)
 
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None) -> Iterator[Batch]:
-        """The levels of n items, each with its context."""
-        small = torch.zeros(0)
-        for state in self._small(n, rng.child("low"), context, how):
-            small = self.lift.decode(state).tensor
-            yield Batch(small.repeat_interleave(self.family.factor, 2).repeat_interleave(self.family.factor, 3))
-        yield self._large(self._blurred(small, torch.full((n,), self.family.blur, dtype=torch.double), rng), context, rng.child("high"), how)
+    def levels(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same of items with a context each, or what comes after one of the levels."""
+        if since is None:
+            yield Unfinished(Batch(torch.zeros(n, *self.space.shape, dtype=torch.double), context=context), 0, self.depth)
+        small = None if since is None else since.way.get("small")
+        if since is None or since.step < self.depth - 1:
+            for state in self._small(n, rng.child("low"), context, how, None if since is None else since.inside):
+                small = self.lift.decode(state.items).tensor
+                large = small.repeat_interleave(self.family.factor, 2).repeat_interleave(self.family.factor, 3)
+                yield Unfinished(Batch(large, context=context), state.step, self.depth, {"small": small}, inside=state)
+        if small is not None:
+            made = self._large(self._blurred(small, torch.full((n,), self.family.blur, dtype=torch.double), rng), context, rng.child("high"), how)
+            yield Unfinished(replace(made, context=context), self.depth, self.depth)
 
-    def _small(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None) -> Iterator[Batch]:
+    @property
+    def depth(self) -> int:
+        """How many levels there are."""
+        return 1 + (self.low.depth if isinstance(self.low, Levels) else 1)
+
+    def _small(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, since: Unfinished | None) -> Iterator[Unfinished]:
         if isinstance(self.low, Levels):
-            return self.low.unfold(n, rng, context, how)
+            return (state for state in self.low.levels(n, rng, context, how, since) if state.step)
         way = how if isinstance(self.low, Denoises) else None
-        return iter([self.low.draw(n, rng, context, way) if self.about else self.low.sample(n, rng, way)])
+        return iter([Unfinished(self.low.draw(n, rng, context, way) if self.about else self.low.sample(n, rng, way), 1, 1)])
 
     def _large(self, low: Mapping[str, Batch], context: Mapping[str, Batch], rng: Rng, how: How | None) -> Batch:
         found: Batch = self.high.draw(len(low[LOW]), rng, {**context, **low}, how if isinstance(self.high, Denoises) else None)
@@ -166,9 +176,9 @@ class Told:
         """Items of this context."""
         return self.whole.draw(n, rng, self._said(n), how)
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """The same, level by level."""
-        return self.whole.unfold(n, rng, self._said(n), how)
+        return self.whole.levels(n, rng, self._said(n), how, since)
 
     def upscale(self, small: Batch, rng: Rng, how: How | None = None) -> Batch:
         """A large picture of this context for each small one."""
