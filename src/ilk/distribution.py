@@ -174,7 +174,9 @@ class Plan:
 
 
 class Neural(Distribution[F], nn.Module):
-    """A distribution made of networks: fit, state and restore for free."""
+    """A distribution made of networks: fit, adapt, state and restore for free."""
+
+    begun: bool = False   # whether training goes on from the weights that there are
 
     def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         nn.Module.__init__(self)
@@ -207,6 +209,11 @@ class Neural(Distribution[F], nn.Module):
         from .train.loop import train
 
         train(self, data, run, valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """The fit, from the weights that there are: they count as the best until others are better by `valid`."""
+        self.begun = True
+        self.fit(data, run, valid)
 
     def state(self) -> State:
         """Parameters and buffers by name."""
@@ -343,6 +350,27 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Restores(Protocol):
+    """Items with Gaussian noise of a known standard deviation, (B,) in their own units -> the expected items without."""
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch: ...
+
+
+@runtime_checkable
+class Revises(Protocol):
+    """Items made anew from partway: `strength` 0 leaves them as they are, 1 nothing of them."""
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Upscales(Protocol):
+    """Small pictures, means of blocks of large ones -> large pictures; UsageError for a size that it does not enlarge."""
+
+    def upscale(self, batch: Batch, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
 class Truncates(Protocol):
     """Makes items from random codes that may be drawn nearer to their middle: `psi` 1 as learned, 0 nothing but the middle."""
 
@@ -391,18 +419,20 @@ class Unfinished:
 
     @staticmethod
     def joined(parts: Sequence[Unfinished]) -> Unfinished:
-        """States side by side."""
-        way, ahead = ({k: torch.cat([of(p)[k] for p in parts]) for k in of(parts[0])} for of in (lambda p: p.way, lambda p: p.ahead))
+        """States side by side, with what all of them have."""
+        way, ahead = ({k: torch.cat([d[k] for d in side]) for k in side[0] if all(k in d for d in side)} for side in ([p.way for p in parts], [p.ahead for p in parts]))
         return replace(max(parts, key=lambda p: p.step), items=stack([p.items for p in parts]), of=max(p.of for p in parts), way=way, ahead=ahead)
 
     @staticmethod
-    def together(walks: Sequence[Iterator[Unfinished]]) -> Iterator[Unfinished]:
-        """The states of several walks side by side, until the longest ends."""
-        now = [next(walk) for walk in walks]
-        while now:
-            yield Unfinished.joined(now)
+    def together(walks: Sequence[Iterator[Unfinished]], begun: Sequence[Unfinished] = ()) -> Iterator[Unfinished]:
+        """The states of several walks side by side, until the longest ends; those that go on from states that have `begun` may have none."""
+        now = list(begun)
+        while True:
             ahead = [next(walk, None) for walk in walks]
-            now = [] if all(a is None for a in ahead) else [a or n for a, n in zip(ahead, now, strict=True)]
+            if all(state is None for state in ahead):
+                return
+            now = [state for later, before in zip(ahead, now or ahead, strict=True) if (state := later or before)]
+            yield Unfinished.joined(now)
 
 
 def end(states: Iterator[T]) -> T:
@@ -427,6 +457,13 @@ class HasStatistics(Protocol):
     def statistics(self, batch: Batch) -> State: ...
     def add(self, one: State, other: State) -> State: ...
     def absorb(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """Goes on learning from what it is, by data that are related to those it was fitted on."""
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None: ...
 
 
 @runtime_checkable

@@ -88,7 +88,8 @@ class Span(Region):
         if not isinstance(whole, str):
             raise UsageError("only texts have a beginning and an end", code="REGION", param="redo", remedy="name columns, or a box of pixels")
         end = "" if self.stop is None else whole[self.stop:]
-        return {"prefix": whole[:self.start]} | ({"suffix": end} if end else {})
+        kept: dict[str, Value] = {"prefix": whole[:self.start]}
+        return {**kept, "suffix": end} if end else kept
 
 
 _NAME = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^`,:]*[^`,:\s]))\s*(,|$)")

@@ -15,7 +15,7 @@ from torch.nn.functional import embedding_bag
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
-from ilk.families._em import CHUNK, Climb, climb, prepared, total
+from ilk.families._em import CHUNK, Climb, adapt, climb, prepared, total
 from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
 from ilk.families._gmm_each import GaussianCompletion
 from ilk.families._mixed import Items, Mixed, scales
@@ -77,6 +77,10 @@ class GaussianMixture(Distribution["GMM"]):
         """Expectation-maximisation from k-means++ (Arthur & Vassilvitskii 2007); the number of components by BIC unless given."""
         items = cache(lambda: self.prepared(data))
         climb(self, lambda: self._begin(data, run), lambda: total(self, map(self.expected, items())), run, Climb("gmm", self.family.rounds, self.family.tolerance))
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("gmm", self.family.rounds, self.family.tolerance))
 
     def _begin(self, data: Source, run: Run) -> None:
         from ilk.families._mixture_fit import choose_components, seeded

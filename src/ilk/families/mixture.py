@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Memory, Source, stack
 from ilk.distribution import AnyFamily, Completes, Conditions, Distribution, Family, HasLogProb, HasStatistics, How, Met, Posterior
 from ilk.errors import ModelError
-from ilk.families._em import Climb, climb, least, total
+from ilk.families._em import Climb, adapt, climb, least, total
 from ilk.families._mixture_each import Together
 from ilk.families._mixture_fit import grouped, some
 from ilk.families.chow_liu import ChowLiu
@@ -44,6 +44,10 @@ class Weighted(Distribution["Mixture"]):
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Expectation-maximisation; the number of components by the likelihood of held-out items unless given."""
         self._climb(data, run, Climb("mixture", self.family.rounds, self.family.tolerance), valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("mixture", self.family.rounds, self.family.tolerance))
 
     def _climb(self, data: Source, run: Run, how: Climb, valid: Source | None) -> None:
         def begin() -> None:

@@ -32,8 +32,8 @@ def smallest(shape: tuple[int, ...]) -> tuple[int, int]:
 class PairNet(Net):
     """A network that draws images from codes and one that views them, `width` channels at full size and twice as many at each halving."""
 
-    drawer: ClassVar[Callable[[Port, int], nn.Module]]
-    viewer: ClassVar[Callable[[Port, int], nn.Module]]
+    drawer: ClassVar[Callable[..., nn.Module]]
+    viewer: ClassVar[Callable[..., nn.Module]]
     width: Annotated[int, Interval(ge=1, le=4096)] = 32
 
     def __call__(self, port: Port) -> nn.Module:
