@@ -289,7 +289,7 @@ def test_a_cascade_of_exact_parts_has_the_law_of_the_large_pictures() -> None:
     body.family = replace(body.family, blur=0.0)
     x = Rng(3).normal(N, SIDE * SIDE) @ torch.linalg.cholesky(WIDE).T
     body.low.fit(Memory(body._lows(Batch(x.reshape(N, 1, SIDE, SIDE)), Rng(0))), ilk.Run(seed=0))
-    first, last = body.stream(N, Rng(4), Heun(steps=40))
+    first, last = (s.items for s in body.unfold(N, Rng(4), Heun(steps=40)) if s.step)
     mean, cov = moments(avg_pool2d(first.tensor, 2).flatten(1))
     assert mean.abs().max() < 0.05 and (cov - pool @ WIDE @ pool.T).abs().max() < 0.05
     mean, cov = moments(last.tensor.flatten(1))
@@ -367,7 +367,7 @@ def test_a_cascade_of_three_sizes_goes_through_them() -> None:
     inner = ilk.Cascade(low=ilk.GMM(components=1), high=ilk.VAE(codes=2, net=MLP(width=8)), factor=2)
     body = ilk.Cascade(low=inner, high=ilk.FlowMatching(net=MLP(width=8)), factor=2).build(Reals((1, 16, 16)), Rng(0))
     body.fit(Memory(Batch(Rng(1).normal(100, 1, 16, 16))), ilk.Run(seed=0, budget=ilk.Steps(8)))
-    states = [s.tensor for s in body.stream(5, Rng(2))]
+    states = [s.items.tensor for s in body.unfold(5, Rng(2)) if s.step]
     assert [s.shape for s in states] == [(5, 1, 16, 16)] * 3 and torch.equal(states[-1], body.sample(5, Rng(2)).tensor)
     assert len({len(s[0, 0].unique()) for s in states}) == 3 and len(states[0][0, 0].unique()) == 16
 
