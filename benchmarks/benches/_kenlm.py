@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.benches._peers import VENV, python
 from ilk.errors import DataError
 
-SOURCE, HOME = "kenlm==0.3.0", VENV / "kenlm"
+SOURCE, HOME, WAIT = "kenlm==0.3.0", VENV / "kenlm", 200   # seconds for the package
 FOLDERS = ("util", "util/stream", "util/double-conversion", "lm", "lm/builder", "lm/common")
 MAINS = {"lmplz": "lm/builder/lmplz_main.cc", "query": "lm/query_main.cc"}
 LINKED = ["-lboost_program_options", "-lboost_thread", "-lboost_system", "-lboost_chrono", "-lboost_atomic"]
@@ -25,7 +25,7 @@ def program(name: str) -> Path:
     if not (HOME / name).exists():
         try:
             _build()
-        except (OSError, subprocess.CalledProcessError) as why:
+        except (OSError, subprocess.SubprocessError) as why:
             raise DataError(f"KenLM is not here and can't be built: {str(why)[:200]}", code="PEER_ABSENT",
                             remedy="put lmplz and query on the path, or install g++ and Boost (program_options, thread), BOOST_ROOT naming where it is") from None
     return HOME / name
@@ -44,7 +44,8 @@ def perplexity(model: Path, text: Path) -> float:
 def _build() -> None:
     """With all optimisation, and static Boost as KenLM's own build has it."""
     HOME.mkdir(parents=True, exist_ok=True)
-    subprocess.run([str(python()), "-m", "pip", "download", "-q", SOURCE, "--no-binary", ":all:", "--no-deps", "-d", str(HOME)], check=True, stdout=sys.stderr)
+    fetch = [str(python()), "-m", "pip", "download", "-q", SOURCE, "--no-binary", ":all:", "--no-deps", "--no-build-isolation", "-d", str(HOME)]
+    subprocess.run(fetch, check=True, stdout=sys.stderr, timeout=WAIT)
     with tarfile.open(next(HOME.glob("kenlm-*.tar.gz"))) as whole:
         whole.extractall(HOME, filter="data")
     source, boost = next(p for p in HOME.glob("kenlm-*") if p.is_dir()), Path(os.environ.get("BOOST_ROOT", "/usr"))
