@@ -364,7 +364,8 @@ class Unfinished:
             ahead = [next(walk, None) for walk in walks]
             if all(state is None for state in ahead):
                 return
-            now = [later or before for later, before in zip(ahead, now or ahead, strict=True) if later or before]
+            both = zip(ahead, now or ahead, strict=True)
+            now = [state for later, before in both if (state := later or before) is not None]
             yield Unfinished.joined(now)
 
 
