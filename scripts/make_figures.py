@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from _written import settled
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -144,15 +146,5 @@ def page(language: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> int:
-    """Writes the pages, or with --check compares them."""
-    wanted = {ROOT / "docs" / language / "figures.md": page(language) for language in WORDS}
-    if "--check" in sys.argv[1:]:
-        return 0 if all(at.exists() and at.read_text(encoding="utf-8") == text for at, text in wanted.items()) else 1
-    for at, text in wanted.items():
-        at.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled({ROOT / "docs" / language / "figures.md": page(language) for language in WORDS}))
