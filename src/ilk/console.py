@@ -38,7 +38,7 @@ from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
 from .verbs.impute import imputed
 from .verbs.invert import decode, invert
-from .verbs.lineage import SUFFIX, lineage, record
+from .verbs.lineage import SUFFIX, is_own, lineage, record
 from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
 from .verbs.revise import revised
@@ -532,10 +532,11 @@ def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> 
     """The file, and its lineage beside it."""
     from .cli import SHELL
 
-    out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of the file that was there before
     model.modality.write(items, out)
-    if SHELL.lineage:
-        files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
+    if not SHELL.lineage:
+        out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of what was there before
+    else:
+        files = [word for word in SHELL.words if word != str(out) and os.path.exists(word) and not (os.path.isdir(word) and is_own(Path(word)))]
         record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
 
 
