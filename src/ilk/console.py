@@ -222,7 +222,7 @@ def obey_command(at: str, n: int, asked: Asked, obey: Sequence[str], data: str |
     from .verbs.obey import obeying
 
     model = asked.of(at)
-    known = _own(model, str(model.card.get("data", ""))) if data is None else split_dataset(_like(model, data))
+    known = own_data(model) if data is None else split_dataset(alike(model, data))
     if "discovered" in obey and known is None:
         raise DataError("the data that the model was fitted on can't be read or have changed", code="DATA_CHANGED", remedy="name them with --data", param="data")
     rules = [c for text in obey for c in (discover(known).constraints if text == "discovered" else as_constraints(text))]
