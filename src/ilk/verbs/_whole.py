@@ -28,7 +28,8 @@ class Lattice:
     def obeyed(self, k: Wholes) -> Flags:
         """Which items obey, (B,)."""
         total = k @ self.rows.T
-        return ((total >= self.low) & (total <= self.high)).all(1) & ((k >= self.least) & (k <= self.most)).all(1)
+        inside = np.concatenate([(total >= self.low) & (total <= self.high), (k >= self.least) & (k <= self.most)], 1)
+        return np.asarray(inside.all(1))
 
     def within(self, columns: Flags) -> Lattice:
         """Some columns, and the rows that have no others."""
