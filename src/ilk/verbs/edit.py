@@ -71,19 +71,19 @@ def vary(model: Model, items: Any, strength: float = 0.5, n: int = 1, seed: int 
         raise UsageError(f"strength is {strength}", code="OPTION", param="strength", remedy="0 to 1")
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
-    body, codes = _codes(model, items)
+    body, codes = codes_of(model, items)
     each = codes.double().repeat_interleave(n, 0)
     noise = Rng(seed).child("vary").normal(*each.shape)
-    return _decoded(model, body, sqrt(1 - strength**2) * each + strength * noise, seed)
+    return decoded(model, body, Batch(sqrt(1 - strength**2) * each + strength * noise), seed)
 
 
 def interpolate(model: Model, one: Any, other: Any, n: int = 8, seed: int = 0) -> Any:
     """n items on the way from one to the other, both ends among them: along the arc between their codes (White 2016)."""
     if not 2 <= n <= MOST:
         raise UsageError(f"n is {n}", code="OPTION", param="n", remedy=f"2 (the ends) to {MOST}")
-    body, a = _codes(model, _single(model, one))
-    _, b = _codes(model, _single(model, other))
-    return _decoded(model, body, _arc(a.double(), b.double(), torch.linspace(0, 1, n, dtype=torch.double)), seed)
+    body, a = codes_of(model, _single(model, one))
+    _, b = codes_of(model, _single(model, other))
+    return decoded(model, body, Batch(_arc(a.double(), b.double(), torch.linspace(0, 1, n, dtype=torch.double))), seed)
 
 
 def _arc(a: Tensor, b: Tensor, at: Tensor) -> Tensor:
@@ -108,7 +108,8 @@ def _single(model: Model, item: Any) -> Any:
     return items
 
 
-def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
+def codes_of(model: Model, items: Any) -> tuple[Encodes, Tensor]:
+    """The body and the codes of items; UsageError where it has none, or none that anything lies between."""
     if not isinstance(model.body, Encodes):
         raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY",
                          remedy="vae, autoencoder, flow, diffusion and flow_matching have them")
@@ -117,5 +118,6 @@ def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
     return model.body, model.body.encode(flat(model, native(model.modality, items), Rng(0).child("code"))).tensor
 
 
-def _decoded(model: Model, body: Encodes, codes: Tensor, seed: int) -> Any:
-    return model.codec.decode(model.lift.decode(body.decode(Batch(codes))), Rng(seed).child("raw"))
+def decoded(model: Model, body: Encodes, codes: Batch, seed: int) -> Any:
+    """The items of codes."""
+    return model.codec.decode(model.lift.decode(body.decode(codes)), Rng(seed).child("raw"))
