@@ -8,7 +8,8 @@ _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
     "export": "verbs.export",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
-    "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate", "box": "region", "after": "region", "outside": "region",
+    "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate", "attribute": "verbs.attribute", "transfer": "verbs.transfer",
+    "background": "verbs.background", "counterfactual": "verbs.counterfactual", "mask": "region", "box": "region", "after": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
     "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "IlkError": "errors", "Score": "verbs.score",
     "Limits": "modality", "Reals": "space", "Discrete": "space", "Row": "space", "Many": "space", "Maybe": "space"}

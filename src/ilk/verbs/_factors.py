@@ -1,4 +1,4 @@
-"""What attributes do to codes: code = base + an effect an attribute + noise, by least squares, and the moves that change one attribute alone."""
+"""What attributes do to codes: code = base + an effect an attribute + noise, by least squares, and moves that change one attribute alone."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,19 +13,21 @@ from torch.nn.functional import one_hot
 from ilk.errors import UsageError
 
 WIDE, LEFT = 1024, 0.1   # codes of more numbers have a noise of their own each; the least share of an effect that has to be left beside the kept ones
+NEAR, CHUNK = 8, 512     # examples of a class that a code is matched with
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Effects of the classes of one attribute, (classes, numbers), in units of the noise and at right angles to those of the kept attributes.
+    """Codes of examples and their classes, in units of the noise, with the axes along which the target and the kept attributes act.
 
-    Along them a linear classifier of a kept attribute (Fisher's) sees no change, and no shorter move in units of the noise changes the
-    target's classifier as much: conditional manipulation (Shen et al. 2020, section 3.2) with the noise's own metric.
+    No move goes along the axes of the kept: a linear classifier of one of them (Fisher's) sees no change (conditional manipulation: Shen et al. 2020, section 3.2).
     """
 
-    base: Tensor
-    effects: Tensor
-    share: Tensor       # log share of each class
+    codes: Tensor       # (n, numbers)
+    target: Tensor      # (n,)
+    effects: Tensor     # of each class of the target beside the kept axes, (classes, numbers), around the middle of the codes
+    axes: Tensor        # of the target, (numbers, k)
+    fixed: Tensor       # of the kept attributes
     root: Tensor        # noise covariance = root root^T; its diagonal where codes are wide
 
     @classmethod
@@ -35,23 +37,40 @@ class Factors:
         design = torch.cat([torch.ones(len(codes), 1, dtype=torch.double), *marks], 1)
         found = torch.from_numpy(np.linalg.lstsq(design.numpy(), codes.double().numpy(), rcond=1e-10)[0])
         root = _root(codes.double() - design @ found)
-        base, effects, *others = _white(found, root).split([1, *(m.shape[1] for m in marks)])
-        fixed = _axes(torch.cat([o - o.mean(0) for o in others])) if others else torch.zeros(codes.shape[1], 0, dtype=torch.double)
-        left = _beside(effects - effects.mean(0), fixed)
-        if float(left.norm()) < LEFT * float((effects - effects.mean(0)).norm()):
-            raise UsageError("no change of codes changes the attribute and leaves what is to be kept", code="OPTION", param="keep", remedy="keep less, or show examples that differ in one of them")
-        count = torch.bincount(target, minlength=len(left)).double()
-        return cls(_beside(base + effects.mean(0) + sum((o.mean(0) for o in others), torch.zeros(1)), fixed), left, ((count + 0.5) / count.sum()).log(), root)
+        effects, *others = (e - e.mean(0) for e in _white(found, root)[1:].split([m.shape[1] for m in marks]))
+        fixed = _axes(torch.cat([*others, torch.zeros_like(effects[:1])]))
+        left = _beside(effects, fixed)
+        if float(left.norm()) < LEFT * float(effects.norm()):
+            raise UsageError("no change of codes changes the attribute and leaves what is to be kept", code="OPTION", param="keep",
+                             remedy="keep less, or show examples that differ in one and not in the other")
+        return cls(_white(codes.double(), root), target, left, _axes(effects), fixed, root)
 
     def classes(self, codes: Tensor) -> Tensor:
-        """The likeliest class of each code by what the kept attributes have no part in, (n,)."""
-        place = _white(codes.double(), self.root) - self.base
-        return (place @ self.effects.T - self.effects.square().sum(1) / 2 + self.share).argmax(1)
+        """The likeliest class of each code by what the kept attributes have no part in, (n,): Fisher's discriminant."""
+        marks = one_hot(self.target, len(self.effects)).double()
+        share = (marks.sum(0) + 0.5).log()
+        base = _beside(self.codes, self.fixed).mean(0) - marks.mean(0) @ self.effects
+        place = _white(codes.double(), self.root) - base
+        return (place @ self.effects.T - self.effects.square().sum(1) / 2 + share).argmax(1)
 
     def moved(self, codes: Tensor, to: int, strength: float) -> Tensor:
-        """Codes with the effect of their class taken away and that of another put in its place, the noise kept; `strength` times as far."""
-        step = self.effects[to] - self.effects[self.classes(codes)]
+        """Codes moved as the nearest examples of the wanted class are apart from those of their own, `strength` times as far.
+
+        Nearest is meant beside the axes of the target: examples that are alike but for it (matching: Rubin 1973).
+        """
+        parts = []
+        for some in codes.split(CHUNK):
+            own, place = self.classes(some), _beside(_white(some.double(), self.root), self.axes)
+            far = torch.cdist(place, _beside(self.codes, self.axes))
+            parts.append(self._near(far, torch.full_like(own, to)) - self._near(far, own))
+        step = _beside(torch.cat(parts), self.fixed)
         return codes.double() + strength * (step * self.root if self.root.ndim == 1 else step @ self.root.T)
+
+    def _near(self, far: Tensor, classes: Tensor) -> Tensor:
+        """The mean of the nearest examples of each code's class, (n, numbers)."""
+        here = self.target == classes[:, None]
+        near = far.where(here, torch.inf).topk(min(NEAR, int(here.sum(1).min())), largest=False).indices
+        return self.codes[near].mean(1)
 
 
 def _root(noise: Tensor) -> Tensor:
