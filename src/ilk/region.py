@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UsageError, nearest
-from .given import Value
+from .rules import Value
 
 
 class Region(ABC):
