@@ -15,7 +15,7 @@ from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Reals
 
-BORDER, ODD, ROUNDS, SMOOTH, COMPONENTS = 16, 0.01, 3, 1.0, 3   # sides to a pixel of the edge's width; the share of its colours that may be odd; rounds; pixels; colours a side
+BORDER, ODD, ROUNDS, SMOOTH, SURE, COMPONENTS = 16, 0.01, 3, 0.8, 3.0, 3   # sides to a pixel of the edge's width; the share of its colours that may be odd; rounds; pixels, nats of one at most; colours a side
 LEAST = 0.01                                                  # of the picture that a foreground has at least
 
 
@@ -38,7 +38,7 @@ def foreground(picture: Any) -> Any:
             raise DataError("nothing stands out from what the picture's border shows", code="FOREGROUND", remedy="say what is to be made anew: ilk edit --redo mask:FILE")
         there = torch.from_numpy(inside.ravel())
         gain = _nats(colours[there], colours) - _nats(colours[~there], colours)
-        gain = gain.clamp(-20, 20).reshape(high, wide).numpy()
+        gain = gain.clamp(-SURE, SURE).reshape(high, wide).numpy()
         inside = _largest((ndimage.gaussian_filter(gain, SMOOTH) > 0) & ~edge)
     return ndimage.binary_fill_holes(inside)
 
