@@ -1,4 +1,4 @@
-"""Digits painted in four textures: each takes the texture of another. Is the digit still the digit, and is the texture the other's?"""
+"""Digits under four textures: each takes the texture of another. Is the digit still the digit, and is the texture the other's?"""
 from __future__ import annotations
 
 import os
@@ -19,21 +19,17 @@ from ilk.verbs.read import read
 TEST, JUDGE, STYLES, LIKE = int(os.environ.get("ILK_FIGURE_ITEMS", "200")), 6000, 4, 16
 STRENGTH = 0.9
 SHEETS = Path(__file__).parents[1] / "results"
-INKS = ((235, 225, 200), (240, 120, 40), (60, 90, 160), (40, 40, 40))   # of the digit in each style
-SHEETS_OF = ((90, 50, 30), (30, 60, 70), (225, 225, 235), (150, 190, 120))   # of what lies behind it
 
 
 def painted(digits: Any, style: int, rng: Rng) -> Any:
-    """Digits (n, 28, 28, 1) in one of four styles: the ink is plain, of slanting stripes, of checks or of specks; (n, 28, 28, 3)."""
+    """Grey digits (n, 28, 28, 1) in one of four textures that lies over all of the picture: plain, slanting stripes, checks, specks; (n, 28, 28, 1)."""
     n, side = len(digits), digits.shape[1]
     y, x = torch.meshgrid(torch.arange(side).double(), torch.arange(side).double(), indexing="ij")
     shift = (6 * rng.child("shift").uniform(n, 2))[:, :, None, None]
-    waves = [torch.zeros(n, side, side).double(), (((x + y) + shift[:, 0]) * (2 * torch.pi / 5)).sin(),
-             ((x + shift[:, 0]) * (2 * torch.pi / 6)).sin() * ((y + shift[:, 1]) * (2 * torch.pi / 6)).sin() * 1.6, rng.child("specks").normal(n, side, side)]
-    rough = (45 * waves[style].clamp(-1.5, 1.5))[..., None]
-    cover = torch.from_numpy(digits).double() / 255
-    colour = cover * torch.tensor(INKS[style]).double() + (1 - cover) * torch.tensor(SHEETS_OF[style]).double()
-    return (colour + rough).clamp(0, 255).byte().numpy()
+    waves = [torch.zeros(n, side, side).double(), (((x + y) + shift[:, 0]) * (2 * torch.pi / 4)).sin(),
+             ((x + shift[:, 0]) * (2 * torch.pi / 4)).sin().sign() * ((y + shift[:, 1]) * (2 * torch.pi / 4)).sin().sign(), rng.child("specks").normal(n, side, side)]
+    grey = 60 + 130 * torch.from_numpy(digits[..., 0]).double() / 255 + 40 * waves[style]
+    return grey.clamp(0, 255).byte().numpy()[..., None]
 
 
 def recoloured(items: Any, like: Any) -> Any:
@@ -72,18 +68,10 @@ def figure(seed: int) -> dict[str, Any]:
             rows[name].append(shares(x, to, codes[mine], judges))
         moved.append((made.style, made.content))
         shown += [items[:16], made.items[:16], like]
-    sheet_of(shown)
+    sheet(shown, SHEETS / "transfer_swap.png")
     found = {name: {key: float(np.mean([r[key] for r in each])) for key in each[0]} for name, each in rows.items()}
     style, content = (float(np.mean(m)) for m in zip(*moved, strict=True))
     return {"value": found["transfer"]["both"], "unit": "share of pictures with the style asked for and the digit they had", "floor": found["recoloured"]["both"], "ceiling": found["true"]["both"],
             **found, "style_moved": style, "content_moved": content, "n": many * STYLES, "published": None,
-            "protocol": f"catalogue mnist: digits painted in four styles of colour and texture, each set into the next by {LIKE} pictures of it at strength {STRENGTH}; one CNN each for style and digit, of {JUDGE} other "
-                        "pictures; floor: the mean and spread of each colour channel set; ceiling: the digits painted in that style"}
-
-
-def sheet_of(rows: list[Any]) -> None:
-    """Before, after, and the style, as one picture file."""
-    from PIL import Image
-
-    SHEETS.mkdir(exist_ok=True)
-    Image.fromarray(np.concatenate([np.concatenate(list(r), 1) for r in rows])).save(SHEETS / "transfer_swap.png")
+            "protocol": f"catalogue mnist: grey digits under four textures, each set into the next by {LIKE} pictures of it at strength {STRENGTH}; one CNN each for style and digit, of {JUDGE} other "
+                        "pictures; floor: the mean and spread of grey alone; ceiling: the digits under that texture"}

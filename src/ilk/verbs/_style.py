@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, pad
 
 from ilk.families._perceptual import ALWAYS, Looks
 from ilk.rng import Rng
 from ilk.train.adamw import AdamW
 
-PATCH, PATCHES, STEPS, RATE, CHUNK = 32, 2000, 150, 0.03, 32
-TINY = 1e-8
+PATCH, PATCHES, STEPS, RATE, CHUNK = 32, 2000, 150, 0.05, 32
+GRID, FAINT, TINY = 4, 0.1, 1e-8   # pixels to a place of the coarse grid; the spread of all features that counts for faint ones
 
 
 def gram(features: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def _patches(x: Tensor, rng: Rng) -> Tensor:
     rows = rng.child("row").integers(PATCHES, len(x))
     top, left = (rng.child(name).integers(PATCHES, size - side + 1).tolist() for name, size, side in (("top", x.shape[2], high), ("left", x.shape[3], wide)))
     cut = torch.stack([x[i, :, t:t + high, k:k + wide] for i, t, k in zip(rows.tolist(), top, left, strict=True)])
-    return torch.nn.functional.pad(cut, (0, PATCH - wide, 0, PATCH - high), mode="replicate")
+    return pad(cut, (0, PATCH - wide, 0, PATCH - high), mode="replicate")
 
 
 class Style:
@@ -56,22 +57,26 @@ class Style:
         """Squared distance to the style at each size, (B,)."""
         return [(gram(f) - w).square().sum((1, 2)) for f, w in zip(self.features(x), self.wanted, strict=True)]
 
+    def shown(self, x: Tensor) -> Tensor:
+        """What pictures show, whatever their style: where on a coarse grid each feature is strong, over its own mean and spread, (B, features, ...)."""
+        coarse = [adaptive_avg_pool2d(f, tuple(max(1, s // GRID) for s in x.shape[2:])) for f in self.features(x)]
+        return torch.cat([(f - f.mean((2, 3), keepdim=True)) / (f.std((2, 3), correction=0, keepdim=True) + FAINT * f.std((1, 2, 3), correction=0, keepdim=True) + TINY) for f in coarse], 1)
+
     def apart(self, x: Tensor, y: Tensor) -> Tensor:
-        """Squared distance of what two pictures show: of the features at the smallest size, (B,)."""
-        return (self.features(x)[-1] - self.features(y)[-1]).square().flatten(1).mean(1)
+        """How far what two pictures show is from each other, (B,): about 1 where it has nothing in common."""
+        return (self.shown(x) - self.shown(y)).square().flatten(1).mean(1) / 2
 
     def drawn(self, x: Tensor, strength: float) -> Tensor:
-        """Pictures moved until they look it: `strength` of the loss is the distance to the style, the rest that to what they show, each in units of where it began."""
+        """Pictures moved until they look it: `strength` of the loss is the distance to the style, the rest that to what they showed; that to the style in units of where it began."""
         with torch.no_grad():
             first = [d.clamp_min(TINY) for d in self.away(x)]
-            spread = self.features(x)[-1].var((1, 2, 3)).clamp_min(TINY)
             made = (x + strength * (adain(x, self._one()) - x)).clamp(-1, 1)
         leaf = torch.nn.Parameter(made.clone())
         adam = AdamW([leaf], 0.0)
         for i in range(STEPS):
             adam.forget_gradients()
             style = torch.stack([d / f for d, f in zip(self.away(leaf), first, strict=True)]).mean(0)
-            (strength * style + (1 - strength) * self.apart(leaf, x) / spread).sum().backward()  # type: ignore[no-untyped-call]
+            (strength * style + (1 - strength) * self.apart(leaf, x)).sum().backward()  # type: ignore[no-untyped-call]
             adam.step(RATE * (1 - i / STEPS))
             with torch.no_grad():
                 leaf.clamp_(-1, 1)

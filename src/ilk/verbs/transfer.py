@@ -12,7 +12,7 @@ from ilk.errors import UsageError
 from ilk.metrics._features import pictures
 from ilk.modality import Limits
 from ilk import registry
-from ilk.verbs._style import CHUNK, Style, looks
+from ilk.verbs._style import CHUNK, TINY, Style, looks
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,9 @@ def transfer(items: Any, like: Any, strength: float = 0.5, examples: Any = None)
 
 
 def _measured(style: Style, x: Tensor, made: Tensor) -> tuple[float, float]:
-    before, after = (torch.stack(style.away(y)).sqrt().sum(0) for y in (x, made))
-    whole = style.net.features(x)[-1].var((1, 2, 3)).clamp_min(1e-8) * 2   # what two pictures that have nothing to do with each other are apart
-    return float(1 - (after / before.clamp_min(1e-8)).mean()), float((style.apart(x, made) / whole).sqrt().mean())
+    before, after = (torch.cat([torch.stack(style.away(part)).sqrt().sum(0) for part in y.split(CHUNK)]) for y in (x, made))
+    apart = torch.cat([style.apart(one, other) for one, other in zip(x.split(CHUNK), made.split(CHUNK), strict=True)])
+    return float(1 - (after / before.clamp_min(TINY)).mean()), float(apart.sqrt().mean())
 
 
 def _pictures(raw: Any, param: str) -> Any:
