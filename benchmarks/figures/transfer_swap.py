@@ -17,7 +17,7 @@ from ilk.verbs._style import adain
 from ilk.verbs.read import read
 
 TEST, JUDGE, STYLES, LIKE = int(os.environ.get("ILK_FIGURE_ITEMS", "200")), 6000, 4, 16
-STRENGTH = 0.9
+STRENGTH = 0.8
 SHEETS = Path(__file__).parents[1] / "results"
 
 
@@ -63,7 +63,7 @@ def figure(seed: int) -> dict[str, Any]:
         plain = data.items[order[mine].numpy()]
         items, true = (painted(plain, s, Rng(seed).child(name, k)) for s, name in ((k, "from"), (to, "to")))
         like = drawn[(which.sort().values == to).numpy()][:LIKE]
-        made = ilk.transfer(items, like, STRENGTH)
+        made = ilk.transfer(items, like, STRENGTH, seed=seed)
         for name, x in (("transfer", made.items), ("recoloured", recoloured(items, like)), ("untouched", items), ("true", true)):
             rows[name].append(shares(x, to, codes[mine], judges))
         moved.append((made.style, made.content))

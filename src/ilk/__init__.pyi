@@ -66,6 +66,7 @@ from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.region import after as after
 from ilk.region import box as box
+from ilk.region import mask as mask
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng
 from ilk.run import Run as Run
@@ -83,6 +84,9 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs.attribute import attribute as attribute
+from ilk.verbs.background import background as background
+from ilk.verbs.counterfactual import counterfactual as counterfactual
 from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
@@ -97,6 +101,7 @@ from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
+from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
 
 __version__: str

@@ -138,7 +138,8 @@ def test_what_can_not_be_changed(told: tuple[ilk.Model, Any]) -> None:
     for code, do in {
         "EXAMPLES": [lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` > 0"), lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` > 9", examples=x.numpy()),
                      lambda: ilk.attribute(plain, x[:3].numpy(), to=np.ones(5, dtype=bool), examples=x.numpy())],
-        "OPTION": [lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` > 0", examples=x.numpy(), strength=-1), lambda: ilk.attribute(model, data.items[:3], to="hi gh", examples=data),
+        "OPTION": [lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` > 0", examples=x.numpy(), strength=-1),
+                   lambda: ilk.attribute(model, data.items[:3], to="hi gh", examples=data),
                    lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` > 0", examples=x.numpy(), keep=["`0` > 0"])],
         "ITEMS": [lambda: ilk.attribute(plain, x[:0].numpy(), to="`0` > 0", examples=x.numpy())],
         "RULE": [lambda: ilk.attribute(plain, x[:3].numpy(), to="`0` >", examples=x.numpy())],

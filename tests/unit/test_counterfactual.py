@@ -25,8 +25,8 @@ def people() -> pl.DataFrame:
     n = 1500
     work, house, town = (rng.child(name).integers(n, k) for name, k in (("work", 3), ("house", 2), ("town", 3)))
     loan = rng.child("loan").uniform(n) < 0.05 + 0.42 * (work > 0).double() + 0.35 * (work == 2).double() * house + 0.1 * house
-    return pl.DataFrame({"work": ["none", "some", "full"], "i": [0, 1, 2]}).join(pl.DataFrame({"i": work.numpy(), "house": (house > 0).numpy(), "town": [f"t{t}" for t in town.tolist()],
-                                                                                               "loan": ["yes" if yes else "no" for yes in loan.tolist()]}), on="i", maintain_order="right").drop("i")
+    return pl.DataFrame({"work": [("none", "some", "full")[w] for w in work.tolist()], "house": (house > 0).numpy(), "town": [f"t{t}" for t in town.tolist()],
+                         "loan": ["yes" if yes else "no" for yes in loan.tolist()]})
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Reals
 
-BORDER, ODD, ROUNDS, SMOOTH, SURE, COMPONENTS = 16, 0.01, 3, 0.8, 3.0, 3   # sides to a pixel of the edge's width; the share of its colours that may be odd; rounds; pixels, nats of one at most; colours a side
-LEAST = 0.01                                                  # of the picture that a foreground has at least
+BORDER, ODD, LEAST = 16, 0.01, 0.01                # pixels of a side to one of the edge's width; the share of its colours that may be odd, and that a foreground has at least
+ROUNDS, SMOOTH, SURE, COMPONENTS = 3, 0.8, 3.0, 3   # rounds; pixels that neighbours reach, and nats that one has at most; colours of either side
 
 
 def foreground(picture: Any) -> Any:
@@ -34,7 +34,7 @@ def foreground(picture: Any) -> Any:
     odd = behind < behind[torch.from_numpy(edge.ravel())].quantile(ODD)
     inside = _largest(odd.reshape(high, wide).numpy() & ~edge)
     for _ in range(ROUNDS):
-        if not LEAST <= inside.mean() or inside.all():
+        if not inside.mean() >= LEAST or inside.all():
             raise DataError("nothing stands out from what the picture's border shows", code="FOREGROUND", remedy="say what is to be made anew: ilk edit --redo mask:FILE")
         there = torch.from_numpy(inside.ravel())
         gain = _nats(colours[there], colours) - _nats(colours[~there], colours)

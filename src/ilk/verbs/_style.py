@@ -10,7 +10,7 @@ from ilk.rng import Rng
 from ilk.train.adamw import AdamW
 
 PATCH, PATCHES, STEPS, RATE, CHUNK = 32, 2000, 150, 0.05, 32
-GRID, FAINT, TINY = 4, 0.1, 1e-8   # pixels to a place of the coarse grid; the spread of all features that counts for faint ones
+GRID, FAINT, NOISE, TINY = 4, 0.1, 0.3, 1e-8   # pixels to a place of the coarse grid; the spread of all features that counts for faint ones; of the start
 
 
 def gram(features: Tensor) -> Tensor:
@@ -59,18 +59,19 @@ class Style:
 
     def shown(self, x: Tensor) -> Tensor:
         """What pictures show, whatever their style: where on a coarse grid each feature is strong, over its own mean and spread, (B, features, ...)."""
-        coarse = [adaptive_avg_pool2d(f, tuple(max(1, s // GRID) for s in x.shape[2:])) for f in self.features(x)]
-        return torch.cat([(f - f.mean((2, 3), keepdim=True)) / (f.std((2, 3), correction=0, keepdim=True) + FAINT * f.std((1, 2, 3), correction=0, keepdim=True) + TINY) for f in coarse], 1)
+        size = tuple(max(1, s // GRID) for s in x.shape[2:])
+        return torch.cat([_even(adaptive_avg_pool2d(f, size)) for f in self.features(x)], 1)
 
     def apart(self, x: Tensor, y: Tensor) -> Tensor:
         """How far what two pictures show is from each other, (B,): about 1 where it has nothing in common."""
         return (self.shown(x) - self.shown(y)).square().flatten(1).mean(1) / 2
 
-    def drawn(self, x: Tensor, strength: float) -> Tensor:
-        """Pictures moved until they look it: `strength` of the loss is the distance to the style, the rest that to what they showed; that to the style in units of where it began."""
+    def drawn(self, x: Tensor, strength: float, rng: Rng) -> Tensor:
+        """Pictures moved until they look it: `strength` of the loss is the distance to the style in units of where it began, the rest that to what they showed."""
         with torch.no_grad():
             first = [d.clamp_min(TINY) for d in self.away(x)]
-            made = (x + strength * (adain(x, self._one()) - x)).clamp(-1, 1)
+            fresh = NOISE * rng.normal(*x.shape).to(x)   # a texture of no disorder would stay what it is
+            made = (x + strength * (adain(x, self._one()) + fresh - x)).clamp(-1, 1)
         leaf = torch.nn.Parameter(made.clone())
         adam = AdamW([leaf], 0.0)
         for i in range(STEPS):
@@ -85,3 +86,9 @@ class Style:
     def _one(self) -> Tensor:
         """All pictures of the style side by side: their colours are those of one."""
         return self.like.transpose(0, 1).flatten(1)[None, :, None]
+
+
+def _even(f: Tensor) -> Tensor:
+    """Features (B, channels, height, width) around their means and over their spreads; faint ones stay so."""
+    each, all_of_it = (f.std(over, correction=0, keepdim=True) for over in ((2, 3), (1, 2, 3)))
+    return (f - f.mean((2, 3), keepdim=True)) / (each + FAINT * all_of_it + TINY)

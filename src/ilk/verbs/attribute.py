@@ -84,7 +84,8 @@ def attribute(model: Model, items: Any, to: Any, examples: Any = None, keep: Map
     elif shown is not None:
         made = _directed(model, shown, found, strength, seed)
     else:
-        raise UsageError(f"the model can't be told {label!r}: a direction is learned from examples", code="EXAMPLES", param="examples", remedy="name items that differ in it: --examples DATA")
+        raise UsageError(f"the model can't be told {label!r}: a direction is learned from examples", code="EXAMPLES", param="examples",
+                         remedy="name items that differ in it: --examples DATA")
     flipped, others = _effect(model, shown, found, made) if shown is not None else (None, {})
     return Attributed(made, "direction" if way is None else "label", flipped, others, _moved(model, found, made))
 

@@ -69,7 +69,8 @@ def counterfactual(model: Model, rows: Any, want: str, keep: Sequence[str] = (),
     pool = cache(lambda kept: pool_of(model, dict(zip(keep, kept, strict=True)), want, rng.child("pool")))
     made = [mended(answers, one, pool(one.select(keep).row(0) if keep else ()), free) for one in found.iter_slices(1)]
     if all(m is None for m in made):
-        raise UsageError(f"no row was found that is likely and of which {want} holds", code="TOO_RARE", param="want", remedy="keep fewer columns, or ask for a smaller sure or plausible")
+        raise UsageError(f"no row was found that is likely and of which {want} holds", code="TOO_RARE", param="want",
+                         remedy="keep fewer columns, or ask for a smaller sure or plausible")
     return _told(model, answers, found, made)
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ilk import registry
 from ilk.errors import UsageError
 from ilk.metrics._features import pictures
 from ilk.modality import Limits
-from ilk import registry
+from ilk.rng import Rng
 from ilk.verbs._style import CHUNK, TINY, Style, looks
 
 
@@ -19,8 +20,8 @@ from ilk.verbs._style import CHUNK, TINY, Style, looks
 class Transferred:
     """Pictures in another style, and two shares: how much of its way to the style each went, in the mean, and how far it left what it showed.
 
-    `style` is 1 - the distance to the style's Gram matrices over what it was; `content` the distance of features over that to the style's own
-    pictures, where both are of one size, else over the features' spread.
+    `style` is 1 - the distance to the style's Gram matrices over what it was; `content` that of where features are strong, 1 being a picture that has
+    nothing in common with it. Both are in the features that the pictures were moved by.
     """
 
     items: Any
@@ -31,11 +32,11 @@ class Transferred:
         return f"{len(self.items)} pictures: {self.style:.0%} of the way to the style, {self.content:.0%} of the way from what they showed"
 
 
-def transfer(items: Any, like: Any, strength: float = 0.5, examples: Any = None) -> Transferred:
+def transfer(items: Any, like: Any, strength: float = 0.8, examples: Any = None, seed: int = 0) -> Transferred:
     """Each of these pictures in the style that `like`, one picture or several, has in the mean (Gatys et al. 2016).
 
-    No model is needed: the features are learned here from these pictures, from `like` and from `examples` if there are any; the same
-    pictures come out every time. `strength` 0 leaves them as they are, 1 asks for nothing but the style.
+    No model is needed: the features are learned here from these pictures, from `like` and from `examples` if there are any.
+    `strength` 0 leaves pictures as they are, 1 asks for nothing but the style; `seed` is for the grain that they begin from.
 
     >>> import ilk
     >>> plain, rough = (ilk.Rng(0).uniform(2, 16, 16, 3).numpy() * far + 100 for far in (10, 150))
@@ -51,7 +52,7 @@ def transfer(items: Any, like: Any, strength: float = 0.5, examples: Any = None)
         raise UsageError(f"pictures of {content.shape[3]} and of {odd[0]} channels", code="SHAPE", param="like", remedy="read both in one colour: --color rgb")
     style = Style(looks([_planes(x) for x in (content, wanted, *more)]), _planes(wanted))
     x = _planes(content)
-    made = torch.cat([style.drawn(part, strength) for part in x.split(CHUNK)])
+    made = torch.cat([style.drawn(x[i:i + CHUNK], strength, Rng(seed).child("transfer").at(i)) for i in range(0, len(x), CHUNK)])
     out = content.copy()
     out[..., :made.shape[1]] = ((made + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return Transferred(out, *_measured(style, x, _planes(out)))
