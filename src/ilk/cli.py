@@ -133,7 +133,7 @@ def sample(
 def edit(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
-    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, or mask:FILE, which is white there; outside:REGION for all but that, "
+    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, or mask:FILE, white there; outside:REGION for all but that, "
                                                "after:PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,

@@ -1,16 +1,18 @@
 """What makes the style of pictures: which features go together, wherever they are."""
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, minimize
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, pad
 
 from ilk.families._perceptual import ALWAYS, Looks
 from ilk.rng import Rng
-from ilk.train.adamw import AdamW
 
-PATCH, PATCHES, STEPS, RATE, CHUNK = 32, 2000, 150, 0.05, 32
-GRID, FAINT, NOISE, TINY = 4, 0.1, 0.3, 1e-8   # pixels to a place of the coarse grid; the spread of all features that counts for faint ones; of the start
+PATCH, PATCHES, STEPS, CHUNK = 32, 2000, 80, 32
+GRID, FAINT, NOISE, TINY = 4, 0.1, 0.1, 1e-8   # pixels to a place of the coarse grid; the spread of all features that counts for faint ones; of the start
 
 
 def gram(features: Tensor) -> Tensor:
@@ -67,21 +69,20 @@ class Style:
         return (self.shown(x) - self.shown(y)).square().flatten(1).mean(1) / 2
 
     def drawn(self, x: Tensor, strength: float, rng: Rng) -> Tensor:
-        """Pictures moved until they look it: `strength` of the loss is the distance to the style in units of where it began, the rest that to what they showed."""
+        """A picture (1, ...) moved until it looks it: `strength` of the loss is the distance to the style in units of where it began, the rest that to what it showed."""
         with torch.no_grad():
-            first = [d.clamp_min(TINY) for d in self.away(x)]
+            first, shown = [d.clamp_min(TINY) for d in self.away(x)], self.shown(x)
             fresh = NOISE * rng.normal(*x.shape).to(x)   # a texture of no disorder would stay what it is
-            made = (x + strength * (adain(x, self._one()) + fresh - x)).clamp(-1, 1)
-        leaf = torch.nn.Parameter(made.clone())
-        adam = AdamW([leaf], 0.0)
-        for i in range(STEPS):
-            adam.forget_gradients()
-            style = torch.stack([d / f for d, f in zip(self.away(leaf), first, strict=True)]).mean(0)
-            (strength * style + (1 - strength) * self.apart(leaf, x)).sum().backward()  # type: ignore[no-untyped-call]
-            adam.step(RATE * (1 - i / STEPS))
-            with torch.no_grad():
-                leaf.clamp_(-1, 1)
-        return leaf.detach()
+            start = (x + strength * (adain(x, self._one()) + fresh - x)).clamp(-1, 1)
+
+        def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            leaf = torch.from_numpy(flat).float().reshape(x.shape).requires_grad_()
+            style = torch.stack([d / f for d, f in zip(self.away(leaf), first, strict=True)]).mean()
+            value = strength * style + (1 - strength) * (self.shown(leaf) - shown).square().mean() / 2
+            return float(value.detach()), torch.autograd.grad(value, leaf)[0].double().flatten().numpy()
+
+        found = minimize(loss, start.double().flatten().numpy(), jac=True, method="L-BFGS-B", bounds=Bounds(-1, 1), options={"maxiter": STEPS})
+        return torch.from_numpy(found.x).float().reshape(x.shape)
 
     def _one(self) -> Tensor:
         """All pictures of the style side by side: their colours are those of one."""

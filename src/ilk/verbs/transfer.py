@@ -52,7 +52,7 @@ def transfer(items: Any, like: Any, strength: float = 0.8, examples: Any = None,
         raise UsageError(f"pictures of {content.shape[3]} and of {odd[0]} channels", code="SHAPE", param="like", remedy="read both in one colour: --color rgb")
     style = Style(looks([_planes(x) for x in (content, wanted, *more)]), _planes(wanted))
     x = _planes(content)
-    made = torch.cat([style.drawn(x[i:i + CHUNK], strength, Rng(seed).child("transfer").at(i)) for i in range(0, len(x), CHUNK)])
+    made = torch.cat([style.drawn(x[i:i + 1], strength, Rng(seed).child("transfer").at(i)) for i in range(len(x))])
     out = content.copy()
     out[..., :made.shape[1]] = ((made + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     return Transferred(out, *_measured(style, x, _planes(out)))
