@@ -269,7 +269,7 @@ def transfer_command(data: str, like: str | None, strength: float, examples: str
     if like is None:
         raise UsageError("no pictures are named whose style to take", code="OPTION", param="like", remedy="--like PICTURES")
     content = read(data, "image")
-    colour = replace(content.modality, size=0, shape=(), color={1: "grey", 3: "rgb", 4: "rgba"}[content.modality.shape[2]])  # type: ignore[attr-defined, call-arg]
+    colour = registry.get("modalities", "image")(color={1: "grey", 3: "rgb", 4: "rgba"}[content.items.shape[3]])
     items = content.modality.take(content.items, _among(len(content), only, data))
     found = transfer(items, read(like, colour).items, strength, None if examples is None else read(examples, colour).items, seed)
     answer = {"n": len(found.items), "seed": seed, "strength": strength, "style": found.style, "content": found.content}

@@ -62,7 +62,7 @@ def test_each_picture_is_moved_by_itself(style: Style, pictures: tuple[Any, Any]
 
 
 def test_strength_goes_from_the_picture_to_the_style(pictures: tuple[Any, Any]) -> None:
-    squares, stripes = pictures
+    squares, stripes = pictures[0][:1], pictures[1]
     none, some, more = (ilk.transfer(squares, stripes, strength) for strength in (0.0, 0.5, 0.95))
     assert np.abs(none.items.astype(int) - squares).max() <= 2 and none.content < 0.05 > abs(none.style)
     assert none.style < some.style < more.style and more.style > 0.6 and some.content < more.content < 0.8
@@ -72,6 +72,7 @@ def test_strength_goes_from_the_picture_to_the_style(pictures: tuple[Any, Any]) 
 def test_the_texture_comes_and_the_square_stays(pictures: tuple[Any, Any]) -> None:
     """Judged by pixels: change from column to column as in stripes, and the square still brighter than what is around it."""
     squares, stripes = pictures
+    squares = squares[:2]
     made = ilk.transfer(squares, stripes, 0.8).items.astype(float)[..., 0]
     across, down = np.abs(np.diff(made, axis=2)).mean(), np.abs(np.diff(made, axis=1)).mean()
     assert across > 1.3 * down and across > 2 * np.abs(np.diff(squares[..., 0].astype(float), axis=2)).mean()

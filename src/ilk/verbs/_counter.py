@@ -77,10 +77,10 @@ class Answers:
     def good(self, rows: pl.DataFrame) -> Tensor:
         """Which rows obey, are likely enough, and obey surely enough, (n,)."""
         found = self.model.modality.obeys(rows, self.tests)
-        for test in (lambda r: score(self.model, r).nats >= self.least, lambda r: self.chance(r) >= self.sure):
+        for value, least in ((lambda r: score(self.model, r).nats, self.least), (self.chance, self.sure)):
             here = found.nonzero()[:, 0]
             if len(here):
-                found[here] = test(rows[here.numpy()])
+                found[here] = value(rows[here.numpy()]) >= least
         return found
 
     def percentile(self, rows: pl.DataFrame) -> Tensor:
@@ -145,4 +145,5 @@ def pool_of(model: Model, kept: Mapping[str, Any], rule: str, rng: Rng) -> pl.Da
     """Rows that obey and hold what is kept."""
     still = settled(model)
     asked = {name: value for name, value in kept.items() if name not in still}
-    return drawn(given(given(model, Keep(asked)) if asked else model, Where(rule)), DRAWS, rng, None)
+    found: pl.DataFrame = drawn(given(given(model, Keep(asked)) if asked else model, Where(rule)), DRAWS, rng, None)
+    return found

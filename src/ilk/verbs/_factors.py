@@ -84,13 +84,15 @@ def _root(noise: Tensor) -> Tensor:
 
 def _white(codes: Tensor, root: Tensor) -> Tensor:
     """Codes in units of the noise."""
-    return codes / root if root.ndim == 1 else torch.linalg.solve_triangular(root, codes.T, upper=False).T
+    white: Tensor = codes / root if root.ndim == 1 else torch.linalg.solve_triangular(root, codes.T, upper=False).T
+    return white
 
 
 def _axes(effects: Tensor) -> Tensor:
     """An orthonormal basis of the directions of effects, (numbers, axes)."""
     _, size, axes = torch.linalg.svd(effects, full_matrices=False)
-    return axes[size > 1e-6 * size.max().clamp_min(1e-12)].T
+    basis: Tensor = axes[size > 1e-6 * size.max().clamp_min(1e-12)].T
+    return basis
 
 
 def _beside(x: Tensor, axes: Tensor) -> Tensor:

@@ -37,9 +37,8 @@ def foreground(picture: Any) -> Any:
         if not inside.mean() >= LEAST or inside.all():
             raise DataError("nothing stands out from what the picture's border shows", code="FOREGROUND", remedy="say what is to be made anew: ilk edit --redo mask:FILE")
         there = torch.from_numpy(inside.ravel())
-        gain = _nats(colours[there], colours) - _nats(colours[~there], colours)
-        gain = gain.clamp(-SURE, SURE).reshape(high, wide).numpy()
-        inside = _largest((ndimage.gaussian_filter(gain, SMOOTH) > 0) & ~edge)
+        gain = (_nats(colours[there], colours) - _nats(colours[~there], colours)).clamp(-SURE, SURE).reshape(high, wide)
+        inside = _largest((ndimage.gaussian_filter(gain.numpy(), SMOOTH) > 0) & ~edge)
     return ndimage.binary_fill_holes(inside)
 
 

@@ -61,7 +61,7 @@ class Style:
 
     def shown(self, x: Tensor) -> Tensor:
         """What pictures show, whatever their style: where on a coarse grid each feature is strong, over its own mean and spread, (B, features, ...)."""
-        size = tuple(max(1, s // GRID) for s in x.shape[2:])
+        size = max(1, x.shape[2] // GRID), max(1, x.shape[3] // GRID)
         return torch.cat([_even(adaptive_avg_pool2d(f, size)) for f in self.features(x)], 1)
 
     def apart(self, x: Tensor, y: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.dataset import Dataset
-from ilk.distribution import Encodes
+from ilk.distribution import Distribution, Encodes
 from ilk.errors import UsageError, nearest
 from ilk.families.latent import Coded
-from ilk.given import Label, Where, parse
+from ilk.given import Label, Where
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import parse
 from ilk.verbs._factors import Factors
 from ilk.verbs._judges import judge
 from ilk.verbs.condition import flat
@@ -90,9 +91,9 @@ def attribute(model: Model, items: Any, to: Any, examples: Any = None, keep: Map
     return Attributed(made, "direction" if way is None else "label", flipped, others, _moved(model, found, made))
 
 
-def _told(body: Any) -> Encodes | None:
+def _told(body: Distribution[Any]) -> Encodes | None:
     """The body, if its codes leave out what its label says; a code learned without labels holds it itself."""
-    return body if isinstance(body, Encodes) and list(body.about) == ["label"] and not isinstance(body, Coded) else None
+    return body if list(body.about) == ["label"] and isinstance(body, Encodes) and not isinstance(body, Coded) else None
 
 
 def _labels(model: Model, items: Any, found: Any) -> Tensor:
