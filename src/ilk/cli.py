@@ -32,15 +32,20 @@ ITEMS = "Items of the same kind: a file, or a name of `ilk list data`."
 Item = Annotated[tuple[int, ...], Parameter(name="--item", negative="", help="Only this item, counted from 0. Several compose; by default all.")]
 Label = Annotated[str | None, Parameter(help="A label, for models that were fitted with labels.")]
 Prompt = Annotated[str | None, Parameter(help="What pictures shall show, for models that were fitted with captions.")]
+RULED = ('What every item has to obey, such as "start <= end", "a + b == 100", "unique id", "zip -> city", "sum(1) == 5"; `discovered`: all that the data obey. '
+         "Several compose.")
+Obey = Annotated[tuple[str, ...], Parameter(name="--obey", negative="", help=RULED)]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")]
 
 
 @dataclass
 class Shell:
-    """What all commands share: how to answer, and whether to show tracebacks."""
+    """What all commands share: how to answer, whether to show tracebacks, what was said, and whether written items keep that (--no-lineage: they don't)."""
 
     as_json: bool = False
     debug: bool = False
+    lineage: bool = True
+    words: tuple[str, ...] = ()
 
 
 SHELL = Shell()
@@ -96,6 +101,7 @@ def fit(
     resume: Annotated[bool, Parameter(negative="", help="Go on from the checkpoint of an interrupted fit.")] = False,
     log: Annotated[Path | None, Parameter(help="Write every event as a line of JSON.")] = None,
     device: Annotated[str, Parameter(help="cpu, cuda or mps.")] = "cpu",
+    start: Annotated[str | None, Parameter(help="The folder of a model of related data to go on from, in its coding and with its recipe.")] = None,
     json: Json = False,
 ) -> None:
     """Learn what the data are like: fit a model.
@@ -107,7 +113,7 @@ def fit(
     from .console import fit_command
 
     answer, text = fit_command(data, family, modality, OPTIONS, {"budget": budget, "steps": steps, "batch": batch, "rate": rate, "seed": seed,
-                                                                "out": out, "resume": resume, "log": log, "device": device})
+                                                                "out": out, "resume": resume, "log": log, "device": device, "start": start})
     _say(answer, text)
 
 
@@ -115,26 +121,28 @@ def sample(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 10,
     given: Given = (),
-    label: Label = None, prompt: Prompt = None,
+    label: Label = None, prompt: Prompt = None, obey: Obey = (),
+    data: Annotated[str | None, Parameter(help="With --obey, the data to learn from and to judge by. By default those that the model was fitted on.")] = None,
     how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
     seed: Seed = 0, out: Out = None, json: Json = False,
 ) -> None:
-    """Make more of its kind: draw new items, given what is known.
+    """Make more of its kind: draw new items, given what is known, and mended so that they obey.
 
     Examples: `ilk sample people.ilk -n 1000 --out new.csv`, `ilk sample people.ilk --given "age > 60 and city == 'Lyon'"`,
     `ilk sample poems.ilk -n 3 --given "The " --how top_p --p .9`,
-    `ilk sample sums.ilk --how form --pattern "[0-9]+ = [0-9]+"`.
+    `ilk sample sums.ilk --how form --pattern "[0-9]+ = [0-9]+"`, `ilk sample trips.ilk -n 1000 --obey "start <= end" --obey "unique id"`.
     """
-    from .console import Asked, sample_command
+    from .console import Asked, obey_command, sample_command
 
-    _say(*sample_command(model, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+    asked = Asked(given, label, prompt)
+    _say(*(obey_command(model, n, asked, obey, data, how, OPTIONS, seed, out) if obey else sample_command(model, n, asked, how, OPTIONS, seed, out)))
 
 
 def edit(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
     redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, or mask:FILE, white there; outside:REGION for all but that, "
-                                               "after:PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
+                                               "after:PLACE or between:PLACE,PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
     given: Given = (),
@@ -144,7 +152,8 @@ def edit(
 ) -> None:
     """Make part of items anew; the rest of them is kept to the bit.
 
-    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters.
+    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters, `between:10,20` all but the
+    ten from 10 on, in whose stead as many come as it takes.
 
     Examples: `ilk edit people.ilk people.csv --redo age,income --out other.csv`, `ilk edit faces.ilk face.png --redo box:8,8,24,24 -n 9 --out sheet.png`,
     `ilk edit faces.ilk face.png --redo outside:box:8,8,24,24`, `ilk edit poems.ilk poem.txt --redo after:40 --how top_p --p .9`.
@@ -276,6 +285,256 @@ def counterfactual(
     from .console import counterfactual_command
 
     _say(*counterfactual_command(model, rows, want, keep, item, sure, plausible, given, seed, out))
+
+
+def classify(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with a density.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    by: Annotated[str | None, Parameter(help="The column to tell: one of categories, which the items may lack. By default the label.")] = None,
+    held: Annotated[str | None, Parameter(help="Other items of known classes, by which chances are made no surer than they are right.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Say of which class items are, by Bayes' rule: the chances of every class, and how often they are right if the items know.
+
+    Examples: `ilk classify people.ilk new.csv --by income --out told.csv`, `ilk classify digits.ilk held_out.npz`.
+    """
+    from .console import classify_command
+
+    _say(*classify_command(model, items, by, held, seed, out))
+
+
+def detect(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    false_alarm: Annotated[float, Parameter(help="The share of normal items that may give an alarm.")] = 0.01,
+    normal: Annotated[str | None, Parameter(help="Normal items that the model did not learn from. By default the test part of the data it was fitted on.")] = None,
+    parts: Annotated[bool, Parameter(negative="", help="Say which parts of an item with an alarm are strange given its others.")] = False,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Find the items that are not like those that a model learned from, at a stated rate of false alarms.
+
+    Example: `ilk detect people.ilk new.csv --false-alarm .01 --parts`.
+    """
+    from .console import detect_command
+
+    _say(*detect_command(model, items, normal, false_alarm, parts, seed, out))
+
+
+def augment(
+    data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
+    balance: Annotated[str, Parameter(help="The class whose rare values get made items: a column, or label.")] = "label",
+    family: Annotated[str | None, Parameter(help="What makes the items (ilk list families); its options are flags too. By default circuit; gmm of arrays, "
+                                                 "vae of pictures.")] = None,
+    budget: Annotated[str | None, Parameter(help="Wall-clock time of each fit: 60s, 10m, 1h. By default the family decides.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds of each fit instead of a time.")] = None,
+    repeats: Annotated[int | None, Parameter(help="How often all is done anew, from another division of the data. By default 5, 3 for pictures.")] = None,
+    force: Annotated[bool, Parameter(negative="", help="Write made items even if it can't be shown that they help.")] = False,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the augmented data go: a table, or .npz. By default they are only judged.")] = None,
+    json: Json = False,
+) -> None:
+    """Make items for classes that have few, if a classifier that learns from them too is better on real items; else refuse.
+
+    Made items are marked in a column `synthetic` (an array of that name in .npz).
+
+    Example: `ilk augment people.csv --balance income --out more.csv`.
+    """
+    from .console import augment_command
+
+    _say(*augment_command(data, balance, family, OPTIONS, {"budget": budget, "steps": steps, "repeats": repeats, "force": force, "seed": seed, "out": out}))
+
+
+def impute(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a table.")],
+    rows: Annotated[str, Parameter(help="A file of rows with missing cells.")], /, *,
+    best: Annotated[bool, Parameter(negative="", help="The single best guess at each cell instead of draws: the most probable category, the median of a number.")] = False,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each row.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Fill the missing cells of every row, given the cells that it has; those stay as they are.
+
+    Cells are taken to be missing at random: that one is missing tells nothing of its value but what the others tell.
+
+    Examples: `ilk impute people.ilk people.csv --best --out full.csv`, `ilk impute people.ilk people.csv -n 5 --out five.csv`.
+    """
+    from .console import Asked, impute_command
+
+    _say(*impute_command(model, rows, best, n, Asked(given, label, prompt), seed, out))
+
+
+def discover(data: Annotated[str, Parameter(help="A table, or arrays: a file, a folder, or a name of `ilk list data`.")], /, *, json: Json = False) -> None:
+    """Find what all items of some data obey: equations, inequalities, dependencies, keys, constant sums; nothing that may be chance.
+
+    Example: `ilk discover people.csv`; `ilk sample people.ilk --obey discovered` makes items that obey all of it.
+    """
+    from .console import discover_command
+
+    _say(*discover_command(data))
+
+
+def steps(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 1,
+    at: Annotated[int | None, Parameter(help="Go on from this step alone: step 0 is before anything is decided.")] = None,
+    branch: Annotated[int, Parameter(help="With --at: how many continuations of each item.")] = 1,
+    branch_seed: Annotated[int, Parameter(help="With --at: the seed of the continuations.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Show items while they are made, step by step; the last step is what `ilk sample` gives. Or draw other continuations from one step.
+
+    Examples: `ilk steps digits.ilk -n 16 --out step.png` writes step-000.png and on, `ilk steps digits.ilk --at 4 --branch 9 --out sheet.png`.
+    """
+    from .console import Asked, steps_command
+
+    _say(*steps_command(model, n, (at, branch, branch_seed), Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def prefer(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    likes: Annotated[str, Parameter(help="Which items were preferred: CSV with the columns winner and loser, or lines of JSON, by numbers of items from 0.")], /, *,
+    items: Annotated[str | None, Parameter(help="The items that were compared: a file.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder of the taste.")] = Path("taste"),
+    json: Json = False,
+) -> None:
+    """Learn what somebody likes from pairs of items, to lean a model towards it: `--given "Towards('taste', 1)"`.
+
+    Example: `ilk sample people.ilk -n 60 --out shown.csv`, then `ilk prefer people.ilk likes.csv --items shown.csv --out taste`.
+    """
+    from .console import prefer_command
+
+    _say(*prefer_command(model, likes, items, seed, out))
+
+
+def lineage(
+    file: Annotated[str, Parameter(help="A file of items.")], /, *,
+    among: Annotated[tuple[str, ...], Parameter(negative="", help="Folders with more records, beside the file's own. Several compose.")] = (),
+    json: Json = False,
+) -> None:
+    """Say how a file of items came about: what was asked, of which model, from which files, back to what was given.
+
+    Items that ilk writes have a record beside them, FILE.lineage.json, unless `--no-lineage` is said. Files are known by content, whatever their name.
+
+    Example: `ilk lineage edited.csv`.
+    """
+    from .console import lineage_command
+
+    _say(*lineage_command(file, among))
+
+
+def upscale(
+    model: Annotated[str, Parameter(help="The folder of a fitted model that enlarges: a cascade.")],
+    items: Annotated[str, Parameter(help="Small pictures: a file, a folder, or a name of `ilk list data`.")], /, *,
+    draws: Annotated[int, Parameter(help="The mean of so many draws: one is sharp, several are nearer to what was there, and softer.")] = 1,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make large pictures of small ones.
+
+    Example: `ilk upscale faces.ilk thumbnail.png --draws 8 --out face.png`.
+    """
+    from .console import Asked, upscale_command
+
+    _say(*upscale_command(model, items, item, draws, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def beside(
+    model: Annotated[str, Parameter(help="The folder of a model that was fitted with other items beside its items (`ilk fit photos --beside sketches`).")],
+    items: Annotated[str, Parameter(help="Such other items: pictures of the same size, or an array.")], /, *,
+    name: Annotated[str, Parameter(help="What they were called in the fit.")] = "beside",
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many for each.")] = 1,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items that go with other items, as those of the fit did: pictures of sketches, of edges, of maps.
+
+    Example: `ilk beside photos.ilk sketch.png -n 4 --out sheet.png`.
+    """
+    from .console import beside_command
+
+    _say(*beside_command(model, items, name, item, n, how, OPTIONS, seed, out))
+
+
+def revise(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with noise levels (diffusion, flow_matching, score), or with codes.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    strength: Annotated[float, Parameter(help="From 0, the items as they are, to 1, nothing of them.")] = 0.5,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items partly anew: noise is put on them and taken away again, given what is given.
+
+    Example: `ilk revise digits.ilk three.png --strength .5 --label 8 -n 9 --out sheet.png`.
+    """
+    from .console import Asked, revise_command
+
+    _say(*revise_command(model, items, item, strength, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def denoise(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with noise levels (diffusion, flow_matching, score), or with few codes.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    sigma: Annotated[float | None, Parameter(help="The standard deviation of the noise, in the items' own units (levels of a pixel). By default it is estimated.")] = None,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Take Gaussian noise from items: the expected item, given what is given.
+
+    Example: `ilk denoise faces.ilk grainy.png --sigma 25 --out clean.png`.
+    """
+    from .console import Asked, denoise_command
+
+    _say(*denoise_command(model, items, item, sigma, Asked(given, label, prompt), seed, out))
+
+
+def invert(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, autoencoder, vqvae, flow, diffusion, flow_matching, score.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A .npy file for the codes. By default they are printed.")] = None,
+    json: Json = False,
+) -> None:
+    """Find the codes, or the noise, that a model makes items of; says how far what they decode to is off.
+
+    Example: `ilk invert faces.ilk face.png --out face.npy`, then `ilk decode faces.ilk face.npy --out again.png`.
+    """
+    from .console import Asked, invert_command
+
+    _say(*invert_command(model, items, item, Asked(given, label, prompt), seed, out))
+
+
+def decode(
+    model: Annotated[str, Parameter(help="The folder of the model that the codes are of.")],
+    codes: Annotated[str, Parameter(help="A .npy file of codes, as `ilk invert` writes it.")], /, *,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items of codes.
+
+    Example: `ilk decode faces.ilk face.npy --out again.png`.
+    """
+    from .console import Asked, decode_command
+
+    _say(*decode_command(model, codes, Asked(given, label, prompt), seed, out))
 
 
 def score(
@@ -433,8 +692,8 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, score,
-                    evaluate, diagnose, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode, classify, detect,
+                    augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
@@ -450,7 +709,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     SHELL.debug = "--debug" in words
-    words = [w for w in words if w != "--debug"]
+    SHELL.lineage = "--no-lineage" not in words
+    words = [w for w in words if w not in ("--debug", "--no-lineage")]
+    SHELL.words = tuple(words)
     SHELL.as_json = "--json" in words
     OPTIONS.clear()
     try:

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+import torch
 from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 from torch import Tensor, nn
 
-from .batch import Batch, Source
+from .batch import Batch, Source, stack
 from .errors import ModelError, UsageError
 from .given import Evidence
 from .rng import Rng
@@ -57,6 +59,7 @@ class How:
 
 
 F = TypeVar("F", bound="Family")
+T = TypeVar("T")
 
 
 class Distribution(ABC, Generic[F]):
@@ -102,7 +105,11 @@ class Family(ABC):
             raise UsageError(f"{name} {why}", code="CONTEXT")
         if absent := [f"a {k}, {describe(s)}," for k, s in self.needs.items() if k not in (about or {})]:
             raise UsageError(f"{name} needs {' and '.join(absent)} beside every item", code="CONTEXT")
-        return self.distribution(self, space, rng, about or {})
+        return self.becomes(space)(self, space, rng, about or {})
+
+    def becomes(self, space: Space) -> type[Distribution[Any]]:
+        """What it is once built for a space that it takes."""
+        return self.distribution
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,9 @@ class Plan:
 
 
 class Neural(Distribution[F], nn.Module):
-    """A distribution made of networks: fit, state and restore for free."""
+    """A distribution made of networks: fit, adapt, state and restore for free."""
+
+    begun: bool = False   # whether training goes on from the weights that there are
 
     def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         nn.Module.__init__(self)
@@ -200,6 +209,11 @@ class Neural(Distribution[F], nn.Module):
         from .train.loop import train
 
         train(self, data, run, valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """The fit, from the weights that there are: they count as the best until others are better by `valid`."""
+        self.begun = True
+        self.fit(data, run, valid)
 
     def state(self) -> State:
         """Parameters and buffers by name."""
@@ -266,6 +280,41 @@ class Conditions(Protocol):
 
 
 @runtime_checkable
+class Quantiles(Protocol):
+    """A real number of each of several items, as a law."""
+
+    def quantile(self, level: float) -> Tensor: ...
+
+
+Marginal = Tensor | Quantiles   # of m items: log weights of the values of a whole number, (m, values), or the law of a real one
+
+
+@runtime_checkable
+class Completion(Protocol):
+    """p(unknown | known) of each of several items: `log_mass` is log p(known) in nats, (B,); `ess`, (B,), says how good an estimate is, None that it is exact.
+
+    `draw` makes every item once, its unknown places together; `marginals` has one law a place, of the items where it is unknown, in order.
+    """
+
+    log_mass: Tensor
+    ess: Tensor | None
+
+    def draw(self, rng: Rng) -> Batch: ...
+    def marginals(self) -> Sequence[Marginal]: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Items with places known and unknown, each given its own: all in one pass, where `given` takes one at a time.
+
+    `known` is (B, places): a place is an element of a part, row by row, part after part; what a batch holds where it is unknown means nothing.
+    `evidence` is of all items alike; None is answered where it is of a sort that can't be met for many at once.
+    """
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> Completion | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps items to codes of another space and back: a fitted autoencoder is a codec."""
 
@@ -301,6 +350,27 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Restores(Protocol):
+    """Items with Gaussian noise of a known standard deviation, (B,) in their own units -> the expected items without."""
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch: ...
+
+
+@runtime_checkable
+class Revises(Protocol):
+    """Items made anew from partway: `strength` 0 leaves them as they are, 1 nothing of them."""
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Upscales(Protocol):
+    """Small pictures, means of blocks of large ones -> large pictures; UsageError for a size that it does not enlarge."""
+
+    def upscale(self, batch: Batch, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
 class Truncates(Protocol):
     """Makes items from random codes that may be drawn nearer to their middle: `psi` 1 as learned, 0 nothing but the middle."""
 
@@ -322,11 +392,62 @@ class NextToken(Protocol):
     def step(self, cache: Any, token: Tensor | None) -> Tensor: ...
 
 
-@runtime_checkable
-class Streams(Protocol):
-    """What `sample` makes, while it is made: each batch is a clearer or longer state of the same n items, the last is `sample`'s."""
+@dataclass(frozen=True, eq=False)
+class Unfinished:
+    """Some items while they are made, after `step` of `of` steps at most: `items` as they look now, what they are told being their context.
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]: ...
+    `way` is what has to be known to go on from here, `ahead` what was drawn before its time or is remembered to go on more closely: both a
+    row an item. Those `branched` have no `ahead`, and going on is a draw of its own of what may follow.
+    """
+
+    items: Batch
+    step: int
+    of: int
+    way: Mapping[str, Tensor] = field(default_factory=dict)
+    ahead: Mapping[str, Tensor] = field(default_factory=dict)
+    branched: bool = False
+    inside: Unfinished | None = None   # of the codes that the items are made of
+
+    def take(self, rows: Tensor) -> Unfinished:
+        """Some of them, perhaps several times."""
+        way, ahead = ({k: t[rows] for k, t in of.items()} for of in (self.way, self.ahead))
+        return replace(self, items=self.items.take(rows), way=way, ahead=ahead, inside=self.inside and self.inside.take(rows))
+
+    def freed(self, branched: bool) -> Unfinished:
+        """The same without what was drawn before its time; `branched` or as it was."""
+        return replace(self, ahead={}, branched=branched or self.branched, inside=self.inside and self.inside.freed(branched))
+
+    @staticmethod
+    def joined(parts: Sequence[Unfinished]) -> Unfinished:
+        """States side by side, with what all of them have."""
+        way, ahead = ({k: torch.cat([d[k] for d in side]) for k in side[0] if all(k in d for d in side)} for side in ([p.way for p in parts], [p.ahead for p in parts]))
+        return replace(max(parts, key=lambda p: p.step), items=stack([p.items for p in parts]), of=max(p.of for p in parts), way=way, ahead=ahead)
+
+    @staticmethod
+    def together(walks: Sequence[Iterator[Unfinished]], begun: Sequence[Unfinished] = ()) -> Iterator[Unfinished]:
+        """The states of several walks side by side, until the longest ends; those that go on from states that have `begun` may have none."""
+        now = list(begun)
+        while True:
+            ahead = [next(walk, None) for walk in walks]
+            if all(state is None for state in ahead):
+                return
+            now = [state for later, before in zip(ahead, now or ahead, strict=True) if (state := later or before)]
+            yield Unfinished.joined(now)
+
+
+def end(states: Iterator[T]) -> T:
+    """The last of them, the others forgotten at once."""
+    return deque(states, maxlen=1).pop()
+
+
+@runtime_checkable
+class Unfolds(Protocol):
+    """What `sample` makes, while it is made: states of the same n items from step 0 on, where nothing is decided; the last is `sample`'s.
+
+    `since`: a state of this body with n items, whatever was given when it came about; then come the states after it.
+    """
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]: ...
 
 
 @runtime_checkable
@@ -336,6 +457,13 @@ class HasStatistics(Protocol):
     def statistics(self, batch: Batch) -> State: ...
     def add(self, one: State, other: State) -> State: ...
     def absorb(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """Goes on learning from what it is, by data that are related to those it was fitted on."""
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None: ...
 
 
 @runtime_checkable

@@ -35,10 +35,12 @@ SMALL: dict[str, Family] = {
     "made": ilk.MADE(width=32, orders=2),
     "ngram": ilk.NGram(order=3),
     "vae": ilk.VAE(codes=2, net=MLP(width=32)),
+    "hierarchical_vae": ilk.HierarchicalVAE(codes=2, width=12, draws=4),
     "diffusion": ilk.Diffusion(net=MLP(width=32)),
     "flow_matching": ilk.FlowMatching(net=MLP(width=32)),
     "score": ilk.ScoreModel(net=MLP(width=32), likelihood="flow", levels=4),
     "transformer": ilk.Transformer(layers=1, heads=2, width=16, context=3, ngrams=20),
+    "insertion": ilk.Insertion(layers=1, heads=2, width=16, draws=4),
     "rnn": ilk.RNN(layers=1, width=16, crop=8),
     "pixelcnn": ilk.PixelCNN(layers=2, width=8),
     "wavenet": ilk.WaveNet(layers=3, width=8, skip=8),
@@ -47,10 +49,12 @@ SMALL: dict[str, Family] = {
     "stylegan": ilk.StyleGAN(codes=4, depth=2, width=2),
     "cyclegan": ilk.CycleGAN(pool=7, net=MLP(width=16)),
     "latent": ilk.Latent(code=ilk.VAE(codes=2, net=MLP(width=16)), prior=ilk.GMM(components=2)),
+    "cascade": ilk.Cascade(low=ilk.Diffusion(net=MLP(width=16)), high=ilk.Diffusion(net=MLP(width=32)), factor=2),
     "chain": ilk.Chain(each=ilk.VAE(codes=2, net=MLP(width=16))),
 }
 # Spaces of families that take none of the standard ones.
-OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}, "cyclegan": {"picture": Reals((1, 9, 8))}}
+OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}, "cyclegan": {"picture": Reals((1, 9, 8))},
+                                     "cascade": {"picture": Reals((1, 8, 8))}}
 
 
 def recipe(name: str) -> Family:

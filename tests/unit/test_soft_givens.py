@@ -1,6 +1,7 @@
 """Soft givens: the laws they declare, against closed forms, and what is avoided."""
 from __future__ import annotations
 
+import json
 from math import exp, log, pi
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 import ilk
 from ilk.batch import Batch
+from ilk.cli import main
 from ilk.errors import IlkError
 from ilk.given import Avoid, Keep, Label, Lean, Like, Prompt, Towards, Where
 from ilk.grammar import given_of, written
@@ -168,6 +170,18 @@ def test_a_label_is_avoided_or_weighed(labelled: ilk.Model) -> None:
         labelled.given(Avoid(Label(7)))
 
 
+@pytest.mark.parametrize("strength", [2.0, -2.5])
+def test_strong_pulls_steer_what_unfolds(strength: float) -> None:
+    x = Rng(3).normal(3000, 2).numpy() @ np.array([[1, 0.6], [0, 0.8]])
+    model = ilk.fit(x, ilk.Diffusion(net=ilk.MLP(width=64, depth=2)), budget=ilk.Steps(1500))
+    pulled = model.given(Towards("0", strength))
+    made = pulled.sample(500, seed=1)
+    assert pulled.met.met.sort == "guided" and pulled.met.met.cost == 16
+    share = made.mean(0) / np.array([strength, 0.6 * strength])   # of the way that many more candidates would go
+    assert (share > 0.7).all() and (share < 1.1).all() and made.std(0) == pytest.approx([1, 1], abs=0.3)
+    assert np.allclose(pulled.sample(20, seed=1)[:5], pulled.sample(5, seed=1), atol=1e-3)
+
+
 def test_givens_are_kept_in_a_saved_model(normal: ilk.Model, tmp_path: Path) -> None:
     model = normal.given(Towards("0", 1)).given(Avoid(Where("`1` > 1"))).given(Like([[0.5, 0.5]], 0.3))
     again = ilk.load(model.save(tmp_path / "m.ilk"))
@@ -189,3 +203,14 @@ def test_what_can_not_be_is_said(table: ilk.Model, given: Any, code: str) -> Non
 def test_no_given_is_made_of_nonsense(make: Any) -> None:
     with pytest.raises(IlkError):
         make()
+
+
+def test_from_the_command_line(normal: ilk.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = str(normal.save(tmp_path / "m.ilk"))
+    assert main(["sample", at, "-n", "200", "--given", "Towards('0', 1)", "--given", "Avoid('`1` > 1')", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    x = np.array(found["items"])
+    assert x[:, 1].max() <= 1 and x[:, 0].mean() > 0.4 and found["cost"] > 2
+    assert {g["given"]: g["met"] for g in found["given"]} == {"Towards('0')": "estimate", "Avoid(Where('`1` > 1'))": "rejected"}
+    assert main(["sample", at, "--given", "Towards('0', )"]) == 2
+    assert "^" in capsys.readouterr().err

@@ -10,22 +10,21 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from ilk.batch import Batch, Source
-from ilk.distribution import How, Net, Neural, Phase, Plan, Port
-from ilk.errors import UsageError
-from ilk.families._denoising_given import Box, Leaning, Terms, Told, ToldContext, box_of
+from ilk.distribution import How, Net, Neural, Phase, Plan, Port, Unfinished, end
+from ilk.families._denoising_given import Leaning, Told, ToldContext, box_of
+from ilk.families._denoising_walk import CHUNK, Terms, Walks, sampling
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence, Lean
-from ilk.nets._context import Partly
 from ilk.nets._noise import ANSWERS, clock, levels
+from ilk.nets._pictured import Pictured
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
-from ilk.samplers._contract import Denoise, Sampler
-from ilk.samplers.dpm_solver import DPMSolver
+from ilk.samplers._contract import Denoise
 from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
-LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
+LOOK, FOLD, CODE_STEPS = 20_000, 14, 32
 
 
 class Denoising(Neural[Any]):
@@ -39,14 +38,18 @@ class Denoising(Neural[Any]):
         """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Partly(self.about)
-        inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
-        net = self.family.net or default_net(inside)
-        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0))
+        self.context = Pictured(self.about, self.shape[1:] if pictures(self.shape) else ())
+        shown, gives = self._folded(self.shape[0] + self.context.channels), self._folded(self.shape[0])
+        net = self.family.net or default_net(gives)
+        self.net: nn.Module = net(Port("denoise", shown, gives, self.context.width))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
         self.path, self.answer = self.family.noise(), ANSWERS[self.family.predict]
+
+    def _folded(self, channels: int) -> tuple[int, ...]:
+        """The shape of what the network is shown, of so many channels of a picture."""
+        return (channels * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
 
     def prepare(self, data: Source) -> None:
         """Centre and scale, a channel's or a number's, from at most 20,000 items."""
@@ -88,6 +91,7 @@ class Denoising(Neural[Any]):
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
     def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
+        x, told = self.context.beside(x, told)
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
         out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
         return pixel_shuffle(out, self.fold) if self.fold > 1 else out
@@ -96,7 +100,8 @@ class Denoising(Neural[Any]):
         """Items as the network knows them: standard deviation about 1, float32."""
         return ((x.reshape(len(x), *self.shape) - self.center) / self.scale).float()
 
-    def _raw(self, x: Tensor) -> Tensor:
+    def raw(self, x: Tensor) -> Tensor:
+        """And back."""
         return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
 
     def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor | None:
@@ -136,47 +141,25 @@ class Denoising(Neural[Any]):
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
-        *_, last = self.unfold(n, rng, context, how)
-        return last
+        return Walks(self, n, rng, sampling(how), context).last()
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The items after every step of the sampler, noise and all, at the spread of data."""
-        yield from self.unfold(n, rng, self.said(n, rng), how)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The items at every noise level, noise and all, at the spread of data."""
+        return Walks(self, n, rng, sampling(how), self.said(n, rng) if since is None else since.items.context).states(since)
 
-    @torch.no_grad()
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None,
-               leans: Terms = ()) -> Iterator[Batch]:
-        """States of n items, each with its context; `CHUNK` items at a time go through the network."""
-        sampler = sampling(how)
-        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box, leans)
-                 for i in range(0, max(1, n), CHUNK)]
-        if len(walks) == 1:
-            for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
-                yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
-        else:
-            yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
-
-    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None,
-              leans: Terms) -> Iterator[Tensor]:
-        sigmas = levels(self.path, sampler.steps)
-        alike = [({k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in c.items()}, w) for c, w in leans]
-        denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance, alike)
-
-        def noise(name: str, i: int) -> Tensor:
-            return rng.child(name, i).normal(n, *self.shape).float()
-        x = noise("start", 0) * sigmas[0]
-        if n == 0:
-            return iter([x] * sampler.steps)
-        if box is None:
-            return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
-        return box.walk(self, denoise, x, sampler, sigmas, noise)
+    def expected(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
+        """The expected items (B, *shape) of some in their own units with noise of sigma (B,) of the network's; `CHUNK` at a time."""
+        pieces = range(0, max(1, len(x)), CHUNK)
+        told = [{k: b.cut(i, i + CHUNK) for k, b in context.items()} for i in pieces]
+        found = [self.denoise(self.standard(x[i:i + CHUNK]), sigma[i:i + CHUNK], one) for i, one in zip(pieces, told, strict=True)]
+        return torch.cat(found).double() * self.scale + self.center
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
         sigmas = levels(self.path, CODE_STEPS)[::-1]
         sigmas[0] = self.path.least
-        x = torch.cat([_last(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
+        x = torch.cat([end(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
         return Batch((x / sigmas[-1]).double().reshape(len(batch), *getattr(self.space, "shape", ())))
 
     @torch.no_grad()
@@ -186,7 +169,7 @@ class Denoising(Neural[Any]):
         made = []
         for part in _cut(codes):
             noise = part.tensor.reshape(len(part), *self.shape).float() * sigmas[0]
-            made.append(self._raw(_last(Heun().states(self.guided(part.context, 1.0), noise, sigmas, _none))))
+            made.append(self.raw(end(Heun().states(self.guided(part.context, 1.0), noise, sigmas, _none))))
         return Batch(torch.cat(made))
 
     def code_space(self) -> Space:
@@ -202,6 +185,14 @@ class Denoising(Neural[Any]):
     def log_volume(self) -> float:
         """Nats by which a density of standardised items exceeds that of raw ones."""
         return float(self.scale.double().log().sum()) * (prod(self.shape) // self.scale.numel())
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
+        """Items from partway of the sampler's levels, with noise on them (Meng et al. 2022)."""
+        return self.known(self, {}, None).revise(batch, strength, rng, how)
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch:
+        """The expected items without noise."""
+        return self.known(self, {}, None).restored(batch, noise)
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met exactly; ranges, numbers that are kept, and several contexts with weights, met by guidance."""
@@ -221,11 +212,6 @@ def _none(step: int) -> Tensor:
     return torch.zeros(())
 
 
-def _last(states: Iterator[Tensor]) -> Tensor:
-    *_, last = states
-    return last
-
-
 def pictures(shape: tuple[int, ...]) -> bool:
     """Whether items are images: channels, height and width of at least 4."""
     return len(shape) == 3 and min(shape[1:]) >= 4
@@ -239,15 +225,6 @@ def default_net(shape: tuple[int, ...]) -> Net:
     while side // 2 ** (len(multiples) - 1) > 10:
         multiples.append(multiples[-1] + (len(multiples) < 3))
     return UNet2D(width=32, multiples=tuple(multiples))
-
-
-def sampling(how: How | None) -> Sampler:
-    """The how as a way of denoising, by default one of 10 network calls; UsageError for one that is not."""
-    if how is None:
-        return DPMSolver(steps=10)
-    if not isinstance(how, Sampler):
-        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM, DDPM and Langevin do")
-    return how
 
 
 def refuses(space: Space) -> str | None:

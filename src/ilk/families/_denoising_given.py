@@ -1,25 +1,24 @@
 """A denoising model with something known: its context, or ranges that some numbers are to lie in."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import inf, nextafter, prod, sqrt
+from math import inf, nextafter, prod
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Met
+from ilk.distribution import How, Met, Unfinished
+from ilk.errors import UsageError
+from ilk.families._denoising_walk import Partway, Terms, Walks, sampling
 from ilk.given import Evidence, Fix, Held, Within
 from ilk.rng import Rng
-from ilk.samplers._contract import Denoise, Sampler
+from ilk.space import Space
 
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
-
-Terms = Sequence[tuple[Mapping[str, Batch], float]]   # contexts, and how strongly each is leant towards
-AGAIN = 3  # how often each step is taken, so that the free part can settle with the kept one
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,19 +31,6 @@ class Box:
     def clamped(self, batch: Batch) -> Batch:
         """Items with every number in its range."""
         return Batch(batch.tensor.clamp(self.low, self.high))
-
-    def walk(self, whole: Denoising, denoise: Denoise, x: Tensor, sampler: Sampler, sigmas: Sequence[float], noise: Callable[[str, int], Tensor]) -> Iterator[Tensor]:
-        """The sampler, the expected data always put into the box; each step is taken some times, noise put back between (Lugmayr et al. 2022)."""
-        low, high = whole.standard(self.low[None]), whole.standard(self.high[None])
-
-        def inside(x: Tensor, sigma: float) -> Tensor:
-            return denoise(x, sigma).clamp(low, high)
-        for i, (now, ahead) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
-            for j in range(i * AGAIN, i * AGAIN + (AGAIN if ahead > 0 else 1)):
-                if j > i * AGAIN:
-                    x = x + sqrt(now**2 - ahead**2) * noise("again", j)
-                *_, x = sampler.states(inside, x, [now, ahead], lambda k, j=j: noise(f"step {k}", j))  # type: ignore[misc]
-            yield x
 
 
 class Told:
@@ -59,13 +45,62 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
-        *_, last = self.stream(n, rng, how)
-        return last
+        return self._walks(n, rng, how, self._said(n, rng)).last()
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, state by state."""
-        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box, self.leans):
-            yield state if self.box is None else self.box.clamped(state)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, level by level."""
+        return self._walks(n, rng, how, self._said(n, rng) if self.context or self.leans or since is None else since.items.context).states(since)
+
+    def _walks(self, n: int, rng: Rng, how: How | None, context: Mapping[str, Batch]) -> Walks:
+        return Walks(self.whole, n, rng, sampling(how), context, self.box, self.leans)
+
+    def _boxed(self, items: Batch) -> Batch:
+        return items if self.box is None else self.box.clamped(items)
+
+    def beside(self, n: int) -> Mapping[str, Batch]:
+        """What is told of n items that are there already: what is known, else nothing; UsageError where the model never learned to do without."""
+        if self.whole.about and not self.context and not self.whole.family.drop:
+            raise UsageError(f"this model has to be told {', '.join(self.whole.about)} of an item", code="GIVEN", param="given",
+                             remedy="say it (--label, --prompt), or fit with drop above 0")
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
+
+    def _true(self, n: int) -> Mapping[str, Batch]:
+        """The same, which has to be all that is said of them."""
+        if self.leans:
+            raise UsageError("labels and prompts with weights lean what is drawn; they say nothing of an item that is there", code="GIVEN", param="given",
+                             remedy="leave the weights out")
+        return self.beside(n)
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
+        """Items from partway of the sampler's levels; with strength 1 from noise alone, as `sample` does."""
+        n = len(batch)
+        if strength == 0:
+            return self._boxed(Batch(batch.tensor))
+        if strength == 1:
+            return self.sample(n, rng, how)
+        return replace(self._walks(n, rng, how, self.beside(n)), begin=Partway(self.whole.standard(batch.tensor), strength)).last()
+
+    @torch.no_grad()
+    def restored(self, batch: Batch, noise: Tensor) -> Batch:
+        """The expected items without noise; where channels or numbers differ in scale, each is asked for at its own level."""
+        x, found = batch.tensor, batch.tensor.double()
+        for scale in self.whole.scale.unique().tolist():
+            sigma = (noise / scale).float().clamp(self.whole.path.least, self.whole.path.most)
+            data = self.whole.expected(x, sigma, self._true(len(x)))
+            found = data.where((self.whole.scale == scale) & (noise > 0).reshape(-1, *[1] * (data.ndim - 1)), found.reshape(data.shape))
+        return self._boxed(Batch(found.reshape(x.shape)))
+
+    def encode(self, batch: Batch) -> Batch:
+        """The noise that leads to each item."""
+        return self.whole.encode(Batch(batch.tensor, context=self._true(len(batch))))
+
+    def decode(self, codes: Batch) -> Batch:
+        """The item that each noise leads to."""
+        return self._boxed(self.whole.decode(Batch(codes.tensor, context=self._true(len(codes)))))
+
+    def code_space(self) -> Space:
+        """That of the items."""
+        return self.whole.space
 
 
 class Leaning(Told):

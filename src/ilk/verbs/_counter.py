@@ -15,16 +15,12 @@ from ilk.model import Model
 from ilk.rng import Rng
 from ilk.rules import Test
 from ilk.verbs.condition import given
+from ilk.verbs.read import alone
 from ilk.verbs.sample import drawn
 from ilk.verbs.score import score
 
 DRAWS, VALUES, FINITE = 2000, 128, 64   # of the model's own rows and of the rule's columns; values of those that are gone through one by one
 FEW, STEPS = 16, 4                      # rows that are mended, and values of a number that are tried on the way back
-
-
-def settled(model: Model) -> list[str]:
-    """Columns that say nothing of a row: identifiers and texts."""
-    return [c.name for c in getattr(model.modality, "columns", ()) if c.kind in ("identifier", "text")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +104,7 @@ def _values(model: Model, own: pl.DataFrame, parts: Sequence[str]) -> tuple[pl.D
 
 def mended(answers: Answers, one: pl.DataFrame, pool: pl.DataFrame, free: Sequence[str]) -> pl.DataFrame | None:
     """The best row that is found: the nearest good ones of a pool, each brought nearer column by column while it stays good; None where none is good."""
-    pool = pool.with_columns([one[name].new_from_index(0, len(pool)) for name in settled(answers.model)])
+    pool = pool.with_columns([one[name].new_from_index(0, len(pool)) for name in alone(answers.model.modality)])
     far = answers.gaps(pool, one).sum(1)
     order = far.argsort(stable=True)
     good = order[answers.good(pool[order.numpy()])][:FEW]
@@ -143,7 +139,7 @@ def _back(answers: Answers, mine: pl.Series, pool: pl.Series) -> list[Any]:
 
 def pool_of(model: Model, kept: Mapping[str, Any], rule: str, rng: Rng) -> pl.DataFrame:
     """Rows that obey and hold what is kept."""
-    still = settled(model)
+    still = alone(model.modality)
     asked = {name: value for name, value in kept.items() if name not in still}
     found: pl.DataFrame = drawn(given(given(model, Keep(asked)) if asked else model, Where(rule)), DRAWS, rng, None)
     return found

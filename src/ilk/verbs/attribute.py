@@ -20,10 +20,10 @@ from ilk.rng import Rng
 from ilk.rules import parse
 from ilk.verbs._factors import Factors
 from ilk.verbs._judges import judge
+from ilk.verbs.classify import classify
 from ilk.verbs.condition import flat
 from ilk.verbs.edit import codes_of, decoded
 from ilk.verbs.read import native
-from ilk.verbs.score import score
 
 MOST, LEAST, VALUES = 4000, 20, 20   # examples that are looked at, and have to be there; numbers of more values are cut at their quartiles
 ALWAYS = Rng(0).child("attribute")   # one direction for the same examples, whatever the seed
@@ -100,7 +100,7 @@ def _labels(model: Model, items: Any, found: Any) -> Tensor:
     """The old label of each item: what a Dataset says, else the one that it is the likeliest under."""
     if isinstance(items, Dataset) and (about := model.told(items, torch.arange(len(items)))):
         return about["label"].tensor
-    return torch.stack([score(model.given(Label(name)), found).nats for name in model.labels]).argmax(0)
+    return classify(model, found).log_chances.argmax(1)
 
 
 def _relabelled(model: Model, body: Encodes, items: Any, old: Tensor, new: int, seed: int) -> Any:

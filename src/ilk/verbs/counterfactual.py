@@ -14,8 +14,8 @@ from ilk.errors import UsageError, nearest
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.rules import parse
-from ilk.verbs._counter import Answers, mended, pool_of, settled
-from ilk.verbs.read import native
+from ilk.verbs._counter import Answers, mended, pool_of
+from ilk.verbs.read import alone, native
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def counterfactual(model: Model, rows: Any, want: str, keep: Sequence[str] = (),
         raise UsageError(f"`{both[0]}` is kept and wanted otherwise", code="CONTRADICTION", param="keep", remedy="keep other columns")
     rng = Rng(seed).child("counterfactual")
     answers = Answers.of(model, want, tests, sure, plausible, rng)
-    free = [name for name in found.columns if name not in {*keep, *settled(model)}]
+    free = [name for name in found.columns if name not in {*keep, *alone(model.modality)}]
     pool = cache(lambda kept: pool_of(model, dict(zip(keep, kept, strict=True)), want, rng.child("pool")))
     made = [mended(answers, one, pool(one.select(keep).row(0) if keep else ()), free) for one in found.iter_slices(1)]
     if all(m is None for m in made):

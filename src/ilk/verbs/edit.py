@@ -20,7 +20,7 @@ from ilk.region import Mask, Named, Region, mask, parse
 from ilk.rng import Rng
 from ilk.space import Reals
 from ilk.verbs.condition import flat, given
-from ilk.verbs.read import native
+from ilk.verbs.read import alone, native
 from ilk.verbs.sample import MOST, bound, drawn
 
 
@@ -35,8 +35,8 @@ class Edited:
 def edit(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
     """n items for each of these that are it but for what is made anew: what is kept is kept exactly.
 
-    `redo` is `ilk.box(top, left, bottom, right)` or `ilk.mask(array)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)`
-    of a text, or one of these in writing: "box:8,8,24,24", "mask:hole.png" (white is made anew), "age,income".
+    `redo` is `ilk.box(top, left, bottom, right)` or `ilk.mask(array)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` or
+    `ilk.between(start, stop)` of a text, or one of these in writing: "box:8,8,24,24", "mask:hole.png" (white is made anew), "between:10,20", "age,income".
 
     >>> import ilk, polars as pl
     >>> model = ilk.fit(pl.DataFrame({"a": [0, 1] * 50, "b": ["x", "y"] * 50}), ilk.GMM(components=2))
@@ -58,15 +58,15 @@ def anew(model: Model, items: Any, region: Callable[[Any], Region], n: int, seed
         raise UsageError(f"items of {type(model.modality).__name__} have no parts to keep", code="CAPABILITY")
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
-    alone = {c.name for c in getattr(model.modality, "columns", ()) if c.kind in ("identifier", "text")}   # what no other column depends on
+    apart = alone(model.modality)
     way, rng = bound(model, how), Rng(seed).child("edit")
     made, sorts = [], []
     for number, one in enumerate(_each(model, items)):
         stays = region(one).kept(model.modality.parts(one))
-        asked = {name: value for name, value in stays.items() if name not in alone}
+        asked = {name: value for name, value in stays.items() if name not in apart}
         known = given(model, Keep(asked)) if asked else model
         new = drawn(known, n, rng.child(number).at(number * n), way)   # rows count on, as made identifiers do
-        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & alone) else new)
+        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & apart) else new)
         sorts.append(known.met.met.sort)
     return Edited(model.modality.join(made), max(sorts, key=("exact", "estimate", "guided", "rejected").index))
 
