@@ -572,7 +572,7 @@ def _met(sort: str) -> str:
     return {"exact": "met exactly", "estimate": "met by an estimate", "guided": "met by guidance", "rejected": "met by rejection"}[sort]
 
 
-def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
+def _handed(model: Model | Dataset[Any], items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
     """Made items: in the file that is asked for, else in the answer."""
     whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
@@ -582,7 +582,7 @@ def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any
     return {**whole, "items": _listed(items)}, _printed(model, items)
 
 
-def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> None:
+def _written(model: Model | Dataset[Any], items: Any, out: Path, answer: Mapping[str, Any]) -> None:
     """The file, and its lineage beside it."""
     from .cli import SHELL
 
@@ -590,7 +590,7 @@ def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> 
     model.modality.write(items, out)
     if SHELL.lineage:
         files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
-        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
+        record(out, ["ilk", *map(printable, SHELL.words)], model if isinstance(model, Model) else None, items, answer.get("seed"), files)
 
 
 def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
@@ -619,7 +619,7 @@ def _listed(items: Any) -> Any:
     return items.to_dicts() if hasattr(items, "to_dicts") else items.tolist() if hasattr(items, "tolist") else items
 
 
-def _printed(model: Model, items: Any) -> str:
+def _printed(model: Model | Dataset[Any], items: Any) -> str:
     if hasattr(items, "write_csv"):
         return str(items.write_csv())
     if isinstance(items, list):

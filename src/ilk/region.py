@@ -136,18 +136,20 @@ def parse(text: str, read: Callable[[str], Mask] = _no_files) -> Region:
     inside, times = text, 0
     while (kind := inside.partition(":"))[1] and kind[0].strip() == "outside":
         inside, times = kind[2], times + 1
-    region = _region(inside)
+    region = _region(inside, read)
     outer = Outside(region) if times else region
     return outer if times % 2 else region   # what is outside of the outside is inside
 
 
-def _region(text: str) -> Region:
+def _region(text: str, read: Callable[[str], Mask]) -> Region:
     kind, colon, rest = text.partition(":")
     if not colon or "`" in kind:
         return Named(_names(text))
     kind = kind.strip()
     if kind == "box":
         return Box(*_numbers(rest, 4, text))
+    if kind == "mask":
+        return read(rest.strip())
     if kind == "after":
         return Span(*_numbers(rest, 1, text))
     if kind == "between":
