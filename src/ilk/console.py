@@ -15,7 +15,7 @@ import torch
 
 from . import recipe, registry
 from .constraints import as_constraints
-from .dataset import Dataset, split_dataset
+from .dataset import Dataset, Labels, split_dataset
 from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, PolicyError, Stopped, UsageError, printable
 from .files import atomic
@@ -504,6 +504,60 @@ def decode_command(at: str, data: str, asked: Asked, seed: int, out: Path | None
     return _handed(model, made, out, {"n": len(made), "seed": seed})
 
 
+def attribute_command(at: str, data: str, to: str | None, examples: str | None, keep: Sequence[str], strength: float, only: Sequence[int],
+                      seed: int, out: Path | None) -> Answer:
+    """Changes an attribute of every item, and writes or prints."""
+    from .verbs.attribute import attribute  # not above: it takes in what other commands can do without
+
+    if to is None:
+        raise UsageError("nothing is named to change to", code="OPTION", param="to", remedy="--to LABEL, or --to RULE")
+    model = load(at)
+    shown = None if examples is None else alike(model, examples)
+    named = {str(label): label for label in (*model.labels, *(() if shown is None or shown.labels is None else shown.labels.names))}.get(to, to)
+    found = attribute(model, _labelled(model, data, only), named, shown, keep, strength, seed)
+    answer = {"n": len(found.items), "seed": seed, "to": named, "way": found.way, "flipped": found.flipped, "others": dict(found.others), "moved": found.moved}
+    return _handed(model, found.items, out, answer, f"{found!r}\n")
+
+
+def transfer_command(data: str, like: str | None, strength: float, examples: str | None, only: Sequence[int], seed: int, out: Path | None) -> Answer:
+    """Sets every picture into another style, and writes or prints."""
+    from .verbs.transfer import transfer  # not above: it takes in what other commands can do without
+
+    if like is None:
+        raise UsageError("no pictures are named whose style to take", code="OPTION", param="like", remedy="--like PICTURES")
+    content = read(data, "image")
+    colour = registry.get("modalities", "image")(color={1: "grey", 3: "rgb", 4: "rgba"}[content.items.shape[3]])
+    items = content.modality.take(content.items, _among(len(content), only, data))
+    found = transfer(items, read(like, colour).items, strength, None if examples is None else read(examples, colour).items, seed)
+    answer = {"n": len(found.items), "seed": seed, "strength": strength, "style": found.style, "content": found.content}
+    return _handed(content, found.items, out, answer, f"{found!r}\n")
+
+
+def background_command(at: str, data: str, only: Sequence[int], n: int, asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes the background of every picture anew, and writes or prints."""
+    from .verbs.background import background  # not above: it takes in what other commands can do without
+
+    model = asked.of(at)
+    way = _way(model, how, options)
+    found = background(model, _chosen(model, data, only), n, seed, way)
+    answer = {"n": len(found.items), "seed": seed, "how": named(way), "met": found.met, "foreground": [round(float(f.mean()), 4) for f in found.foreground]}
+    return _handed(model, found.items, out, answer, f"foreground {found.foreground.mean():.0%} of the pictures; it is {_met(found.met)}\n")
+
+
+def counterfactual_command(at: str, data: str, want: str | None, keep: Sequence[str], only: Sequence[int], sure: float, plausible: float, given: Sequence[str],
+                           seed: int, out: Path | None) -> Answer:
+    """Finds a counterfactual of every row, and writes or prints."""
+    from .verbs.counterfactual import counterfactual  # not above: it takes in what other commands can do without
+
+    if want is None:
+        raise UsageError("no rule is named that shall hold", code="OPTION", param="want", remedy="--want \"income == '>50K'\"")
+    model = Asked(given).of(at)
+    found = counterfactual(model, _chosen(model, data, only), want, keep, sure, plausible, seed)
+    answer = {"n": len(found.items), "seed": seed, "want": want, "of": found.of.tolist(), "changed": found.changed.tolist(), "distance": found.distance.tolist(),
+              "sure": found.sure.tolist(), "percentile": found.percentile.tolist()}
+    return _handed(model, found.items, out, answer, f"{found!r}\n")
+
+
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
     """The way of drawing that is named; of a text that has no end, its beginning."""
     if how is None and getattr(model.modality, "per", "") == "whole":
@@ -518,7 +572,7 @@ def _met(sort: str) -> str:
     return {"exact": "met exactly", "estimate": "met by an estimate", "guided": "met by guidance", "rejected": "met by rejection"}[sort]
 
 
-def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
+def _handed(model: Model | Dataset[Any], items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
     """Made items: in the file that is asked for, else in the answer."""
     whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
@@ -528,7 +582,7 @@ def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any
     return {**whole, "items": _listed(items)}, _printed(model, items)
 
 
-def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> None:
+def _written(model: Model | Dataset[Any], items: Any, out: Path, answer: Mapping[str, Any]) -> None:
     """The file, and its lineage beside it."""
     from .cli import SHELL
 
@@ -540,21 +594,38 @@ def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> 
         record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
 
 
+    if SHELL.lineage:
+        files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
+        record(out, ["ilk", *map(printable, SHELL.words)], model if isinstance(model, Model) else None, items, answer.get("seed"), files)
+
+
 def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
     """The items of the data that are meant: all, or those of these numbers. A text that the model knows as one whole is one item."""
     modality: Any = model.modality
     whole = getattr(modality, "per", "") == "whole"
     items = alike(replace(model, modality=replace(modality, per="file")) if whole else model, data).items
-    if odd := [i for i in only if not 0 <= i < len(items)]:
-        raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {len(items) - 1}: {data} has {len(items)}")
-    return model.modality.take(items, torch.tensor(only, dtype=torch.long)) if only else items
+    return model.modality.take(items, _among(len(items), only, data))
+
+
+def _among(many: int, only: Sequence[int], data: str) -> torch.Tensor:
+    """The numbers of the items that are meant, all if none is named."""
+    if odd := [i for i in only if not 0 <= i < many]:
+        raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {many - 1}: {data} has {many}")
+    return torch.tensor(only, dtype=torch.long) if only else torch.arange(many)
+
+
+def _labelled(model: Model, data: str, only: Sequence[int]) -> Dataset[Any]:
+    """The items that are meant, with their labels if they have any."""
+    found = alike(model, data)
+    rows = _among(len(found), only, data)
+    return Dataset(found.modality, found.modality.take(found.items, rows), labels=None if found.labels is None else Labels(found.labels.codes[rows], found.labels.names))
 
 
 def _listed(items: Any) -> Any:
     return items.to_dicts() if hasattr(items, "to_dicts") else items.tolist() if hasattr(items, "tolist") else items
 
 
-def _printed(model: Model, items: Any) -> str:
+def _printed(model: Model | Dataset[Any], items: Any) -> str:
     if hasattr(items, "write_csv"):
         return str(items.write_csv())
     if isinstance(items, list):
