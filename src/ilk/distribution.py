@@ -109,12 +109,14 @@ class Port:
     """What a network is for: it maps (B, *takes), and (B, about) beside it if `about` > 0, to (B, *gives).
 
     One that denoises is told a time too: x (B, *takes), time (B,) from 0 (no noise) to 1000, then the context if there is one.
+    Where `words` > 0 there are also vectors of words, (B, places, words), for one that `Looks`.
     """
 
     role: Literal["encode", "decode", "denoise", "next", "score"]
     takes: tuple[int, ...]
     gives: tuple[int, ...]
     about: int = 0
+    words: int = 0
 
 
 @runtime_checkable
@@ -122,6 +124,13 @@ class Net(Protocol):
     """A recipe of nets/, or any callable from Port to nn.Module: a user's own class will do."""
 
     def __call__(self, port: Port, /) -> nn.Module: ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A network that denoises and looks at words while it does: at their vectors (B, places, words) wherever `there` (B, places) is true."""
+
+    def look(self, x: Tensor, time: Tensor, about: Tensor, words: Tensor, there: Tensor) -> Tensor: ...
 
 
 AnyFamily = Annotated[Family, GetPydanticSchema(lambda source, handler: core_schema.any_schema())]  # a family inside another: checked by its own recipe

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from ilk.batch import Batch, Source
-from ilk.distribution import How, Net, Neural, Phase, Plan, Port
+from ilk.distribution import How, Looks, Net, Neural, Phase, Plan, Port
 from ilk.errors import UsageError
 from ilk.families._denoising_given import Box, Told, ToldContext, box_of
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence
-from ilk.nets._context import Partly
+from ilk.nets._context import READ, Partly
 from ilk.nets._noise import ANSWERS, clock, levels
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
@@ -26,6 +26,7 @@ from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
 LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
+Said = tuple[Tensor, ...]   # the context as a vector; what was read, and where there are words
 
 
 class Denoising(Neural[Any]):
@@ -39,10 +40,10 @@ class Denoising(Neural[Any]):
         """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Partly(self.about)
+        self.context = Partly(self.about, self.family.reads)
         inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
         net = self.family.net or default_net(inside)
-        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0))
+        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0, READ if self.context.readers else 0))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
@@ -61,7 +62,10 @@ class Denoising(Neural[Any]):
     def phases(self) -> Sequence[Phase]:
         """Squared error of the network's answer; kernels between hidden layers learn by Muon, twice as fast as by AdamW."""
         rows: Literal["independent", "coupled"] = "independent" if self.family.pairing == "independent" else "coupled"
-        return [Phase("denoise", self.net.parameters, self._loss, rows=rows, matrices=self._kernels)]
+        return [Phase("denoise", self._learning, self._loss, rows=rows, matrices=self._kernels)]
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [*self.net.parameters(), *self.context.parameters()]
 
     def _kernels(self) -> list[nn.Parameter]:
         return [p for p in self.net.parameters() if p.ndim == 4][1:-1]
@@ -87,9 +91,12 @@ class Denoising(Neural[Any]):
         error: Tensor = (answer - wanted).square().flatten(1).mean(1)
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
-    def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
+    def _ask(self, x: Tensor, sigma: Tensor, told: Said | None) -> Tensor:
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
-        out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
+        if told is not None and self.context.readers and isinstance(self.net, Looks):
+            out = self.net.look(folded, clock(sigma), *told)
+        else:
+            out = self.net(folded, clock(sigma), *([] if told is None else told[:1]))
         return pixel_shuffle(out, self.fold) if self.fold > 1 else out
 
     def standard(self, x: Tensor) -> Tensor:
@@ -99,8 +106,8 @@ class Denoising(Neural[Any]):
     def _raw(self, x: Tensor) -> Tensor:
         return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
 
-    def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor | None:
-        return self.context.told(context, n, keep) if self.about else None
+    def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Said | None:
+        return self.context.said(context, n, keep) if self.about else None
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
         """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); what the context lacks is not told."""
@@ -115,7 +122,7 @@ class Denoising(Neural[Any]):
             if not context or weight == 1:
                 return self.denoise(x, level, context)
             s = level.reshape(-1, *[1] * (x.ndim - 1))
-            both = torch.cat([self.context.told(context, len(x)), self.context.told({}, len(x))])
+            both = tuple(torch.cat(pair) for pair in zip(self.context.said(context, len(x)), self.context.said({}, len(x)), strict=True))
             asked, free = self._ask((self.answer.shown(s) * x).repeat(2, *[1] * (x.ndim - 1)), level.repeat(2), both).chunk(2)
             return self.answer.skip(s) * x + self.answer.out(s) * (free + weight * (asked - free))
         return denoise

@@ -22,7 +22,8 @@ class Diffusion(Family):
 
     `path` says which noise levels are learned and visited, `predict` what the network answers: "v" is the preconditioned mean of data and
     noise. `min_snr` weighs every level's error of the expected data by its ratio of signal to noise, or by this where that is less
-    (Hang et al. 2023, who take 5). Labels are forgotten with chance `drop`, so that `guidance` above 1 can sharpen what they ask for. The
+    (Hang et al. 2023, who take 5). Labels are forgotten with chance `drop`, so that `guidance` above 1 can sharpen what they ask for. Captions
+    are a bag of words, or `reads` layers read them in order, and the network looks at their words wherever it has attention. The
     `likelihood` is the variational bound or the density of the probability flow. Samplers are ways to draw: `sample(64, how=Heun(steps=18))`;
     by default DPMSolver(steps=10).
 
@@ -40,6 +41,7 @@ class Diffusion(Family):
     min_snr: Annotated[float, Interval(gt=0, le=1_000_000)] | None = None
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    reads: Annotated[int, Interval(ge=0, le=64)] = 0
     likelihood: Likelihood = "bound"
     levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
     net: AnyNet = None

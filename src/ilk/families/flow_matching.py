@@ -22,7 +22,8 @@ class FlowMatching(Family):
 
     In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and likelihoods are those of
     `Diffusion`. With `pairing` "optimal", the noises of a batch are matched to its items by least squared distance (Pooladian et al. 2023;
-    Tong et al. 2024): paths cross less and fewer steps do. Noise then knows its data, so there is no bound, and the likelihood is the flow's.
+    Tong et al. 2024): paths cross less and fewer steps do. Noise then knows its data, so there is no bound, and the likelihood is the flow's. `reads` layers
+    read captions in order (0: a bag of words).
 
     >>> import torch
     >>> from ilk.rng import Rng
@@ -38,6 +39,7 @@ class FlowMatching(Family):
     pairing: Literal["independent", "optimal"] = "independent"
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    reads: Annotated[int, Interval(ge=0, le=64)] = 0
     likelihood: Likelihood = "bound"
     levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
     net: AnyNet = None
