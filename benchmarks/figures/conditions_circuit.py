@@ -9,7 +9,7 @@ import polars as pl
 
 import ilk
 from ilk.dataset import split_dataset
-from ilk.given import parse
+from ilk.rules import parse
 
 RULES = ("age > 60 and `hours-per-week` < 20", "age > 60", "`hours-per-week` < 20", "age < 25 and income == '>50K'", "`capital-gain` > 5000 and sex == 'Female'",
          "age >= 30 and age <= 32 and `marital-status` == 'Divorced'", "workclass == None and age > 60", "`education-num` >= 13 and income == '>50K' and `hours-per-week` > 45")

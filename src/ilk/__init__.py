@@ -10,9 +10,10 @@ _HOMES = {
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate", "box": "region", "after": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
-    "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "IlkError": "errors", "Score": "verbs.score",
+    "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given",
+    "IlkError": "errors", "Score": "verbs.score",
     "Limits": "modality", "Reals": "space", "Discrete": "space", "Row": "space", "Many": "space", "Maybe": "space"}
-_AXES = ("families", "modalities", "nets", "decoding", "samplers")
+_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities")
 
 
 def _registry() -> Any:

@@ -40,6 +40,7 @@ from ilk.families.transformer import Transformer as Transformer
 from ilk.families.vae import VAE as VAE
 from ilk.families.vqvae import VQVAE as VQVAE
 from ilk.families.wavenet import WaveNet as WaveNet
+from ilk.given import Avoid as Avoid
 from ilk.given import Keep as Keep
 from ilk.given import Label as Label
 from ilk.given import Like as Like
@@ -60,6 +61,9 @@ from ilk.nets.grid import Grid as Grid
 from ilk.nets.mlp import MLP as MLP
 from ilk.nets.resnet import ResNet as ResNet
 from ilk.nets.unet2d import UNet2D as UNet2D
+from ilk.quantities.brightness import Brightness as Brightness
+from ilk.quantities.length import Length as Length
+from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.region import after as after
 from ilk.region import box as box
 from ilk.region import outside as outside

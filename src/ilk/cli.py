@@ -20,11 +20,12 @@ from . import __version__, registry
 from .errors import IlkError, ResourceError, UsageError, printable
 from .files import not_written
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "data", "presets"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "quantities", "data", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
-SAID = 'A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, or how a text begins. Several compose.'
+SAID = ('A rule such as "age > 60 and sex == \'F\'", a mapping as JSON, how a text begins, or a call: "Towards(\'age\', 2)", "Avoid(Label(3))", '
+        '"Like(\'face.png\', .7)", "Label(3, weight=2)". Several compose.')
 Given = Annotated[tuple[str, ...], Parameter(name="--given", negative="", help=SAID)]
 
 ITEMS = "Items of the same kind: a file, or a name of `ilk list data`."
@@ -304,7 +305,7 @@ def export(
 
 
 def list_(
-    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, data or presets.")], /, *,
+    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, quantities, data or presets.")], /, *,
     map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
     full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
     json: Json = False,

@@ -85,7 +85,7 @@ def _gmm() -> Any:
 
 
 def _tests(rule: str) -> Any:
-    from .given import parse
+    from .rules import parse
 
     return parse(rule)
 

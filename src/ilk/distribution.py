@@ -40,7 +40,7 @@ class Met:
     """How a given was met.
 
     `log_mass` is log p(what is given) under the model, in nats (a log density where a continuous value is kept);
-    `ess` the effective sample size of an estimate; `obeys` the measured share of the draws that obey.
+    `ess` the effective sample size of an estimate; `obeys` the measured share of the draws that obey; `cost` how many draws an item takes.
     """
 
     sort: Literal["exact", "estimate", "guided", "rejected"]
@@ -48,6 +48,7 @@ class Met:
     log_mass_error: float = 0.0
     ess: float | None = None
     obeys: float = 1.0
+    cost: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,33 @@
-"""What may be known of an item, as data, and the rule language of `Where`. Nothing here is ever evaluated.
+"""What may be known of an item, as data. Nothing here is ever evaluated.
 
-Two levels: what people say (Label, Prompt, Like, Keep, Where, Towards: saved with a model, no functions in them), and
+Two levels: what people say (Label, Prompt, Like, Keep, Where, Towards, Avoid: saved with a model, no functions in them), and
 what a distribution is told (Evidence: one type per sort of space). Between them hard givens become Tests.
 """
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 from .errors import UsageError, nearest
+from .rules import Test, Value, parse
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .batch import Batch
 
-Value = float | int | str | bool | None
-
-
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Be of this class: one of the labels the data came with."""
+    """Be of this class: one of the labels the data came with. Several with weights are leant towards together."""
 
     value: int | str
+    weight: float | None = None
+
+    def __post_init__(self) -> None:
+        _checked(self, "value", isinstance(self.value, int | str), "a whole number or a text")
+        _checked(self, "weight", self.weight is None or _finite(self.weight), "a number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,24 @@ class Prompt:
     """Be what this text asks for: for models trained with captions or instructions."""
 
     text: str
+    weight: float | None = None
+
+    def __post_init__(self) -> None:
+        _checked(self, "text", isinstance(self.text, str), "a text")
+        _checked(self, "weight", self.weight is None or _finite(self.weight), "a number")
 
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """Be like this reference item, as strongly as `strength` in [0, 1] says."""
+    """Be like this reference item (its values, or a file that holds it), as strongly as `strength` in [0, 1) says."""
 
     item: Any
     strength: float = 0.7
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "item", _plain(self.item))
+        _checked(self, "item", _is_json(self.item), "a text, finite numbers in lists, or values by name")
+        _checked(self, "strength", _finite(self.strength) and 0 <= self.strength < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,10 @@ class Keep:
 
     values: Mapping[str, Value]
 
+    def __post_init__(self) -> None:
+        plain = isinstance(self.values, Mapping) and all(isinstance(k, str) and (isinstance(v, bool | str | None) or _finite(v)) for k, v in self.values.items())
+        _checked(self, "values", plain, "finite numbers, texts, True, False or None by name")
+
 
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -57,17 +72,67 @@ class Where:
 
     rule: str
 
+    def __post_init__(self) -> None:
+        _checked(self, "rule", isinstance(self.rule, str), "a text")
+        parse(self.rule)
+
 
 @dataclass(frozen=True, slots=True)
 class Towards:
-    """Lean towards more of a named quantity: soft guidance."""
+    """Have more of a quantity: items are weighed by exp(strength * quantity), in standard deviations of it under the model.
+
+    The quantity is a part of the data, a rule (how much an item obeys it: 0 or 1), one of `ilk list quantities`, or a saved model (its log density).
+    """
 
     quantity: str
     strength: float = 1.0
 
+    def __post_init__(self) -> None:
+        _checked(self, "quantity", isinstance(self.quantity, str), "a name")
+        _checked(self, "strength", _finite(self.strength), "a number")
 
-Given = Label | Prompt | Like | Keep | Where | Towards
-_GIVENS: Mapping[str, type[Any]] = {c.__name__: c for c in (Label, Prompt, Like, Keep, Where, Towards)}
+
+@dataclass(frozen=True, slots=True)
+class Avoid:
+    """Not be that: a rule does not hold; a label or a prompt is leant away from, as strongly as `strength` says; less of a quantity; unlike an item."""
+
+    what: Label | Prompt | Like | Keep | Where | Towards
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        _checked(self, "what", isinstance(self.what, Label | Prompt | Like | Keep | Where | Towards), "what is to be avoided, such as Label(3)")
+        _checked(self, "strength", _finite(self.strength) and self.strength > 0, "above 0")
+
+
+Given = Label | Prompt | Like | Keep | Where | Towards | Avoid
+SORTS: Mapping[str, type[Any]] = {c.__name__: c for c in (Label, Prompt, Like, Keep, Where, Towards, Avoid)}
+
+
+def _finite(x: object) -> bool:
+    return isinstance(x, float | int) and not isinstance(x, bool) and isfinite(x)
+
+
+def _checked(given: Any, name: str, fine: bool, wanted: str) -> None:
+    if not fine:
+        raise UsageError(f"{name} of {type(given).__name__} is {str(getattr(given, name))[:60]!r}", remedy=wanted, code="GIVEN", param="given")
+
+
+def _plain(item: Any) -> Any:
+    """An item as JSON has it: arrays as lists, a frame of one row as its values by name."""
+    if hasattr(item, "to_dicts"):
+        rows = item.to_dicts()
+        return {k: _plain(v) for k, v in rows[0].items()} if len(rows) == 1 else rows
+    if hasattr(item, "tolist"):
+        return item.tolist()
+    if isinstance(item, Mapping):
+        return {str(k): _plain(v) for k, v in item.items()}
+    return [_plain(v) for v in item] if isinstance(item, list | tuple) else item
+
+
+def _is_json(item: Any) -> bool:
+    if isinstance(item, dict):
+        return bool(item) and all(map(_is_json, item.values()))
+    return all(map(_is_json, item)) and bool(item) if isinstance(item, list) else isinstance(item, bool | str | None) or _finite(item)
 
 
 def given_to_json(given: Given) -> dict[str, Any]:
@@ -76,155 +141,21 @@ def given_to_json(given: Given) -> dict[str, Any]:
     >>> given_to_json(Keep({"age": 42}))
     {'sort': 'Keep', 'values': {'age': 42}}
     """
-    return {"sort": type(given).__name__, **{f.name: getattr(given, f.name) for f in fields(given)}}
+    facts = {f.name: getattr(given, f.name) for f in fields(given)}
+    return {"sort": type(given).__name__, **{k: given_to_json(v) if k == "what" else v for k, v in facts.items()}}
 
 
 def given_from_json(facts: Mapping[str, Any]) -> Given:
     """The Given that `given_to_json` wrote down; UsageError for anything else."""
     sort = str(facts.get("sort"))
-    if sort not in _GIVENS:
-        raise UsageError(f"no given of sort {sort!r}", remedy=nearest(str(sort), _GIVENS), code="GIVEN")
+    if sort not in SORTS:
+        raise UsageError(f"no given of sort {sort!r}", remedy=nearest(str(sort), SORTS), code="GIVEN")
+    said = {k: given_from_json(v) if k == "what" and isinstance(v, Mapping) else v for k, v in facts.items() if k != "sort"}
     try:
-        made: Given = _GIVENS[sort](**{k: v for k, v in facts.items() if k != "sort"})
+        made: Given = SORTS[sort](**said)
     except TypeError as why:
         raise UsageError(f"a given of sort {sort} can't be read: {why}", code="GIVEN") from None
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """One comparison of one named part with a constant; all that a hard Given is made of."""
-
-    part: str
-    sign: str
-    value: Value | tuple[Value, ...]
-    __test__ = False
-
-    def holds(self, value: Any) -> bool:
-        """Whether a raw value obeys; a missing one obeys only `== None`, and `!= None` means that it is there."""
-        if self.value is None:
-            return (value is None) == (self.sign == "==")
-        if value is None:
-            return False
-        try:
-            return bool(_SIGNS[self.sign](value, self.value))
-        except TypeError:
-            raise UsageError(f"`{self.part}` holds {type(value).__name__}: {self.sign} {self.value!r} means nothing", code="RULE_TYPE") from None
-
-    def __str__(self) -> str:
-        name = self.part if re.fullmatch(r"[^\W\d]\w*", self.part) and self.part not in _WORDS else "`" + self.part.replace("`", "``") + "`"
-        if isinstance(self.value, tuple):
-            return f"{name} {self.sign} [{', '.join(map(_written, self.value))}]"
-        return f"{name} {self.sign} {_written(self.value)}"
-
-
-def _written(value: Value) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
-
-
-_WORDS = ("and", "or", "in", "not", "None", "True", "False")
-_SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "in": lambda value, options: value in options, "not in": lambda value, options: value not in options}
-_TOKEN = re.compile(r"""\s*(?:(?P<quoted>`(?:[^`]|``)+`)|(?P<text>'(?:[^']|'')*'|"(?:[^"]|"")*")
-    |(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|(?P<sign>[<>=!]=|[<>])|(?P<mark>[\[\](),])|(?P<word>[^\W\d]\w*))""", re.VERBOSE)
-_MOST = 65_536
-
-
-def rule_error(rule: str, at: int, wanted: str) -> UsageError:
-    """A rule that can't be read, with a caret at the place: under it where letters are wide, too."""
-    shown = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in rule)
-    left = sum(2 if east_asian_width(c) in "WF" else 1 for c in shown[:at])
-    return UsageError(f"the rule can't be read: wanted {wanted}\n  {shown}\n  {' ' * left}^", code="RULE", param="given")
-
-
-def parse(rule: str) -> tuple[Test, ...]:
-    """The comparisons of a rule: NAME SIGN CONSTANT, NAME [not] in [CONSTANTS], joined by `and`.
-
-    >>> parse("`hours per week` < 20 and city == 'Lyon'")[1]
-    Test(part='city', sign='==', value='Lyon')
-    """
-    if len(rule) > _MOST:
-        raise UsageError(f"a rule of {len(rule)} characters; the limit is {_MOST}", code="RULE", param="given")
-    return _Reader(rule).tests()
-
-
-def _wanted(found: str) -> str:
-    """What stands for a character that begins nothing."""
-    if found == "=":
-        return "'==' (a single '=' compares nothing)"
-    if found in ("'", '"', "`"):
-        return f"a closing {found}"
-    return "a sign such as == or < (a name with other characters than letters, digits and _ goes in `backticks`)" if found else "more of a rule"
-
-
-class _Reader:
-    """Recursive descent over the tokens of one rule."""
-
-    def __init__(self, rule: str) -> None:
-        self.rule, self.at, self.start = rule, 0, 0
-
-    def tests(self) -> tuple[Test, ...]:
-        found = [self.test()]
-        while self.rule[self.at:].strip():
-            if self.next() != ("word", "and"):
-                raise rule_error(self.rule, self.start, "'and' (there is no 'or': ask twice, or use `in`)")
-            found.append(self.test())
-        return tuple(found)
-
-    def test(self) -> Test:
-        name, sign = self.name(), self.next()
-        if sign[0] == "sign":
-            test = Test(name, sign[1], self.constant())
-            if test.value is None and test.sign not in ("==", "!="):
-                raise rule_error(self.rule, self.start, "a number or a text (None goes with == and != only)")
-            return test
-        if sign == ("word", "not"):
-            self.expect("word", "in")
-            return Test(name, "not in", self.constants())
-        if sign == ("word", "in"):
-            return Test(name, "in", self.constants())
-        raise rule_error(self.rule, self.start, "one of == != < <= > >= in")
-
-    def name(self) -> str:
-        kind, text = self.next()
-        if kind not in ("word", "quoted") or text in _WORDS:
-            raise rule_error(self.rule, self.start, "the name of a column (in `backticks` if it has spaces)")
-        return text[1:-1].replace("``", "`") if kind == "quoted" else text
-
-    def constant(self) -> Value:
-        kind, text = self.next()
-        if kind == "text":
-            return text[1:-1].replace(text[0] * 2, text[0])
-        if kind == "word" and text in ("None", "True", "False"):
-            return {"None": None, "True": True, "False": False}[text]
-        if kind != "number":
-            raise rule_error(self.rule, self.start, "a number, a 'text' in quotes, True, False or None")
-        number = float(text) if len(text) > 310 or re.search(r"[.eE]", text) else int(text)
-        if abs(number) > 1e300:
-            raise rule_error(self.rule, self.start, "a number below 1e300")
-        return number
-
-    def constants(self) -> tuple[Value, ...]:
-        self.expect("mark", "[")
-        found = [self.constant()]
-        while (mark := self.next()) == ("mark", ","):
-            found.append(self.constant())
-        if mark != ("mark", "]"):
-            raise rule_error(self.rule, self.start, "',' or ']'")
-        return tuple(found)
-
-    def next(self) -> tuple[str, str]:
-        got = _TOKEN.match(self.rule, self.at)
-        self.start = len(self.rule) - len(self.rule[self.at:].lstrip())
-        if got is None or got.lastgroup is None:
-            raise rule_error(self.rule, self.start, _wanted(self.rule[self.start:self.start + 1]))
-        self.at = got.end()
-        return got.lastgroup, got[got.lastgroup]
-
-    def expect(self, kind: str, text: str) -> None:
-        if self.next() != (kind, text):
-            raise rule_error(self.rule, self.start, f"{text!r}")
 
 
 def tests_of(given: Given) -> tuple[Test, ...]:
@@ -239,14 +170,13 @@ def tests_of(given: Given) -> tuple[Test, ...]:
 def as_given(asked: str | Mapping[str, Value] | Given) -> Given:
     """A rule, values to keep, or a typed Given, as a typed Given."""
     if isinstance(asked, str):
-        parse(asked)
         return Where(asked)
     if isinstance(asked, Mapping):
         if not asked:
             raise UsageError("nothing is given", remedy="leave it out, or name a column", code="GIVEN", param="given")
         values: Mapping[Any, Any] = asked
         return Keep({str(name): value.item() if hasattr(value, "item") else value for name, value in values.items()})
-    if not isinstance(asked, Label | Prompt | Like | Keep | Where | Towards):
+    if not isinstance(asked, tuple(SORTS.values())):
         raise UsageError(f"{type(asked).__name__} is not a given", remedy="a rule as text, a mapping of values to keep, Label(...) or Keep(...)", code="GIVEN")
     return asked
 
@@ -325,4 +255,12 @@ class About:
     context: Mapping[str, Batch]
 
 
-Evidence = Weigh | Fix | Within | Begin | Between | At | Held | Presence | Parts | About
+@dataclass(frozen=True, eq=False)
+class Lean:
+    """Evidence for models trained with a context: that context, if any, and others to lean towards as their weights say, or away from where those are below 0."""
+
+    context: Mapping[str, Batch]
+    terms: tuple[tuple[Mapping[str, Batch], float], ...]
+
+
+Evidence = Weigh | Fix | Within | Begin | Between | At | Held | Presence | Parts | About | Lean

@@ -15,9 +15,11 @@ from torch import Tensor
 from .batch import Batch
 from .dataset import Dataset
 from .distribution import Keeps
-from .given import Given, Test, Value, as_given
+from .given import Given, as_given
+from .grammar import given_of
 from .lift import Known
 from .rng import Rng
+from .rules import Test, Value
 from .space import Space
 from .store import State
 
@@ -146,7 +148,7 @@ class Modality(ABC, Generic[C]):
 
     def asked(self, asked: str | Mapping[str, Value] | Given) -> Given:
         """What a plain string or mapping means here."""
-        return as_given(asked)
+        return given_of(asked) if isinstance(asked, str) else as_given(asked)
 
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
         """The comparisons with constants in the data's own types; UsageError for a part or constant that can't be."""
@@ -159,6 +161,14 @@ class HasParts(Protocol):
 
     def parts(self, item: Any) -> Mapping[str, Value]:
         """The parts of a collection of one item, by the names that `Keep` knows."""
+
+
+@runtime_checkable
+class HasNumbers(Protocol):
+    """A modality whose items have parts that are numbers."""
+
+    def number(self, items: Any, part: str) -> Tensor:
+        """That number of every item, (B,) float64, NaN where it is missing; UsageError for a part that is none."""
 
 
 def groups(modality: Modality[C], items: C) -> Tensor:

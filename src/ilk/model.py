@@ -13,11 +13,13 @@ from . import __version__, recipe, registry
 from .captions import Vocabulary
 from .distribution import Distribution, describe
 from .errors import IlkError, ModelError, UsageError
-from .given import Given, Value, given_from_json, given_to_json, tests_of
+from .given import Given, given_from_json, given_to_json, tests_of
+from .grammar import written
 from .lift import Lift, lift_named
 from .memory import Bounded
 from .modality import Codec, Modality
 from .rng import Rng
+from .rules import Value
 from .space import Many, from_json, to_json
 from .store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 
@@ -115,18 +117,13 @@ class Model:
         return condition(self)
 
     def __repr__(self) -> str:
-        said = "".join(f" given {_short(g)}" for g in self.givens)
+        said = "".join(f" given {written(g)[:200]}" for g in self.givens)
         return f"<ilk {registry.name_of('families', self.body.family)} of {registry.name_of('modalities', self.modality)}{said}>"
 
     def _repr_html_(self) -> str:
         from .verbs.show import html
 
         return html(self)
-
-
-def _short(given: Given) -> str:
-    facts = given_to_json(given)
-    return json.dumps({k: v for k, v in facts.items() if k != "sort"}, ensure_ascii=False, default=str)
 
 
 def _facts(model: Model, state: State) -> dict[str, Any]:

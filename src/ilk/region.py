@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import UsageError, nearest
-from .given import Value
+from .rules import Value
 
 
 class Region(ABC):

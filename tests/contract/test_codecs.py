@@ -10,9 +10,10 @@ import torch
 
 import ilk
 from ilk.errors import DataError, UsageError
-from ilk.given import Presence, Weigh, parse
+from ilk.given import Presence, Weigh
 from ilk.modality import Limits
 from ilk.rng import Rng
+from ilk.rules import parse
 from ilk.testing import check_codec
 
 from .conftest import atoms, dates, dice, gaps, pictures, reals, small, texts, wide
@@ -36,7 +37,7 @@ def test_tables(name: str) -> None:
 @pytest.mark.parametrize("tokens", ["characters", "bytes", "bpe"])
 def test_texts(tokens: Any) -> None:
     data = ilk.read(texts(), ilk.Text(tokens=tokens, vocabulary=300))
-    from ilk.given import Test
+    from ilk.rules import Test
 
     for kind in data.modality.codecs():
         check_codec(kind, data.modality, data.items[:200], [*data.items, *texts(50)], [(Test("prefix", "==", p),) for p in ("a", "ab", "月")])

@@ -13,8 +13,8 @@ import pytest
 import ilk
 from ilk import registry
 from ilk.errors import DataError, UsageError
-from ilk.given import Test, parse
 from ilk.modality import Limits
+from ilk.rules import Test, parse
 from ilk.testing import check_modality
 
 from .conftest import atoms, dates, gaps, photos, pictures, reals, small, texts

@@ -17,9 +17,10 @@ from ilk.batch import Batch
 from ilk.errors import UsageError
 from ilk.families import _record_given
 from ilk.families.gmm import GMM
-from ilk.given import Keep, Label, Where, parse
+from ilk.given import Keep, Label, Where
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import parse
 from ilk.testing import check_chain, check_flips, check_law, check_noise, check_rejection, check_saving, check_total
 from ilk.testing.model import p_value
 from ilk.verbs.condition import given

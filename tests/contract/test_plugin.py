@@ -12,8 +12,8 @@ import pytest
 import ilk
 from ilk import registry
 from ilk.errors import DataError
-from ilk.given import parse
 from ilk.metric import Case
+from ilk.rules import parse
 from ilk.testing import check_chain, check_family, check_flips, check_law, check_metric, check_modality, check_noise, check_saving, check_total
 
 NAMES = {"families": "laplace", "modalities": "dice", "metrics": "pip_gap"}

@@ -20,13 +20,14 @@ from PIL import ImageOps
 
 import ilk as ilk_
 from ilk.errors import DataError, ResourceError, UsageError
-from ilk.given import Weigh, Within, parse
+from ilk.given import Weigh, Within
 from ilk.modalities import _image_load
 from ilk.modalities._image_codecs import Binary, Levels, Pixels
 from ilk.modalities.array import Array
 from ilk.modalities.image import Image
 from ilk.modality import Limits
 from ilk.rng import Rng
+from ilk.rules import parse
 from ilk.testing import check_modality
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]

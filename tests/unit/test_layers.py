@@ -9,11 +9,11 @@ import pytest
 
 HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
-    ("errors", "rng", "batch", "space", "captions", "given", "region", "store", "files", "memory"),
+    ("errors", "rng", "batch", "space", "captions", "rules", "given", "grammar", "region", "store", "files", "memory"),
     ("run", "registry"),
-    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter"),
+    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities"),
     ("verbs", "presets"),
     ("cli", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
@@ -25,6 +25,7 @@ UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop
     ("model", "verbs"),          # Model's eight methods are verbs
     ("metrics", "verbs"),        # figures that need a score
+    ("quantities", "verbs"),     # a density is a score
 }
 
 

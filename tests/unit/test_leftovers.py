@@ -13,7 +13,6 @@ import ilk
 from ilk.dataset import split_dataset
 from ilk.errors import UsageError
 from ilk.families._gaussians import shrunk
-from ilk.given import parse
 from ilk.metric import Case, Reading, measured
 from ilk.metrics import pair_trends
 from ilk.metrics.auc_gap import AucGap
@@ -23,6 +22,7 @@ from ilk.modalities._columns import identifier
 from ilk.modalities.text import Text
 from ilk.modality import Limits
 from ilk.rng import Rng
+from ilk.rules import parse
 from ilk.verbs.evaluate import Evaluation, Figure
 from ilk.verbs.score import Score, evidence
 

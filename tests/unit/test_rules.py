@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ilk.errors import UsageError
-from ilk.given import Keep, Label, Like, Prompt, Test, Towards, Where, as_given, given_from_json, given_to_json, parse
+from ilk.given import Keep, Label, Like, Prompt, Towards, Where, as_given, given_from_json, given_to_json
 from ilk.given import tests_of as comparisons
+from ilk.rules import Test, parse
 
 SIGNS = ["==", "!=", "<", "<=", ">", ">="]
 NAMES = st.text(min_size=1, max_size=12) | st.sampled_from(["城市", "hours per week", "a-b", "and", "in", "not", "None", "`", "``a`", "x y", "0", " ", "'", "a\nb"])

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from ilk.batch import Batch, Memory
 from ilk.errors import DataError, IlkError, ModelError, ResourceError, UsageError
 from ilk.families.ngram import NGram, NGrams
-from ilk.given import Begin, Keep, Test, Where
+from ilk.given import Begin, Keep, Where
 from ilk.modalities._encoding import decode
 from ilk.modalities._tokens import Characters
 from ilk.modalities.text import Text
 from ilk.modality import Codec, Limits
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.run import Run
 from ilk.store import State
 

@@ -17,6 +17,7 @@ from ilk.distribution import How, Met, Net, Neural, Phase, Port
 from ilk.errors import UsageError
 from ilk.families import _collapse as collapse
 from ilk.families._games import GAMES, STRENGTH, penalty, steepness
+from ilk.families._searched import Search, Searched, searched
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.rng import Rng
@@ -64,6 +65,11 @@ class Adversarial(Neural[Any]):
         self.register_buffer("scale", torch.ones(self.unit))
         self.generator = self.build_generator()
         self.critic = Critic(self.critic_net(), (f.pack * self.shape[0], *self.shape[1:]), f.pack * self.context.width, f.spectral)
+
+    @property
+    @abstractmethod
+    def codes(self) -> int:
+        """How many normal numbers make an item."""
 
     @abstractmethod
     def build_generator(self) -> nn.Module:
@@ -145,7 +151,11 @@ class Adversarial(Neural[Any]):
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Labels by their shares in training, then items."""
-        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {}, how)
+        return self.draw(n, rng, self.unsaid(n, rng), how)
+
+    def unsaid(self, n: int, rng: Rng) -> Mapping[str, Batch]:
+        """The context of n items when nobody says it: labels by their shares."""
+        return self.context.draw(n, rng) if self.about else {}
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
@@ -160,9 +170,23 @@ class Adversarial(Neural[Any]):
         x = torch.cat(made).double() * self.scale + self.center
         return Batch(x.reshape(n, *getattr(self.space, "shape", ())))
 
-    def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
-        """p(x | label); nothing else can be met by itself."""
-        return Labelled(self, evidence.context) if isinstance(evidence, About) else None
+    def given(self, evidence: Evidence, rng: Rng) -> Labelled | Searched | None:
+        """p(x | label), met exactly; a known part, by searching codes that have it."""
+        return Labelled(self, evidence.context) if isinstance(evidence, About) else searched(self.search(), evidence, self.space, self.unsaid)
+
+    @abstractmethod
+    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
+        """Standardised items of normal codes (n, codes), float32, as the generator makes them once it has learned."""
+
+    def search(self) -> Search:
+        """Codes to items: the noise beside the codes, if there is any, is the same for all steps."""
+        def mean(z: Tensor, about: Mapping[str, Batch]) -> Tensor:
+            return self.pictured(z, self.context(about) if self.about else None, Rng(0)).flatten(1)
+
+        def items(z: Tensor, about: Mapping[str, Batch], rng: Rng) -> Batch:
+            x = self.pictured(z, self.context(about) if self.about else None, Rng(0))
+            return Batch((x.double() * self.scale + self.center).reshape(len(z), *getattr(self.space, "shape", ())))
+        return Search(self.codes, mean, items, self.standard)
 
     @torch.no_grad()
     def belief(self, data: Source, rng: Rng) -> tuple[float, float]:
@@ -222,7 +246,14 @@ class Labelled:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items of this label."""
-        return self.whole.draw(n, rng, {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}, how)
+        return self.whole.draw(n, rng, self._said(n, rng), how)
+
+    def _said(self, n: int, rng: Rng) -> dict[str, Batch]:
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
+
+    def given(self, evidence: Evidence, rng: Rng) -> Searched | None:
+        """A known part, too."""
+        return searched(self.whole.search(), evidence, self.whole.space, self._said)
 
 
 def _parts(n: int, context: Mapping[str, Batch]) -> Iterator[tuple[int, Batch]]:

@@ -12,9 +12,9 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from ilk.batch import Batch, Source
 from ilk.distribution import How, Looks, Net, Neural, Phase, Plan, Port
 from ilk.errors import UsageError
-from ilk.families._denoising_given import Box, Told, ToldContext, box_of
+from ilk.families._denoising_given import Box, Leaning, Terms, Told, ToldContext, box_of
 from ilk.families._pairing import paired
-from ilk.given import About, Evidence
+from ilk.given import About, Evidence, Lean
 from ilk.nets._context import READ, Partly
 from ilk.nets._noise import ANSWERS, clock, levels
 from ilk.nets.mlp import MLP
@@ -115,16 +115,22 @@ class Denoising(Neural[Any]):
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         return self.answer.skip(s) * x + self.answer.out(s) * self._ask(self.answer.shown(s) * x, sigma, told)
 
-    def guided(self, context: Mapping[str, Batch], weight: float) -> Denoise:
-        """The denoiser leaning towards its context: D without it + weight * the difference it makes (Ho & Salimans 2022)."""
+    def guided(self, context: Mapping[str, Batch], weight: float, leans: Terms = ()) -> Denoise:
+        """The denoiser leaning towards its context: D without it + weight * the difference it makes (Ho & Salimans 2022).
+
+        Further contexts add their own differences, each with its weight, which is below 0 for what is to be avoided (Liu et al. 2022).
+        """
+        terms = [(c, w) for c, w in ((context, weight), *leans) if c and w]
         def denoise(x: Tensor, sigma: float) -> Tensor:
             level = torch.full((len(x),), sigma)
-            if not context or weight == 1:
+            if not leans and (not context or weight == 1):
                 return self.denoise(x, level, context)
             s = level.reshape(-1, *[1] * (x.ndim - 1))
-            both = tuple(torch.cat(pair) for pair in zip(self.context.said(context, len(x)), self.context.said({}, len(x)), strict=True))
-            asked, free = self._ask((self.answer.shown(s) * x).repeat(2, *[1] * (x.ndim - 1)), level.repeat(2), both).chunk(2)
-            return self.answer.skip(s) * x + self.answer.out(s) * (free + weight * (asked - free))
+            every = [self.context.said(c, len(x)) for c in (*(c for c, _ in terms), {})]
+            told, many = tuple(torch.cat(parts) for parts in zip(*every, strict=True)), len(every)
+            *asked, free = self._ask((self.answer.shown(s) * x).repeat(many, *[1] * (x.ndim - 1)), level.repeat(many), told).chunk(many)
+            lean = sum((w * (one - free) for one, (_, w) in zip(asked, terms, strict=True)), start=free)
+            return self.answer.skip(s) * x + self.answer.out(s) * lean
         return denoise
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
@@ -145,19 +151,23 @@ class Denoising(Neural[Any]):
         yield from self.unfold(n, rng, self.said(n, rng), how)
 
     @torch.no_grad()
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None) -> Iterator[Batch]:
+    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None,
+               leans: Terms = ()) -> Iterator[Batch]:
         """States of n items, each with its context; `CHUNK` items at a time go through the network."""
         sampler = sampling(how)
-        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box) for i in range(0, max(1, n), CHUNK)]
+        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box, leans)
+                 for i in range(0, max(1, n), CHUNK)]
         if len(walks) == 1:
             for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
                 yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
         else:
             yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
 
-    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None) -> Iterator[Tensor]:
+    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None,
+              leans: Terms) -> Iterator[Tensor]:
         sigmas = levels(self.path, sampler.steps)
-        denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance)
+        alike = [({k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in c.items()}, w) for c, w in leans]
+        denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance, alike)
 
         def noise(name: str, i: int) -> Tensor:
             return rng.child(name, i).normal(n, *self.shape).float()
@@ -201,9 +211,11 @@ class Denoising(Neural[Any]):
         return float(self.scale.double().log().sum()) * (prod(self.shape) // self.scale.numel())
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
-        """A context, met exactly; ranges and numbers that are kept, met by guidance."""
+        """A context, met exactly; ranges, numbers that are kept, and several contexts with weights, met by guidance."""
         if isinstance(evidence, About):
             return self.known(self, evidence.context, None)
+        if isinstance(evidence, Lean):
+            return Leaning(self, evidence.context, None, evidence.terms) if self.family.drop else None
         box = box_of(evidence, getattr(self.space, "shape", ()))
         return None if box is None else Told(self, {}, box)
 

@@ -18,6 +18,7 @@ from ilk.samplers._contract import Denoise, Sampler
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
 
+Terms = Sequence[tuple[Mapping[str, Batch], float]]   # contexts, and how strongly each is leant towards
 AGAIN = 3  # how often each step is taken, so that the free part can settle with the kept one
 
 
@@ -47,14 +48,14 @@ class Box:
 
 
 class Told:
-    """p(x | context), or the model leaning into a box."""
+    """p(x | context), or the model leaning into a box, or towards some contexts and away from others."""
 
-    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None) -> None:
-        self.whole, self.context, self.box = whole, context, box
-        self.met = Met("exact" if box is None else "guided")
+    def __init__(self, whole: Denoising, context: Mapping[str, Batch], box: Box | None = None, leans: Terms = ()) -> None:
+        self.whole, self.context, self.box, self.leans = whole, context, box, leans
+        self.met = Met("exact" if box is None and not leans else "guided")
 
     def _said(self, n: int, rng: Rng) -> Mapping[str, Batch]:
-        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or self.whole.said(n, rng)
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()} or ({} if self.leans else self.whole.said(n, rng))
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
@@ -63,21 +64,25 @@ class Told:
 
     def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
         """The same, state by state."""
-        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box):
+        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box, self.leans):
             yield state if self.box is None else self.box.clamped(state)
 
 
-class ToldContext(Told):
-    """p(x | context) alone: it may be told more."""
+class Leaning(Told):
+    """Several contexts at once: it may be told ranges, too."""
+
+    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
+        """Ranges."""
+        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
+        return None if box is None else Told(self.whole, self.context, box, self.leans)
+
+
+class ToldContext(Leaning):
+    """p(x | context) alone."""
 
     def told(self, batch: Batch, rng: Rng) -> Batch:
         """The items, with what is known beside each."""
         return replace(batch, context=self._said(len(batch), rng))
-
-    def given(self, evidence: Evidence, rng: Rng) -> Told | None:
-        """Ranges, too."""
-        box = box_of(evidence, getattr(self.whole.space, "shape", ()))
-        return None if box is None else Told(self.whole, self.context, box)
 
 
 def box_of(evidence: Evidence, shape: tuple[int, ...]) -> Box | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import Family, How, Met, Neural
+from ilk.families._searched import Search, Searched, searched
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.rng import Rng
@@ -47,11 +48,19 @@ class Bounded(Neural[F]):
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items; labels are drawn by their shares."""
-        return self.draw(n, rng, self.context.draw(n, rng) if self.about else {})
+        return self.draw(n, rng, self.unsaid(n, rng))
 
-    def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
-        """p(x | context); nothing else can be met exactly."""
-        return Labelled(self, evidence.context) if isinstance(evidence, About) else None
+    def unsaid(self, n: int, rng: Rng) -> Mapping[str, Batch]:
+        """The context of n items when nobody says it: labels by their shares."""
+        return self.context.draw(n, rng) if self.about else {}
+
+    def search(self) -> Search | None:
+        """How codes are searched for a known part of an item, if they can be."""
+        return None
+
+    def given(self, evidence: Evidence, rng: Rng) -> Labelled | Searched | None:
+        """p(x | context), met exactly; a known part, by searching codes that have it."""
+        return Labelled(self, evidence.context) if isinstance(evidence, About) else searched(self.search(), evidence, self.space, self.unsaid)
 
 
 class Labelled:
@@ -60,8 +69,12 @@ class Labelled:
     def __init__(self, whole: Bounded[Any], context: Mapping[str, Batch]) -> None:
         self.whole, self.context, self.met = whole, context, Met("exact")
 
-    def _said(self, n: int) -> dict[str, Batch]:
+    def _said(self, n: int, rng: Rng | None = None) -> dict[str, Batch]:
         return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
+
+    def given(self, evidence: Evidence, rng: Rng) -> Searched | None:
+        """A known part, too."""
+        return searched(self.whole.search(), evidence, self.whole.space, self._said)
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items of this context."""

@@ -41,6 +41,10 @@ class Gan(Adversarial):
     def made(self, n: int, rng: Rng, about: Tensor | None, psi: float = 1.0) -> Tensor:
         """Normal numbers from the middle `psi` of their law, through the generator."""
         z = torch.special.ndtri(0.5 + psi * (rng.child("z").uniform(n, self.codes) - 0.5)).to(self.center.device)
+        return self.pictured(z, about, rng)
+
+    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
+        """Through the generator."""
         kind = next(self.generator.parameters()).dtype
         out: Tensor = self.generator(z.to(kind), *([] if about is None else [about.to(kind)])).float()
         return out.tanh() if pictures(self.shape) else out

@@ -47,6 +47,15 @@ class Stylegan(Adversarial):
         return self.painted(w, rng)
 
     @property
+    def codes(self) -> int:
+        """How many normal numbers make a style."""
+        return int(self.family.codes)
+
+    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
+        """One style for all layers."""
+        return self.painted(self._mapped(z, about)[:, None].expand(-1, self.layers, -1), rng)
+
+    @property
     def layers(self) -> int:
         """How many layers have a style of their own, from coarse to fine."""
         return len(self.generator.synthesis.layers)

@@ -18,6 +18,7 @@ from ilk.families._labelled import Bounded
 from ilk.families._likelihood_of import Sort, likelihood, refuses, shape_of
 from ilk.families._likelihoods import Variance
 from ilk.families._perceptual import Looks
+from ilk.families._searched import Search
 from ilk.families._vae_units import Units, collapsed, divergence
 from ilk.nets._context import Context
 from ilk.rng import Rng
@@ -149,6 +150,12 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
         return torch.stack(weights).logsumexp(0) - log(self.family.draws)
 
     # samples
+
+    def search(self) -> Search:
+        """Codes to means of items."""
+        def mean(z: Tensor, about: Mapping[str, Batch]) -> Tensor:
+            return self.likelihood.expected(self.heard(Batch(z, context=about))).flatten(1)
+        return Search(self.codes, mean, lambda z, about, rng: self.emit(Batch(z, context=about), rng), lambda x: self.likelihood.shown(self.raw(Batch(x))))
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""

@@ -14,10 +14,11 @@ from torch import Tensor
 from ilk.batch import Batch
 from ilk.distribution import Keeps
 from ilk.errors import DataError, UsageError
-from ilk.given import Evidence, Fix, Test, Weigh, Within
+from ilk.given import Evidence, Fix, Weigh, Within
 from ilk.modalities._spans import span
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.space import Discrete, Reals, Space
 from ilk.store import State
 

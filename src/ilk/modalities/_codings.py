@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ilk.distribution import Keeps
 from ilk.errors import UsageError
-from ilk.given import Evidence, Fix, Test, Weigh, Within
+from ilk.given import Evidence, Fix, Weigh, Within
 from ilk.modalities._cells import Cells
 from ilk.modalities._cells import learn as learn_cells
 from ilk.modalities._columns import AnyColumn, Boolean, Category, Identifier, Number, Words
@@ -21,6 +21,7 @@ from ilk.modalities._spans import Span, span
 from ilk.modalities._times import When
 from ilk.modalities._words import WordLaw
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.space import Discrete, Reals
 
 FEW, HEAVY = 10, 0.2  # a grid of so few values, or one where a value is so common, is coded as cells even where numbers are wanted

@@ -7,7 +7,7 @@ import polars as pl
 from torch import Tensor
 
 from ilk.errors import DataError, UsageError
-from ilk.given import Test, Value
+from ilk.rules import Test, Value
 
 
 @dataclass(frozen=True, kw_only=True)

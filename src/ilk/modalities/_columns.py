@@ -11,10 +11,10 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.errors import nearest
-from ilk.given import Test, Value
 from ilk.modalities._cells import Floats
 from ilk.modalities._column import Column, masked
 from ilk.modalities._times import When
+from ilk.rules import Test, Value
 
 
 @dataclass(frozen=True, kw_only=True)

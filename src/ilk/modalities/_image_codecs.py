@@ -12,10 +12,11 @@ from torch import Tensor
 from ilk.batch import Batch
 from ilk.distribution import Keeps
 from ilk.errors import DataError, UsageError
-from ilk.given import Test, Weigh, Within
+from ilk.given import Weigh, Within
 from ilk.modalities._image_decode import Items
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.space import Discrete, Reals, Space
 from ilk.store import State
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import ModelError
-from ..given import Test
 from ..modality import Codec, Lowered, Modality
 from ..rng import Rng
+from ..rules import Test
 from ..space import Discrete, Many
 from ..store import State
 from ._tokens import Texts, end_to_end, fact, joined, prefix_of, room

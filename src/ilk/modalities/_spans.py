@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ilk.given import Test
+from ilk.rules import Test
 
 
 def numbers(values: Sequence[float]) -> Tensor:

@@ -14,11 +14,12 @@ from torch import Tensor
 from ilk.batch import Batch
 from ilk.distribution import Keeps
 from ilk.errors import DataError, UsageError, nearest
-from ilk.given import Evidence, Presence, Test
+from ilk.given import Evidence, Presence
 from ilk.modalities._codings import Coding, Limit, coding, restored
 from ilk.modalities._columns import AnyColumn
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.space import Maybe, Row, Space
 from ilk.store import State
 

@@ -11,8 +11,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ilk.given import Test, Value
 from ilk.modalities._column import Column, masked
+from ilk.rules import Test, Value
 
 DAY, SECOND = 86_400_000_000, 1_000_000
 

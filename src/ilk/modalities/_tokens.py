@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import DataError, ModelError, UsageError
-from ..given import Begin, Test
+from ..given import Begin
 from ..modality import Codec, Lowered, Modality
 from ..rng import Rng
+from ..rules import Test
 from ..space import Discrete, Many
 from ..store import State
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from ilk.dataset import Dataset, Labels, Origin, given_splits
 from ilk.errors import DataError, ModelError, UsageError
 from ilk.files import atomic
-from ilk.given import Test, Value
 from ilk.modalities._array_codecs import Counted, Items, Smooth
 from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.rules import Test, Value
 
 MOST_LEVELS, MOST_NUMBERS = 65_536, 1 << 24
 ITEMS, LABELS = ("x", "X", "data", "images", "items", "arr_0"), ("y", "Y", "labels", "label", "target")
@@ -128,6 +128,10 @@ class Array(Modality[Items]):
             v: Any = values[0]
             out &= {"==": inside, "in": inside, "!=": ~inside, "not in": ~inside, "<": x < v, "<=": x <= v, ">": x > v, ">=": x >= v}[t.sign]
         return torch.from_numpy(out)
+
+    def number(self, items: Items, part: str) -> Tensor:
+        """The number at a place."""
+        return torch.from_numpy(items.reshape(len(items), -1)[:, self.place(part)].astype(np.float64))
 
     def parts(self, item: Items) -> dict[str, Value]:
         """Every number by its place."""

@@ -19,7 +19,6 @@ from torch import Tensor
 from ilk.captions import Captions
 from ilk.dataset import Dataset, Labels, Origin
 from ilk.errors import DataError, UsageError
-from ilk.given import Test, Value
 from ilk.modalities._image_codecs import LEVELS, Binary, Levels, Pixels
 from ilk.modalities._image_decode import SUFFIXES, Fit, Items, resized
 from ilk.modalities._image_files import has_pictures, look, picture_column
@@ -28,6 +27,7 @@ from ilk.modalities._image_load import MOST_NUMBERS, Loaded, Wanted, load
 from ilk.modalities._image_write import contact_sheet, png, write
 from ilk.modalities.array import ITEMS, Array, labelled
 from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.rules import Test, Value
 
 LEAST_SIDE, SHOWN = 8, 64
 _LOOK, _PIECE = 1000, 4096  # files of a folder looked at to tell what it holds; pictures looked at at once
@@ -151,6 +151,11 @@ class Image(Modality[Items]):
             row, column, channel = self.pixel(t.part)
             out &= np.array([t.holds(level) for level in range(LEVELS)])[items[:, row, column, channel]]
         return torch.from_numpy(out)
+
+    def number(self, items: Items, part: str) -> Tensor:
+        """The level of a pixel's channel."""
+        row, column, channel = self.pixel(part)
+        return torch.from_numpy(items[:, row, column, channel].astype(np.float64))
 
     def parts(self, item: Items) -> dict[str, Value]:
         """Every channel of every pixel, by row, column and channel."""

@@ -18,7 +18,6 @@ from torch import Tensor
 from ilk.dataset import Dataset, Origin, given_splits
 from ilk.errors import DataError, UsageError
 from ilk.files import atomic
-from ilk.given import Test, Value
 from ilk.modalities._columns import Boolean, Category, Identifier, Number, Words
 from ilk.modalities._infer import columns as infer
 from ilk.modalities._infer import conform, inferred
@@ -27,6 +26,7 @@ from ilk.modalities._rows import Rows
 from ilk.modalities._table_codecs import CellColumns, NativeColumns, constants, unknown
 from ilk.modalities._times import When
 from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.rules import Test, Value
 
 AnyColumn = Annotated[Category | Boolean | Number | When | Identifier | Words, Field(discriminator="kind")]
 
@@ -166,6 +166,14 @@ class Table(Modality[pl.DataFrame]):
         for t in tests:
             out &= _obeys(place[t.part], items[t.part], t)
         return out
+
+    def number(self, items: pl.DataFrame, part: str) -> Tensor:
+        """A column of numbers, times or truths; times in their own small units."""
+        unknown(self.columns, [Test(part, "==", None)])
+        cells = items[part]
+        if not (cells.dtype.is_numeric() or cells.dtype.is_temporal() or cells.dtype == pl.Boolean):
+            raise UsageError(f"`{part}` is no number", code="QUANTITY", param="given", remedy=f"a rule such as \"`{part}` == 'this'\"")
+        return torch.from_numpy(cells.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy().copy())
 
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
         """Constants in the columns' own types; UsageError for an unknown column or a constant that can't be."""

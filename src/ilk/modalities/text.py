@@ -19,8 +19,10 @@ from torch import Tensor
 from ..captions import Captions
 from ..dataset import Dataset, Origin, given_splits
 from ..errors import DataError, ResourceError, UsageError, printable
-from ..given import Given, Keep, Test, Value, as_given, parse
+from ..given import Given, Keep, as_given
+from ..grammar import given_of, is_call
 from ..modality import Codec, Limits, Modality, Shown
+from ..rules import Test, Value, parse
 from ._encoding import decode
 from ._files import read_bytes, suffix_of, walk, write_bytes
 from ._text_records import has_text, records
@@ -132,7 +134,9 @@ class Text(Modality[Texts]):
         return [item for piece in pieces for item in piece]
 
     def asked(self, asked: str | Mapping[str, Value] | Given) -> Given:
-        """A string is how the text begins, or the rule that says so in the form it is printed in: prefix == 'Once'."""
+        """A string is how the text begins, or the rule that says so in the form it is printed in (prefix == 'Once'), or a call such as Prompt('...')."""
+        if isinstance(asked, str) and is_call(asked):
+            return given_of(asked)
         return Keep({"prefix": _beginning(asked)}) if isinstance(asked, str) else as_given(asked)
 
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..given import Begin, Test
+from ..given import Begin
 from ..lift import Known
 from ..modality import Codec, Lowered, Modality
 from ..rng import Rng
+from ..rules import Test
 from ..space import to_json
 from ..store import State
 from ._evidence import bent, weight_of, whole

@@ -11,8 +11,8 @@ import torch
 from .. import recipe as recipes
 from ..dataset import Dataset
 from ..errors import DataError, UsageError
-from ..given import Test
 from ..modality import Limits, Modality, Shown
+from ..rules import Test
 from ._same import refused, require, untouched
 from .codec import check_codec
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..given import Given, Value, tests_of
+from ..given import Given, tests_of
 from ..model import Model, load
 from ..rng import Rng
+from ..rules import Value
 from ..verbs.sample import sample
 from ..verbs.score import Score, evidence, score
 from ._same import alike, chi_square, listed, require, untouched

@@ -137,7 +137,7 @@ def _runs(told: Told, data: Dataset[Any]) -> Iterator[Block]:
 def stream(told: Told) -> Iterator[Block]:
     """States of some items while they are made, as a strip."""
     model, words = told.model, told.words
-    if not isinstance(model.met.scorer, Streams) or model.met.rest:
+    if not isinstance(model.met.scorer, Streams) or model.met.picky:
         return
     how = get("samplers", "heun")(steps=STATES) if isinstance(model.body, Denoises) else None
     rng = Rng(told.seed).child("stream")

@@ -15,10 +15,14 @@ from ilk.captions import words_of
 from ilk.dataset import encoded
 from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples, Translates
 from ilk.errors import UsageError, nearest
-from ilk.given import About, Evidence, Given, Label, Prompt, Test, Value, tests_of
+from ilk.given import About, Avoid, Evidence, Given, Label, Lean, Like, Prompt, Towards, tests_of
+from ilk.grammar import written
 from ilk.modality import Codec, Lowered
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Test, Value
+from ilk.space import Reals
+from ilk.verbs._tilt import FIRST, Tilt, measured, reference
 
 BLOCK, PROBE, LEAST = 2000, 20_000, 30
 
@@ -35,6 +39,20 @@ def given(model: Model, asked: str | Mapping[str, Value] | Given) -> Model:
     more = replace(model, givens=(*model.givens, model.modality.asked(asked)))
     more.met  # noqa: B018  worked out at once, so that an impossible one is refused here
     return more
+
+
+class Around:
+    """A family with codes around one item: its code and fresh noise, mixed as `vary` mixes them. It has no density."""
+
+    def __init__(self, model: Model, like: Like) -> None:
+        self.met, self.body, self.strength = Met("guided"), model.body, like.strength
+        self.code = model.body.encode(flat(model, reference(model, like), Rng(0).child("code"))).tensor.double()  # type: ignore[attr-defined]
+
+    def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
+        """Items near it."""
+        noise = rng.child("near").normal(n, *self.code.shape[1:])
+        made: Batch = self.body.decode(Batch(self.strength * self.code + sqrt(1 - self.strength**2) * noise))  # type: ignore[attr-defined]
+        return made
 
 
 class Plain:
@@ -61,34 +79,82 @@ class Conditioned:
     met: Met                        # log_mass in raw units: nats of all that is given
     kept_mass: float = 0.0          # of which the posterior and the codec account for
     parts: tuple[tuple[str, str], ...] = ()   # each comparison, and how it was met
+    never: tuple[tuple[Test, ...], ...] = ()  # rules that must not hold
+    tilt: Tilt | None = None                  # soft givens
 
     def draws(self, rng: Rng, block: int = BLOCK, how: How | None = None) -> Iterator[Any]:
-        """Blocks of raw items that obey, without end; item i of the stream depends on nothing but i."""
+        """Blocks of raw items that obey and are leant as is asked, without end; item i of the stream depends on nothing but i."""
         start = 0
         while True:
             here = rng.at(start)
             batch = self.posterior.sample(block, here.child("code"), how)
             items = self.codec.decode(self.model.lift.decode(batch), here.child("raw"))
-            if self.rest:
-                items = self.model.modality.take(items, self.model.modality.obeys(items, self.rest).nonzero()[:, 0])
+            if self.picky:
+                fine = self.obeys(items)
+                fine &= self.tilt.keeps(items, here.child("keep").uniform(block)) if self.tilt else True
+                items = self.model.modality.take(items, fine.nonzero()[:, 0])
             yield items
             start += block
 
+    @property
+    def picky(self) -> bool:
+        """Whether some draws are not kept."""
+        return bool(self.rest or self.never or self.tilt)
+
+    def obeys(self, items: Any) -> Tensor:
+        """Which raw items obey what is left to rejection, (B,)."""
+        fine = self.model.modality.obeys(items, self.rest) if self.rest else torch.ones(len(items), dtype=torch.bool)
+        for tests in self.never:
+            fine &= ~self.model.modality.obeys(items, tests)
+        return fine
+
 
 def condition(model: Model) -> Conditioned:
-    """The model's givens, met in the best way its family knows: exactly, else by rejection."""
+    """The model's givens, met in the best way its family knows: exactly, by guidance, by rejection, and by choosing among more draws."""
     if not isinstance(model.body, Samples):
         raise _mute(model)
-    if soft := [g for g in model.givens if not isinstance(g, Label | Prompt) and not tests_of(g)]:
-        raise UsageError(f"{type(model.body).__name__} can't honour {type(soft[0]).__name__}", code="GIVEN", param="given",
-                         remedy="ask for columns, a rule, a prefix or a label")
+    soft, near = _soft(model)
     base: Any = _about(model)
+    if near is not None:
+        base = Around(model, near)
     tests = model.modality.checked([t for g in model.givens for t in tests_of(g)])
+    never = tuple(model.modality.checked(tests_of(g.what)) for g in model.givens if isinstance(g, Avoid) and tests_of(g.what))
     plain = base if isinstance(base, Posterior) else Plain(base)
-    if not tests:
-        return Conditioned(model, model.codec, plain, base, (), plain.met)
     _consistent(tests)
-    return _lowered(model, base, plain, tests)
+    found = _lowered(model, base, plain, tests) if tests else Conditioned(model, model.codec, plain, base, (), plain.met)
+    avoided = ((written(g), "rejected") for g in model.givens if isinstance(g, Avoid) and tests_of(g.what))
+    found = replace(found, never=never, parts=(*_leant(model, found), *found.parts, *avoided))
+    found = _rejecting(found) if found.rest or never else found
+    return _tilted(found, soft) if soft else found
+
+
+def _leant(model: Model, found: Conditioned) -> Iterator[tuple[str, str]]:
+    """What is leant towards inside the family, and how."""
+    for g in model.givens:
+        what = g.what if isinstance(g, Avoid) else g
+        if isinstance(what, Label | Prompt) and _weighed(g):
+            yield written(g), "guided"
+        if isinstance(g, Like) and isinstance(found.scorer, Around):
+            yield written(g), "guided"
+
+
+def _weighed(given: Given) -> bool:
+    return isinstance(given, Avoid) or (isinstance(given, Label | Prompt) and given.weight is not None)
+
+
+def _soft(model: Model) -> tuple[list[Given], Like | None]:
+    """What is left to choosing among draws; and the one item to be like, if the family has codes and nothing else is asked."""
+    soft = [g for g in model.givens if isinstance(g.what if isinstance(g, Avoid) else g, Towards | Like)]
+    codes = model.body.code_space() if isinstance(model.body, Encodes) else None
+    if len(model.givens) == 1 and isinstance(model.givens[0], Like) and isinstance(codes, Reals):
+        return [], model.givens[0]
+    return soft, None
+
+
+def _tilted(found: Conditioned, soft: Sequence[Given]) -> Conditioned:
+    tilt = measured(found.model, soft, found.draws(Rng(0).child("probe"), FIRST))
+    met = replace(found.met, sort="estimate" if found.met.sort == "exact" else found.met.sort, ess=tilt.ess, cost=found.met.cost / tilt.share)
+    return replace(found, tilt=tilt, met=met, parts=(*found.parts, *((p.said, "estimate") for p in tilt.pulls)))
 
 
 def _mute(model: Model) -> UsageError:
@@ -103,23 +169,34 @@ def _mute(model: Model) -> UsageError:
 
 
 def _about(model: Model) -> Any:
-    """The body, or what it is once its label and its caption are given."""
-    told = {**_label(model), **_caption(model)}
-    if not told:
+    """The body, or what it is once its labels and captions are given."""
+    labels = list(dict.fromkeys(g.value for g in model.givens if isinstance(g, Label) and g.weight is None))
+    if len(labels) > 1:
+        raise UsageError(f"contradictory labels: {', '.join(map(str, labels))}", code="CONTRADICTION", param="given",
+                         remedy="a label is one; with weights several are leant towards: Label(1, weight=1)")
+    texts = [g.text for g in model.givens if isinstance(g, Prompt) and g.weight is None]
+    told = {**(_label(model, labels[0]) if labels else {}), **(_caption(model, " ".join(texts)) if texts else {})}
+    terms = tuple(_term(model, g) for g in model.givens if _weighed(g) and isinstance(g.what if isinstance(g, Avoid) else g, Label | Prompt))
+    if not told and not terms:
         return model.body
-    found = model.body.given(About(told), Rng(0).child("given")) if isinstance(model.body, Conditions) else None
+    evidence = Lean(told, terms) if terms else About(told)
+    found = model.body.given(evidence, Rng(0).child("given")) if isinstance(model.body, Conditions) else None
     if found is None:
-        raise UsageError(f"{type(model.body).__name__} can't be given a {' or a '.join(told)}", code="GIVEN", param="given")
+        what = "several weighed labels or prompts" if terms else f"a {' or a '.join(told)}"
+        raise UsageError(f"{type(model.body).__name__} can't be given {what}", code="GIVEN", param="given",
+                         remedy="families that denoise can, if they were fitted with drop above 0" if terms else None)
     return found
 
 
-def _label(model: Model) -> Mapping[str, Batch]:
-    labels = [g for g in model.givens if isinstance(g, Label)]
-    if not labels:
-        return {}
-    value = labels[-1].value
-    if len({g.value for g in labels}) > 1:
-        raise UsageError(f"contradictory labels: {', '.join(str(g.value) for g in labels)}", code="CONTRADICTION", param="given")
+def _term(model: Model, given: Given) -> tuple[Mapping[str, Batch], float]:
+    """A weighed or avoided label or prompt, and its weight."""
+    what = given.what if isinstance(given, Avoid) else given
+    told = _label(model, what.value) if isinstance(what, Label) else _caption(model, what.text) if isinstance(what, Prompt) else {}
+    weight = what.weight if isinstance(what, Label | Prompt) and what.weight is not None else 1.0
+    return told, -given.strength * weight if isinstance(given, Avoid) else weight
+
+
+def _label(model: Model, value: int | str) -> Mapping[str, Batch]:
     if "label" not in model.body.about:
         raise UsageError("this model was fitted without labels", remedy="fit a family that learns from them, such as vae", code="GIVEN", param="given")
     if value not in model.labels:
@@ -127,11 +204,8 @@ def _label(model: Model) -> Mapping[str, Batch]:
     return {"label": Batch(torch.tensor([model.labels.index(value)]))}
 
 
-def _caption(model: Model) -> Mapping[str, Batch]:
-    """What is prompted, several prompts being one."""
-    text = " ".join(g.text for g in model.givens if isinstance(g, Prompt))
-    if not any(isinstance(g, Prompt) for g in model.givens):
-        return {}
+def _caption(model: Model, text: str) -> Mapping[str, Batch]:
+    """What is prompted."""
     if model.vocabulary is None:
         raise UsageError("this model was fitted without captions",
                          remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
@@ -157,15 +231,13 @@ def _lowered(model: Model, base: Any, plain: Posterior, tests: tuple[Test, ...])
     left = tuple(t for t in model.modality.checked([t for g in model.givens for t in tests_of(g)]) if t not in tests)
     if found is None:
         every = (*tests, *left)
-        c = Conditioned(model, model.codec, plain, base, every, Met("rejected"), parts=tuple((str(t), "rejected") for t in every))
-        return _rejecting(c)
+        return Conditioned(model, model.codec, plain, base, every, Met("rejected"), parts=tuple((str(t), "rejected") for t in every))
     met = replace(found.met, log_mass=found.met.log_mass + whole.log_volume)
     if not isfinite(met.log_mass):
         raise UsageError(f"impossible under this model, or contradictory: {' and '.join(map(str, tests))}", code="IMPOSSIBLE", param="given")
     rest = (*whole.rest, *left)
     parts = tuple((str(t), met.sort) for t in tests if t not in whole.rest) + tuple((str(t), "rejected") for t in rest)
-    done = Conditioned(model, whole.codec, found, found, rest, met, met.log_mass, parts)
-    return _rejecting(done) if rest else done
+    return Conditioned(model, whole.codec, found, found, rest, met, met.log_mass, parts)
 
 
 def _posterior(model: Model, base: Any, lowered: Lowered[Any]) -> Posterior | None:
@@ -196,11 +268,12 @@ def _rejecting(c: Conditioned) -> Conditioned:
         if tried >= PROBE or kept >= PROBE // 4:
             break
     if kept < LEAST:
-        raise UsageError(f"{kept} of {tried} draws obey {' and '.join(map(str, c.rest))}: too rare to reject for, or contradictory", code="TOO_RARE",
+        asked = " and ".join((*map(str, c.rest), *(f"not ({' and '.join(map(str, tests))})" for tests in c.never)))
+        raise UsageError(f"{kept} of {tried} draws obey {asked}: too rare to reject for, or contradictory", code="TOO_RARE",
                          param="given", remedy="ask for less, or use a family that meets it exactly (made, gmm)")
     share = kept / tried
     error = sqrt((1 - share) / kept)
-    return replace(c, met=Met("rejected", c.met.log_mass + log(share), sqrt(c.met.log_mass_error**2 + error**2), c.met.ess, share))
+    return replace(c, met=Met("rejected", c.met.log_mass + log(share), sqrt(c.met.log_mass_error**2 + error**2), c.met.ess, share, 1 / share))
 
 
 def flat(model: Model, items: Any, rng: Rng) -> Batch:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -44,13 +45,14 @@ class GivenMet:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """New items and how they were made."""
+    """New items and how they were made; `cost` is how many draws each took."""
 
     items: Any
     n: int
     seed: int
     how: str
     given: tuple[GivenMet, ...]
+    cost: float = 1.0
 
 
 def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampled:
@@ -66,7 +68,7 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
     made = drawn(model, n, Rng(seed).child("sample"), bound(model, how))
     met = model.met
     said = tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
-    return Sampled(made, n, seed, named(how), said)
+    return Sampled(made, n, seed, named(how), said, met.met.cost)
 
 
 def bound(model: Model, how: How | None) -> How | None:
@@ -85,7 +87,7 @@ def drawn(model: Model, n: int, rng: Rng, how: How | None) -> Any:
     """n raw items that obey what is given, by a way of drawing that is `bound`."""
     met, have, tried = model.met, 0, 0
     found: list[Any] = []
-    block = BLOCK if met.rest else min(BLOCK, max(1, n))
+    block = min(BLOCK, max(1, ceil(n * met.met.cost))) if met.tilt else BLOCK if met.picky else min(BLOCK, max(1, n))
     for items in met.draws(rng, block, how):
         if not found and len(items):
             enough(3 * held(items) // len(items) * n, f"{n} items")
@@ -94,7 +96,8 @@ def drawn(model: Model, n: int, rng: Rng, how: How | None) -> Any:
         if have >= n:
             break
         if how is not None and tried >= PROBE and have * PROBE < LEAST * tried:
-            raise UsageError(f"{have} of {tried} draws by {type(how).__name__} obey {' and '.join(map(str, met.rest))}", code="TOO_RARE", param="how",
+            asked = " and ".join(said for said, sort in met.parts if sort in ("rejected", "estimate"))
+            raise UsageError(f"{have} of {tried} draws by {type(how).__name__} obey {asked}", code="TOO_RARE", param="how",
                              remedy="ask for less, or leave the way of drawing out")
     return model.modality.take(model.modality.join(found), torch.arange(n))
 

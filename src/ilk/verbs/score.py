@@ -66,7 +66,8 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
         raise UsageError("there are no items to score", code="EMPTY")
     met = model.met
     scorer, sort = _scorer(met)
-    sort = weakest(sort, sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if met.met.sort == "exact" or met.met.log_mass_error == 0 else "estimate")
+    known = met.tilt is None and (met.met.sort == "exact" or met.met.log_mass_error == 0)
+    sort = weakest(sort, sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if known else "estimate")
     exact = isinstance(met.scorer, HasLogProb)
     times = DRAWS if exact and "refines" in (met.codec.keeps, model.lift.keeps) else 1
     parts = []
@@ -76,7 +77,7 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
         parts.append(_scored(model, met, scorer, model.modality.take(items, rows), context, Rng(seed).child("score").at(start), draws or times))
     nats = torch.cat(parts)
     per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
-    shared = (met.met.log_mass_error**2 + (scorer.error**2 if isinstance(scorer, _Estimates) else 0.0)) ** 0.5
+    shared = (met.met.log_mass_error**2 + (met.tilt.error**2 if met.tilt else 0.0) + (scorer.error**2 if isinstance(scorer, _Estimates) else 0.0)) ** 0.5
     return Score(nats, sort, model.modality.measure, shared, per)
 
 
@@ -124,9 +125,9 @@ def _scored(model: Model, met: Conditioned, scorer: Any, items: Any, context: Ma
         found.append(scorer(batch, here.child("body")).double() + model.lift.log_volume(batch) + met.codec.log_volume(items, here.child("codec")))
     each = torch.stack(found)
     nats = each.logsumexp(0) - log(draws) if isinstance(met.scorer, HasLogProb) else each.mean(0)
-    if met.rest:
-        nats = never(nats - (met.met.log_mass - met.kept_mass), model.modality.obeys(items, met.rest))
-    return nats
+    if met.rest or met.never:
+        nats = never(nats - (met.met.log_mass - met.kept_mass), met.obeys(items))
+    return nats if met.tilt is None else nats + met.tilt.nats(items) - met.tilt.log_mean
 
 
 def evidence(model: Model) -> float:

@@ -13,9 +13,10 @@ from ilk.batch import Batch
 from ilk.dataset import Dataset, Origin
 from ilk.distribution import Keeps
 from ilk.errors import DataError, UsageError
-from ilk.given import Test, Weigh
+from ilk.given import Weigh
 from ilk.modality import Codec, Limits, Lowered, Modality, Shown
 from ilk.rng import Rng
+from ilk.rules import Test
 from ilk.space import Discrete, Space
 from ilk.store import State
 

@@ -1,0 +1,1 @@
+"""What items can have more or less of, one file each."""
