@@ -310,6 +310,21 @@ class Denoises(Protocol):
 
 
 @runtime_checkable
+class Defers(Protocol):
+    """Makes items of what another distribution draws: that is what a way of drawing is asked of."""
+
+    @property
+    def through(self) -> Any: ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """Has its own way of telling captions, in place of that by words."""
+
+    vocabulary: Any
+
+
+@runtime_checkable
 class Truncates(Protocol):
     """Makes items from random codes that may be drawn nearer to their middle: `psi` 1 as learned, 0 nothing but the middle."""
 

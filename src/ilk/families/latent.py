@@ -72,6 +72,12 @@ class Coded(Distribution["Latent"]):
         """Items given their context."""
         return self.emitted(self.prior.draw(n, rng.child("prior"), context, how), rng)
 
+    @property
+    def through(self) -> Distribution[Any]:
+        """The law of codes."""
+        prior: Distribution[Any] = self.prior
+        return prior
+
     def emitted(self, codes: Batch, rng: Rng) -> Batch:
         """Items from codes of the prior."""
         back = self.lift.decode(codes)
