@@ -80,6 +80,11 @@ class Context(nn.Module):
             raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
         return [(self.labels(torch.full((n,), i)), share) for i, share in enumerate(self.share.double().tolist())]
 
+    def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
+        """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
+        alone = rng.child("part").uniform(n, len(self.about)) >= drop if len(self.about) > 1 else torch.ones(n, 1, dtype=torch.bool)
+        return alone & (rng.uniform(n) >= drop)[:, None]
+
     def _place(self, few: Mapping[str, Batch]) -> Tensor:
         place = torch.zeros(len(next(iter(few.values()))), dtype=torch.long)
         for size, name in zip(self.sizes or (), self.about, strict=True):
@@ -140,12 +145,6 @@ class Partly(Context):
                 parts.append(self._one(name, space, context[name]) if name in context else torch.zeros(n, self.widths[name], device=there.device))
         flags = there.float()
         return torch.cat([*(x * flags[:, i:i + 1] for i, x in enumerate(parts)), 1 - flags], 1), torch.cat(words, 1), torch.cat(marks, 1)
-
-    def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
-        """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
-        alone = rng.child("part").uniform(n, len(self.about)) >= drop if len(self.about) > 1 else torch.ones(n, 1, dtype=torch.bool)
-        return alone & (rng.uniform(n) >= drop)[:, None]
-
 
 def _silent(n: int) -> Batch:
     """n sequences of nothing."""
