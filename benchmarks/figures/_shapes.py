@@ -27,11 +27,16 @@ def halves(text: str) -> tuple[str, str]:
     return left, right
 
 
+def shrunk(items: Any) -> Any:
+    """Pictures of 64 x 64 at 32 x 32."""
+    return items.reshape(len(items), SIDE, 2, SIDE, 2, 3).mean((2, 4)).round().astype(np.uint8)
+
+
 def scenes(seed: int, many: dict[str, int]) -> Dataset[Any]:
     """Scenes by split, each of two pictures of easy-VQA's own split, shrunk by two: (n, 32, 64, 3); no picture is in two splits."""
     data = read("shapes")
     assert data.labels is not None
-    small = data.items.reshape(len(data), SIDE, 2, SIDE, 2, 3).mean((2, 4)).round().astype(np.uint8)
+    small = shrunk(data.items)
     items, texts, splits = [], [], {}
     for split, n in many.items():
         index, rng = data.index("test" if split == "test" else "train"), ilk.Rng(seed).child("scenes", split)
