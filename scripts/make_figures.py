@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from _written import settled
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -42,7 +44,7 @@ CATBOOST = "ROC AUC of CatBoost trained on made rows, tested on real ones: githu
 TOPICS = (
     Topic("Binary sets", "二值数据集", ("binary_nltcs", "binary_plants", "binary_dna", "binary_mushrooms", "nltcs_made", "plants_made", "binary_discrete_diffusion"), (
         Published("Chow-Liu tree, nltcs", "-6.759", SPLITS), Published("Chow-Liu tree, plants", "-16.524", SPLITS))),
-    Topic("Digits of 8 x 8 pixels", "8 x 8 像素的数字", ("digits_binary",)),
+    Topic("Digits of 8 x 8 pixels", "8 x 8 像素的数字", ("digits_binary", "preference_shift")),
     Topic("MNIST", "MNIST", ("mnist_bits", "pixelcnn_mnist", "mnist_diffusion", "sampler_table", "mnist_gan", "cyclegan_mnist", "article_gan", "article_vae")),
     Topic("Toys in the plane", "平面玩具", ("gan_toys", "flow_toys", "toys_denoising"), tuple(
         Published(f"{model}: modes of the ring, its quality, reverse KL; of the grid", value, f"{LIN}, table 1", "400 epochs, other networks") for model, value in (
@@ -145,15 +147,5 @@ def page(language: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> int:
-    """Writes the pages, or with --check compares them."""
-    wanted = {ROOT / "docs" / language / "figures.md": page(language) for language in WORDS}
-    if "--check" in sys.argv[1:]:
-        return 0 if all(at.exists() and at.read_text(encoding="utf-8") == text for at, text in wanted.items()) else 1
-    for at, text in wanted.items():
-        at.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled({ROOT / "docs" / language / "figures.md": page(language) for language in WORDS}))

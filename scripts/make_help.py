@@ -1,20 +1,21 @@
 """Writes docs/help.txt: what `ilk --help`, every command's --help and the flags of every recipe say.
 
-`python scripts/make_help.py` writes it, `--print` prints it instead. Built-in recipes only.
+`python scripts/make_help.py` writes it, `--check` only says whether it is up to date. Built-in recipes only.
 """
 from __future__ import annotations
 
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+
+from _written import settled
 
 os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
 TO = Path(__file__).parents[1] / "docs" / "help.txt"
-PAGES = ([], ["fit"], ["sample"], ["edit"], ["vary"], ["interpolate"], ["translate"], ["score"], ["evaluate"], ["diagnose"], ["show"], ["report"], ["forget"], ["export"],
-         ["list"], ["data"], ["data", "fetch"], ["demo"])
 OF = {"families": ("fit", "DATA", "--family"), "modalities": ("fit", "DATA", "--modality"), "decoding": ("sample", "MODEL", "--how")}
 
 
@@ -26,6 +27,18 @@ def said(words: Sequence[str]) -> str:
     with redirect_stdout(out), redirect_stderr(out):
         main(list(words))
     return "\n".join(line.rstrip() for line in out.getvalue().strip().split("\n"))
+
+
+def pages() -> list[list[str]]:
+    """Every command, those inside others too."""
+    from ilk.cli import build
+
+    def below(app: Any, words: list[str]) -> Iterator[list[str]]:
+        yield words
+        for name in app:
+            if not name.startswith("-"):
+                yield from below(app[name], [*words, name])
+    return list(below(build(), []))
 
 
 def recipes() -> list[str]:
@@ -44,12 +57,9 @@ def recipes() -> list[str]:
 
 def text() -> str:
     """All pages."""
-    pages = [f"$ {' '.join(['ilk', *words, '--help'])}\n\n{said([*words, '--help'])}" for words in PAGES]
-    return "\n\n\n".join([*pages, *recipes()]) + "\n"
+    found = [f"$ {' '.join(['ilk', *words, '--help'])}\n\n{said([*words, '--help'])}" for words in pages()]
+    return "\n\n\n".join([*found, *recipes()]) + "\n"
 
 
 if __name__ == "__main__":
-    if "--print" in sys.argv[1:]:
-        sys.stdout.write(text())
-    else:
-        TO.write_text(text(), encoding="utf-8")
+    sys.exit(settled({TO: text()}))

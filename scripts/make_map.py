@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+from _written import settled
+
 from ilk import registry
 from ilk.concepts import Known, Language, known, svg, tree
 
@@ -26,15 +28,5 @@ def files(rows: list[Known]) -> dict[Path, str]:
     return found
 
 
-def main() -> int:
-    """Writes the files, or with --check compares them."""
-    wanted = files([known(name) for name in registry._built_in("families")])
-    if "--check" in sys.argv[1:]:
-        return 0 if all(at.exists() and at.read_text(encoding="utf-8") == text for at, text in wanted.items()) else 1
-    for at, text in wanted.items():
-        at.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled(files([known(name) for name in registry._built_in("families")])))

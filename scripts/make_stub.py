@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from _written import settled
+
 import ilk
 from ilk import registry
 
@@ -33,13 +35,5 @@ def text() -> str:
     return "\n".join([HEAD, *lines, "", "__version__: str", "", "def __dir__() -> list[str]: ...", ""])
 
 
-def main() -> int:
-    """Writes the stub, or with --check compares it."""
-    if "--check" in sys.argv[1:]:
-        return 0 if TO.exists() and TO.read_text(encoding="utf-8") == text() else 1
-    TO.write_text(text(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settled({TO: text()}))

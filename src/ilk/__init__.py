@@ -6,9 +6,11 @@ from typing import Any
 __version__ = "0.1.0"
 _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
-    "export": "verbs.export",
+    "export": "verbs.export", "disentanglement": "verbs.disentanglement",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
-    "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate", "box": "region", "after": "region", "outside": "region",
+    "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage",
+    "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit", "translate": "verbs.translate",
+    "box": "region", "after": "region", "between": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
     "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given",
     "IlkError": "errors", "Score": "verbs.score",

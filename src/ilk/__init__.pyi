@@ -64,13 +64,17 @@ from ilk.nets.unet2d import UNet2D as UNet2D
 from ilk.quantities.brightness import Brightness as Brightness
 from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
+from ilk.quantities.novelty import Novelty as Novelty
+from ilk.quantities.preference import Taste as Taste
 from ilk.region import after as after
+from ilk.region import between as between
 from ilk.region import box as box
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng
 from ilk.run import Run as Run
 from ilk.run import Seconds as Seconds
 from ilk.run import Steps as Steps
+from ilk.samplers.churn import Churn as Churn
 from ilk.samplers.ddim import DDIM as DDIM
 from ilk.samplers.ddpm import DDPM as DDPM
 from ilk.samplers.dpm_solver import DPMSolver as DPMSolver
@@ -84,6 +88,7 @@ from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
 from ilk.verbs.diagnose import diagnose as diagnose
+from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
@@ -91,12 +96,16 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
+from ilk.verbs.lineage import lineage as lineage
+from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
+from ilk.verbs.prefer import prefer as prefer
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
+from ilk.verbs.steps import steps as steps
 from ilk.verbs.translate import translate as translate
 
 __version__: str

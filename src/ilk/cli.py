@@ -37,10 +37,12 @@ Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to wri
 
 @dataclass
 class Shell:
-    """What all commands share: how to answer, and whether to show tracebacks."""
+    """What all commands share: how to answer, whether to show tracebacks, what was said, and whether written items keep that (--no-lineage: they don't)."""
 
     as_json: bool = False
     debug: bool = False
+    lineage: bool = True
+    words: tuple[str, ...] = ()
 
 
 SHELL = Shell()
@@ -133,8 +135,8 @@ def sample(
 def edit(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
-    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE of a text, "
-                                               "or columns: age,income (odd names in `backticks`).")] = None,
+    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE or "
+                                               "between:PLACE,PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
     given: Given = (),
@@ -144,7 +146,8 @@ def edit(
 ) -> None:
     """Make part of items anew; the rest of them is kept to the bit.
 
-    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters.
+    Counts begin at 0: `box:8,0,16,28` is rows 8 to 15 and columns 0 to 27, `after:40` keeps 40 characters, `between:10,20` all but the
+    ten from 10 on, in whose stead as many come as it takes.
 
     Examples: `ilk edit people.ilk people.csv --redo age,income --out other.csv`, `ilk edit faces.ilk face.png --redo box:8,8,24,24 -n 9 --out sheet.png`,
     `ilk edit faces.ilk face.png --redo outside:box:8,8,24,24`, `ilk edit poems.ilk poem.txt --redo after:40 --how top_p --p .9`.
@@ -201,6 +204,59 @@ def translate(
     from .console import translate_command
 
     _say(*translate_command(model, items, to, item, seed, out))
+
+
+def steps(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 1,
+    at: Annotated[int | None, Parameter(help="Go on from this step alone: step 0 is before anything is decided.")] = None,
+    branch: Annotated[int, Parameter(help="With --at: how many continuations of each item.")] = 1,
+    branch_seed: Annotated[int, Parameter(help="With --at: the seed of the continuations.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Show items while they are made, step by step; the last step is what `ilk sample` gives. Or draw other continuations from one step.
+
+    Examples: `ilk steps digits.ilk -n 16 --out step.png` writes step-000.png and on, `ilk steps digits.ilk --at 4 --branch 9 --out sheet.png`.
+    """
+    from .console import Asked, steps_command
+
+    _say(*steps_command(model, n, (at, branch, branch_seed), Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def prefer(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    likes: Annotated[str, Parameter(help="Which items were preferred: CSV with the columns winner and loser, or lines of JSON, by numbers of items from 0.")], /, *,
+    items: Annotated[str | None, Parameter(help="The items that were compared: a file.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The folder of the taste.")] = Path("taste"),
+    json: Json = False,
+) -> None:
+    """Learn what somebody likes from pairs of items, to lean a model towards it: `--given "Towards('taste', 1)"`.
+
+    Example: `ilk sample people.ilk -n 60 --out shown.csv`, then `ilk prefer people.ilk likes.csv --items shown.csv --out taste`.
+    """
+    from .console import prefer_command
+
+    _say(*prefer_command(model, likes, items, seed, out))
+
+
+def lineage(
+    file: Annotated[str, Parameter(help="A file of items.")], /, *,
+    among: Annotated[tuple[str, ...], Parameter(negative="", help="Folders with more records, beside the file's own. Several compose.")] = (),
+    json: Json = False,
+) -> None:
+    """Say how a file of items came about: what was asked, of which model, from which files, back to what was given.
+
+    Items that ilk writes have a record beside them, FILE.lineage.json, unless `--no-lineage` is said. Files are known by content, whatever their name.
+
+    Example: `ilk lineage edited.csv`.
+    """
+    from .console import lineage_command
+
+    _say(*lineage_command(file, among))
 
 
 def score(
@@ -358,7 +414,7 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, score, evaluate, diagnose, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, steps, prefer, lineage, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
@@ -374,7 +430,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     SHELL.debug = "--debug" in words
-    words = [w for w in words if w != "--debug"]
+    SHELL.lineage = "--no-lineage" not in words
+    words = [w for w in words if w not in ("--debug", "--no-lineage")]
+    SHELL.words = tuple(words)
     SHELL.as_json = "--json" in words
     OPTIONS.clear()
     try:

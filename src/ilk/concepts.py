@@ -23,9 +23,10 @@ from .distribution import (
     Neural,
     NextToken,
     Samples,
-    Streams,
     Truncates,
+    Unfolds,
 )
+from .families._labelled import Bounded
 from .lift import carried
 from .rng import Rng
 from .space import Discrete, Many, Reals, Space
@@ -33,7 +34,7 @@ from .testing._spaces import SPACES
 
 STANDARD: Mapping[str, Space] = {**SPACES, "picture": Reals((1, 8, 8)), "levels": Discrete(4, (1, 8, 8))}
 ASIDE: Mapping[str, Space] = {"label": Discrete(2), "numbers": Reals((2,)), "caption": Many(Discrete(9), 5)}
-CAN = (Samples, Draws, Streams, Conditions, Encodes, Infers, Denoises, NextToken, Truncates, HasStatistics, Counted)
+CAN = (Samples, Draws, Unfolds, Conditions, Encodes, Infers, Denoises, NextToken, Truncates, HasStatistics, Counted)
 Density = Literal["exact", "estimate", "bound", "none"]
 Language = Literal["en", "zh"]
 
@@ -95,7 +96,7 @@ def kind(family: Family, body: Distribution[Any]) -> str:
     holds: Mapping[str, Callable[[], bool]] = {
         "composed": lambda: any(isinstance(getattr(family, f.name), Family) for f in fields(family)),
         "adversarial": lambda: isinstance(body, Neural) and len(body.phases()) > 1,   # who plays against whom
-        "diffusion": lambda: isinstance(body, Denoises) or (neural and isinstance(body, Streams)),
+        "diffusion": lambda: isinstance(body, Denoises) or (neural and not scored and isinstance(body, Unfolds) and not isinstance(body, Bounded)),
         "energy": lambda: isinstance(body, Infers) and (scored or isinstance(body, HasEstimate)),
         "flow": lambda: isinstance(body, Encodes) and scored,
         "latent variable": lambda: isinstance(body, Encodes) or (neural and isinstance(body, HasBound)),

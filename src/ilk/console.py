@@ -24,15 +24,20 @@ from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
 from .store import forget_folder, parse_json
+from .verbs._own import alike
+from .verbs._own import own as own_data
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
-from .verbs.fit import default_family, fingerprint, fit
+from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
+from .verbs.lineage import SUFFIX, lineage, record
+from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
 from .verbs.show import summary
+from .verbs.steps import steps
 from .verbs.translate import translate
 
 Answer = tuple[dict[str, Any], str]
@@ -205,7 +210,8 @@ def sample_command(at: str, n: int, asked: Asked, how: str | None, options: Mapp
     found = sample(model, n, seed, _way(model, how, options))
     said = "".join(f"{g.given}: {_met(g.met)}"
                    f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
-    return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "given": [asdict(g) for g in found.given]}, said)
+    said += f"an item takes {found.cost:.3g} draws\n" if found.cost > 1 else ""
+    return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "cost": found.cost, "given": [asdict(g) for g in found.given]}, said)
 
 
 def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: int, asked: Asked, how: str | None,
@@ -247,6 +253,45 @@ def translate_command(at: str, data: str, to: str | None, only: Sequence[int], s
     return _handed(model, made, out, {"n": len(made), "seed": seed, "to": named})
 
 
+def steps_command(at: str, n: int, place: tuple[int | None, int, int], asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Items while they are made, or continuations of one of their states: `place` is its step, how many of each item, and their seed."""
+    model = asked.of(at)
+    step, branches, own = place
+    found = []
+    for state in steps(model, n, seed, _way(model, how, options)):
+        if step == state.step:
+            items = state.branch(branches, own).finish()
+            return _handed(model, items, out, {"n": n, "seed": seed, "at": step, "of": state.of, "branch": branches, "branch_seed": own})
+        found.append(state)
+    if step is not None:
+        raise UsageError(f"there is no step {step}", code="OPTION", param="at", remedy=f"0 to {found[-1].step}")
+    answer = {"n": n, "seed": seed, "of": found[-1].step}
+    if out is None:
+        return {**answer, "steps": [_listed(s.items) for s in found]}, "\n".join(f"step {s.step}\n{_printed(model, s.items)}" for s in found)
+    for s in found:
+        _written(model, s.items, out.with_stem(f"{out.stem}-{s.step:03d}"), answer)
+    return {**answer, "out": str(out)}, printable(f"{len(found)} steps, {out.stem}-000{out.suffix} and on")
+
+
+def prefer_command(at: str, likes: str, items: str | None, seed: int, out: Path) -> Answer:
+    """Learns a taste and saves it."""
+    if items is None:
+        raise UsageError("the items that were compared are not named", code="OPTION", param="items", remedy="--items FILE")
+    model = load(at)
+    taste = prefer(model, read_likes(likes), alike(model, items).items, seed)
+    if out.exists() and not (out / "taste.json").is_file():
+        raise UsageError(f"{out} is there already and is not a taste", remedy="choose another name", code="OUT", param="out")
+    taste.save(out)
+    answer = {"taste": str(out), "features": taste.features, **{k: taste.facts[k] for k in ("accuracy", "low", "high", "pairs", "ridge")}}
+    return answer, printable(f"{taste}\nsaved in {out}; next: ilk sample {at} --given \"Towards('{out}', 1)\"")
+
+
+def lineage_command(at: str, among: Sequence[str]) -> Answer:
+    """The tree of a file."""
+    found = lineage(at, among)
+    return asdict(found), repr(found)
+
+
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
     """The way of drawing that is named; of a text that has no end, its beginning."""
     if how is None and getattr(model.modality, "per", "") == "whole":
@@ -265,17 +310,28 @@ def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any
     """Made items: in the file that is asked for, else in the answer."""
     whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
-        model.modality.write(items, out)
+        _written(model, items, out, answer)
         return whole, printable(f"{said}{len(items)} items in {out}")
     sys.stderr.write(printable(said))
     return {**whole, "items": _listed(items)}, _printed(model, items)
+
+
+def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> None:
+    """The file, and its lineage beside it."""
+    from .cli import SHELL
+
+    out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of the file that was there before
+    model.modality.write(items, out)
+    if SHELL.lineage:
+        files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
+        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
 
 
 def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
     """The items of the data that are meant: all, or those of these numbers. A text that the model knows as one whole is one item."""
     modality: Any = model.modality
     whole = getattr(modality, "per", "") == "whole"
-    items = _like(replace(model, modality=replace(modality, per="file")) if whole else model, data).items
+    items = alike(replace(model, modality=replace(modality, per="file")) if whole else model, data).items
     if odd := [i for i in only if not 0 <= i < len(items)]:
         raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {len(items) - 1}: {data} has {len(items)}")
     return model.modality.take(items, torch.tensor(only, dtype=torch.long)) if only else items
@@ -294,19 +350,10 @@ def _printed(model: Model, items: Any) -> str:
     return shown.data.decode("utf-8", "replace") if shown.mime.startswith("text/") else f"{len(items)} items as {shown.mime}: write them with --out\n"
 
 
-def _like(model: Model, data: str) -> Dataset[Any]:
-    """Data as the model's own modality reads them."""
-    from . import catalogue
-
-    if not os.path.exists(data) and data in catalogue.names():
-        return read(data)
-    return read(data, model.modality)
-
-
 def score_command(at: str, data: str, given: Sequence[str], seed: int) -> Answer:
     """Scores every item of the data, or the test items of a named data set."""
     model = Asked(given).of(at)
-    found = _like(model, data)
+    found = alike(model, data)
     scored = score(model, found if "test" in found.splits else found.items, seed)
     return {"nats": scored.mean, "sort": scored.sort, "se": scored.error, "measure": scored.measure, "n": len(scored.nats), "per": dict(scored.per)}, repr(scored)
 
@@ -325,13 +372,13 @@ def _figure_json(figure: Any) -> dict[str, Any]:
 
 def _judges(model: Model, against: str | None) -> Dataset[Any]:
     """Held-out items, and the data of the fit where they are still what they were."""
-    home = str(model.card.get("data", ""))
-    own = _own(model, home)
+    own = own_data(model)
     if against is None:
         if own is None:
-            raise DataError(f"the data that the model was fitted on ({home}) can't be read or have changed", code="DATA_CHANGED", remedy="name held-out items with --against")
+            raise DataError(f"the data that the model was fitted on ({model.card.get('data', '')}) can't be read or have changed", code="DATA_CHANGED",
+                            remedy="name held-out items with --against")
         return own
-    found = _like(model, against)
+    found = alike(model, against)
     test = found.index("test") if "test" in found.splits else None
     items = found.items if test is None else found.split("test")
     if own is None:
@@ -342,14 +389,6 @@ def _judges(model: Model, against: str | None) -> Dataset[Any]:
 
     parts = {"train": own.train, "valid": own.valid, "test": items}
     return given_splits(model.modality, {k: v for k, v in parts.items() if len(v)})
-
-
-def _own(model: Model, home: str) -> Dataset[Any] | None:
-    try:
-        data = split_dataset(_like(model, home))
-    except (ValueError, KeyError, TypeError, OSError):
-        return None
-    return data if fingerprint(data, model.body.family)["data"] == model.card.get("data_sha256") else None
 
 
 def diagnose_command(at: str, data: str | None, seed: int) -> Answer:
@@ -397,9 +436,9 @@ def forget_command(at: str, rows: str | None, data: str | None, out: Path | None
         raise UsageError("nothing is named to forget", code="ROWS", param="rows", remedy="--rows FILE, or --rows 3,17,100-200")
     model = load(at)
     if data is None and not is_numbers(rows):
-        left = forget(model, _like(model, rows).items)
+        left = forget(model, alike(model, rows).items)
     else:
-        left = forget(model, rows, _like(model, data or str(model.card.get("data", ""))))
+        left = forget(model, rows, alike(model, data or str(model.card.get("data", ""))))
     to = left.save(out or at)
     many = int(model.card["items"]) - int(left.card["items"])
     answer = {"model": str(to), "forgot": many, "items": left.card["items"]}

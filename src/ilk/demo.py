@@ -133,7 +133,7 @@ def _pictures(say: Say) -> tuple[dict[str, Any], Section]:
     again = edit(model, one, box(0, 4, 8, 8), n=11, seed=SEED)
     kept = bool((again[:, :, :4] == one[:, :, :4]).all())
     say(f"  11 right halves made for one left half; its pixels are {'the same to the bit' if kept else 'CHANGED'}")
-    states = [model.codec.decode(model.lift.decode(s), Rng(SEED)) for s in model.body.stream(8, Rng(SEED))]  # type: ignore[attr-defined]
+    states = [model.codec.decode(model.lift.decode(s.items), Rng(SEED)) for s in model.body.unfold(8, Rng(SEED)) if s.step]  # type: ignore[attr-defined]
     section = Section("Pictures: handwritten digits", [
         Text(f"{model}, conditional on the label. Of {EACH * len(made)} made digits {found['own']:.1%} are recognised as the one asked for, by a classifier that recognises "
              f"{found['real']:.1%} of real digits that were left out."),

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+import torch
 from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 from torch import Tensor, nn
 
-from .batch import Batch, Source
+from .batch import Batch, Source, stack
 from .errors import ModelError, UsageError
 from .given import Evidence
 from .rng import Rng
@@ -57,6 +59,7 @@ class How:
 
 
 F = TypeVar("F", bound="Family")
+T = TypeVar("T")
 
 
 class Distribution(ABC, Generic[F]):
@@ -102,7 +105,11 @@ class Family(ABC):
             raise UsageError(f"{name} {why}", code="CONTEXT")
         if absent := [f"a {k}, {describe(s)}," for k, s in self.needs.items() if k not in (about or {})]:
             raise UsageError(f"{name} needs {' and '.join(absent)} beside every item", code="CONTEXT")
-        return self.distribution(self, space, rng, about or {})
+        return self.becomes(space)(self, space, rng, about or {})
+
+    def becomes(self, space: Space) -> type[Distribution[Any]]:
+        """What it is once built for a space that it takes."""
+        return self.distribution
 
 
 @dataclass(frozen=True)
@@ -346,11 +353,60 @@ class NextToken(Protocol):
     def step(self, cache: Any, token: Tensor | None) -> Tensor: ...
 
 
-@runtime_checkable
-class Streams(Protocol):
-    """What `sample` makes, while it is made: each batch is a clearer or longer state of the same n items, the last is `sample`'s."""
+@dataclass(frozen=True, eq=False)
+class Unfinished:
+    """Some items while they are made, after `step` of `of` steps at most: `items` as they look now, what they are told being their context.
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]: ...
+    `way` is what has to be known to go on from here, `ahead` what was drawn before its time or is remembered to go on more closely: both a
+    row an item. Those `branched` have no `ahead`, and going on is a draw of its own of what may follow.
+    """
+
+    items: Batch
+    step: int
+    of: int
+    way: Mapping[str, Tensor] = field(default_factory=dict)
+    ahead: Mapping[str, Tensor] = field(default_factory=dict)
+    branched: bool = False
+    inside: Unfinished | None = None   # of the codes that the items are made of
+
+    def take(self, rows: Tensor) -> Unfinished:
+        """Some of them, perhaps several times."""
+        way, ahead = ({k: t[rows] for k, t in of.items()} for of in (self.way, self.ahead))
+        return replace(self, items=self.items.take(rows), way=way, ahead=ahead, inside=self.inside and self.inside.take(rows))
+
+    def freed(self, branched: bool) -> Unfinished:
+        """The same without what was drawn before its time; `branched` or as it was."""
+        return replace(self, ahead={}, branched=branched or self.branched, inside=self.inside and self.inside.freed(branched))
+
+    @staticmethod
+    def joined(parts: Sequence[Unfinished]) -> Unfinished:
+        """States side by side."""
+        way, ahead = ({k: torch.cat([of(p)[k] for p in parts]) for k in of(parts[0])} for of in (lambda p: p.way, lambda p: p.ahead))
+        return replace(max(parts, key=lambda p: p.step), items=stack([p.items for p in parts]), of=max(p.of for p in parts), way=way, ahead=ahead)
+
+    @staticmethod
+    def together(walks: Sequence[Iterator[Unfinished]]) -> Iterator[Unfinished]:
+        """The states of several walks side by side, until the longest ends."""
+        now = [next(walk) for walk in walks]
+        while now:
+            yield Unfinished.joined(now)
+            ahead = [next(walk, None) for walk in walks]
+            now = [] if all(a is None for a in ahead) else [a or n for a, n in zip(ahead, now, strict=True)]
+
+
+def end(states: Iterator[T]) -> T:
+    """The last of them, the others forgotten at once."""
+    return deque(states, maxlen=1).pop()
+
+
+@runtime_checkable
+class Unfolds(Protocol):
+    """What `sample` makes, while it is made: states of the same n items from step 0 on, where nothing is decided; the last is `sample`'s.
+
+    `since`: a state of this body with n items, whatever was given when it came about; then come the states after it.
+    """
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]: ...
 
 
 @runtime_checkable

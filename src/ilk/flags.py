@@ -45,7 +45,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 def _named(command: str, words: list[str]) -> dict[str, str]:
     """Which recipes the command line is about."""
-    if command in ("sample", "edit"):
+    if command in ("sample", "edit", "steps"):
         how = _value(words, "--how")
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
     if command != "fit":
@@ -107,8 +107,10 @@ def _value(words: Sequence[str], flag: str) -> str | None:
 
 
 def _known(axis: str, cls: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+    from .recipe import listed
+
     hints = get_type_hints(cls, include_extras=True)
-    return {f.name.replace("_", "-"): (f, hints[f.name]) for f in fields(cls) if f.name not in HIDDEN.get(axis, set())}
+    return {f.name.replace("_", "-"): (f, hints[f.name]) for f in listed(cls) if f.name not in HIDDEN.get(axis, set())}
 
 
 def _taken(words: list[str], known: Mapping[str, Mapping[str, tuple[Field[Any], Any]]]) -> tuple[list[str], dict[str, Any]]:

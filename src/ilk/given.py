@@ -100,6 +100,8 @@ class Avoid:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.what, str | Mapping):
+            object.__setattr__(self, "what", as_given(self.what))
         _checked(self, "what", isinstance(self.what, Label | Prompt | Like | Keep | Where | Towards), "what is to be avoided, such as Label(3)")
         _checked(self, "strength", _finite(self.strength) and self.strength > 0, "above 0")
 

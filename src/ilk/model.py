@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .verbs.condition import Conditioned
     from .verbs.evaluate import Evaluation
     from .verbs.score import Score
+    from .verbs.steps import Unfolding
 
 FORMAT, ROOM = 1, 256 << 20
 
@@ -61,6 +63,12 @@ class Model:
         from .verbs.sample import sample
 
         return sample(self, n, seed, how).items
+
+    def steps(self, n: int = 1, seed: int = 0, how: How | None = None) -> Unfolding:
+        """What `sample` makes, while it is made: steps to look at, stop, branch and steer."""
+        from .verbs.steps import steps
+
+        return steps(self, n, seed, how)
 
     def edit(self, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
         """Items with part of them made anew, n times each: `edit(face, ilk.box(8, 8, 24, 24))`, `edit(row, ["age"])`."""
@@ -137,6 +145,13 @@ def _facts(model: Model, state: State) -> dict[str, Any]:
             "lift": type(model.lift).__name__, "space": to_json(model.codec.space),
             "about": [[k, to_json(s)] for k, s in model.body.about.items()], "labels": list(model.labels), "words": list(model.words),
             "givens": [given_to_json(g) for g in model.givens], "state": dict(state.facts), "card": dict(model.card)}
+
+
+def identity(model: Model) -> str:
+    """A hash of what a model is: its recipe, its coding and all that it learned. Its card and what is given are left out."""
+    state = model.body.state()
+    facts = {k: v for k, v in _facts(model, state).items() if k not in ("version", "card", "givens")}
+    return sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "backslashreplace") + tensors_to_bytes(state.tensors)).hexdigest()
 
 
 def save(model: Model, to: str | Path) -> Path:

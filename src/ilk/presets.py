@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from inspect import getdoc
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ from .families.wavenet import WaveNet
 from .nets.dcgan import DCGAN
 from .nets.mlp import MLP
 from .nets.resnet import ResNet
+from .recipe import listed
 
 P = TypeVar("P", bound=Callable[[], Family])
 _PRESETS: dict[str, Callable[[], Family]] = {}
@@ -87,7 +88,7 @@ def said(recipe: Any) -> str:
     >>> said(lsgan())
     "GAN(loss='least_squares', penalty='none', pack=1)"
     """
-    own = [(f.name, value) for f in fields(recipe) if (value := getattr(recipe, f.name)) != f.default]
+    own = [(f.name, value) for f in listed(recipe) if (value := getattr(recipe, f.name)) != f.default]
     return f"{type(recipe).__name__}({', '.join(f'{k}={said(v) if is_dataclass(v) else repr(v)}' for k, v in own)})"
 
 

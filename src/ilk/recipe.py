@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from functools import cache
+from inspect import get_annotations
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -44,9 +45,16 @@ def made(cls: type[T], options: Mapping[str, Any]) -> T:
     return found
 
 
+def listed(recipe: Any) -> list[Field[Any]]:
+    """The options of a recipe in the order that people are shown: its own, then those it shares with others."""
+    cls = recipe if isinstance(recipe, type) else type(recipe)
+    homes = [get_annotations(c).keys() for c in cls.__mro__]
+    return sorted(fields(cls), key=lambda f: next(i for i, own in enumerate(homes) if f.name in own))
+
+
 def options(recipe: Any) -> dict[str, Any]:
     """The options of a recipe as JSON; a network inside as its own recipe, a user's own by its name."""
-    return {f.name: _plain(getattr(recipe, f.name)) for f in fields(recipe)}
+    return {f.name: _plain(getattr(recipe, f.name)) for f in listed(recipe)}
 
 
 def _plain(value: Any) -> Any:

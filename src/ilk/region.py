@@ -61,8 +61,9 @@ class Outside(Region):
     of: Region
 
     def __post_init__(self) -> None:
-        if isinstance(self.of, After):
-            raise UsageError("a text can't be made anew before its end", code="REGION", param="redo", remedy="after:PLACE keeps its beginning")
+        if isinstance(self.of, Span):
+            raise UsageError("a text can't be made anew around a part of it", code="REGION", param="redo",
+                             remedy="after:PLACE keeps its beginning, between:PLACE,PLACE its beginning and its end")
 
     def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
         """What the other one would make anew."""
@@ -71,21 +72,27 @@ class Outside(Region):
 
 
 @dataclass(frozen=True)
-class After(Region):
-    """All from a place on: to write on from there."""
+class Span(Region):
+    """The characters of a text from one place up to another, or all from the first on: as many as it takes are made in their stead."""
 
-    place: int
+    start: int
+    stop: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.stop is not None and self.stop < self.start:
+            raise UsageError(f"characters {self.start} to {self.stop} are none: it ends before it begins", code="REGION", param="redo", remedy=FORMS)
 
     def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
-        """The beginning."""
+        """The beginning, and the end where there is one; UsageError for items that are no texts."""
         whole = parts.get("prefix")
         if not isinstance(whole, str):
-            raise UsageError("only texts have a beginning", code="REGION", param="redo", remedy="name columns, or a box of pixels")
-        return {"prefix": whole[:self.place]}
+            raise UsageError("only texts have a beginning and an end", code="REGION", param="redo", remedy="name columns, or a box of pixels")
+        end = "" if self.stop is None else whole[self.stop:]
+        return {"prefix": whole[:self.start]} | ({"suffix": end} if end else {})
 
 
 _NAME = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^`,:]*[^`,:\s]))\s*(,|$)")
-FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, or names such as age,income (odd ones in `backticks`)"
+FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, between:PLACE,PLACE, or names such as age,income (odd ones in `backticks`)"
 
 
 def parse(text: str) -> Region:
@@ -105,8 +112,10 @@ def parse(text: str) -> Region:
     if kind == "box":
         return Box(*_numbers(rest, 4, text))
     if kind == "after":
-        return After(*_numbers(rest, 1, text))
-    raise UsageError(f"no region {kind!r}: {nearest(kind, ('box', 'outside', 'after'))}", code="REGION", param="redo", remedy=FORMS)
+        return Span(*_numbers(rest, 1, text))
+    if kind == "between":
+        return Span(*_numbers(rest, 2, text))
+    raise UsageError(f"no region {kind!r}: {nearest(kind, ('box', 'outside', 'after', 'between'))}", code="REGION", param="redo", remedy=FORMS)
 
 
 def _numbers(text: str, many: int, whole: str) -> list[int]:
@@ -147,9 +156,18 @@ def box(top: int, left: int, bottom: int, right: int) -> Box:
     return Box(top, left, bottom, right)
 
 
-def after(place: int) -> After:
-    """All from a character on."""
-    return After(place)
+def after(place: int) -> Span:
+    """All from a character on: to write on from there."""
+    return Span(place)
+
+
+def between(start: int, stop: int) -> Span:
+    """The characters from one place up to another, counted from 0: the beginning and the end stay.
+
+    >>> between(4, 7).kept({"prefix": "the cat sat"})
+    {'prefix': 'the ', 'suffix': ' sat'}
+    """
+    return Span(start, stop)
 
 
 def outside(region: Region) -> Outside:

@@ -1,7 +1,7 @@
 """Finds what is built in (by file) and what is installed (by entry point); imports nothing until it is asked for.
 
 An axis is a folder here, and the entry-point group `ilk.<axis>` outside. A built-in module defines one public subclass
-of the axis's base; its name is the file's. The name of a plug-in is its entry point's.
+of the axis's base, or of one whose name ends in the base's; its name is the file's. The name of a plug-in is its entry point's.
 """
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def class_name(axis: str, name: str) -> str:
     if name not in _built_in(axis):
         return _installed(axis)[name].attr
     text = (_HOME / axis / f"{name}.py").read_text(encoding="utf-8")
-    found = re.search(rf"^class ([A-Za-z]\w*)\((?:{BASES[axis][1]}|Sampler)\b", text, re.MULTILINE)
+    found = re.search(rf"^class ([A-Za-z]\w*)\((?:\w*{BASES[axis][1]}|Sampler)\b", text, re.MULTILINE)
     return found[1] if found else ""
 
 

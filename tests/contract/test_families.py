@@ -1,7 +1,7 @@
 """Every family of the registry on every standard space it takes: a new one is covered as soon as its file is there."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +21,7 @@ from ilk.run import Run
 from ilk.space import Discrete, Space
 from ilk.store import State
 from ilk.testing import CHECKS, SPACES, check_family
+from ilk.testing._context import check_told
 from ilk.testing._fitted import Fitted, taken
 from ilk.testing._learning import check_options
 from ilk.testing.family import Check, check_refusals
@@ -150,3 +151,14 @@ def test_a_wrong_family_is_seen(wrong: int) -> None:
 def test_a_family_without_a_fitting_space_is_told_so() -> None:
     with pytest.raises(AssertionError, match="takes"):
         Fitted.of(Table(), SPACES["sequence"])
+
+
+@pytest.mark.parametrize(("place", "wrong", "said"), [
+    ("_sequence_given.Told._said", lambda told, batch: batch, "chi-square"),
+    ("_sequence_given.Told._contexts", lambda told, n, rng, how: told.whole.beside.draw(n, rng), "chi-square"),
+    ("_sequence.Sequences.by_label", lambda body, batch, first, end: torch.stack(
+        [body.log_prob_from(replace(batch, context=said), first, end) - log(2) for said, _ in body.beside.every(len(batch))]), "weighs")])
+def test_a_label_told_wrong_is_seen(monkeypatch: pytest.MonkeyPatch, place: str, wrong: Any, said: str) -> None:
+    monkeypatch.setattr(f"ilk.families.{place}", wrong)
+    with pytest.raises(AssertionError, match=said):
+        check_told(Fitted.of(recipe("rnn"), SPACES["sequence"]))

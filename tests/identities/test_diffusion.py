@@ -15,7 +15,7 @@ from ilk.batch import Batch, Memory
 from ilk.decoding.top_k import TopK
 from ilk.distribution import Port
 from ilk.errors import UsageError
-from ilk.families import _denoising_given
+from ilk.families import _denoising_walk
 from ilk.families._denoising import Denoising
 from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
@@ -297,8 +297,8 @@ def test_the_free_part_leans_on_the_kept_one(how: Sampler, monkeypatch: pytest.M
     kept = body.given(Fix({0: 1.5}), Rng(0))
     assert kept is not None
     means = []
-    for again in (1, _denoising_given.AGAIN, 10):
-        monkeypatch.setattr(_denoising_given, "AGAIN", again)
+    for again in (1, _denoising_walk.AGAIN, 10):
+        monkeypatch.setattr(_denoising_walk, "AGAIN", again)
         made = kept.sample(1500, Rng(7), how).tensor[:, 1]
         means.append(float(made.mean()))
         assert again == 1 or 0.4 < float(made.std()) < 0.85
@@ -322,9 +322,9 @@ def test_bounds_of_a_range_are_not_rounded_out_of_it() -> None:
 def test_streams_end_with_the_sample(recipe: Any) -> None:
     body = built(recipe, Reals((2,)), {"label": Discrete(3)})
     for how in SAMPLERS:
-        states = list(body.stream(20, Rng(8), how))
-        assert len(states) == (10 if how is None else how.steps) and torch.equal(states[-1].tensor, body.sample(20, Rng(8), how).tensor)
-        assert all(len(state) == 20 for state in states)
+        states = list(body.unfold(20, Rng(8), how))
+        assert len(states) == 1 + (10 if how is None else how.steps) and torch.equal(states[-1].items.tensor, body.sample(20, Rng(8), how).tensor)
+        assert all(len(state.items) == 20 for state in states)
 
 
 @pytest.mark.parametrize("how", SAMPLERS, ids=lambda h: type(h).__name__)

@@ -105,7 +105,8 @@ def test_an_exact_guess_makes_the_absorbing_bound_tight() -> None:
 
 def test_an_exact_guess_samples_the_law() -> None:
     noise = Absorbing((SIZE,) * PLACES, "linear", None)
-    *_, made = noise.states(exact_of_hidden, 3000, torch.zeros(PLACES, SIZE).double(), Rng(2))
+    *_, done = noise.states(exact_of_hidden, 3000, torch.zeros(PLACES, SIZE).double(), Rng(2))
+    made = done.items.tensor
     share = torch.bincount(made @ torch.tensor([9, 3, 1]), minlength=27).double() / 3000
     assert float((share - joint()).abs().sum()) < 0.12           # 0.075 is usual for exact draws of as many
 
@@ -176,8 +177,8 @@ def test_what_is_kept_stays_and_states_lead_to_samples(kind: Any) -> None:
     held = found.given(Held(torch.tensor([True, False, False]), torch.tensor([2, 0, 0])), Rng(0))
     assert held is not None
     assert held.sample(50, Rng(1)).tensor[:, :2].unique(dim=0).tolist() == [[2, 1]]
-    *_, last = body.stream(20, Rng(4))
-    assert torch.equal(last.tensor, body.sample(20, Rng(4)).tensor)
+    *_, last = body.unfold(20, Rng(4))
+    assert torch.equal(last.items.tensor, body.sample(20, Rng(4)).tensor)
     with pytest.raises(UsageError):
         found.given(Weigh({1: torch.tensor([0.0, -torch.inf, 0.0])}), Rng(0))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Memory
 from ilk.errors import UsageError
 from ilk.families.pixelcnn import PixelCNN, PixelCnn
-from ilk.given import About, Held, Weigh
+from ilk.given import Held, Weigh
 from ilk.nets._logistic import drawn, log_mass
 from ilk.rng import Rng
 from ilk.run import Run, Steps
@@ -139,24 +139,6 @@ def test_a_large_beginning_is_met_at_the_price_of_one_pass() -> None:
     assert found is not None
     assert found.met.log_mass == pytest.approx(float(b.laws(Batch(x))[:, :72].detach().double().sum()), abs=1e-3)
     assert bool((found.sample(3, Rng(1)).tensor[:, :6] == x[0, :6]).all())
-
-
-def test_labels_mix_by_their_shares_and_by_what_is_seen() -> None:
-    b, x = body((2, 3), 2, {"label": Discrete(2)}), every((2, 3))
-    b.context.share.copy_(torch.tensor([0.3, 0.7]).log())
-    told = [b.given(About({"label": Batch(torch.tensor([v]))}), Rng(0)) for v in (0, 1)]
-    each = [t.log_prob(Batch(x)) for t in told if t is not None]
-    assert float((each[0] - each[1]).abs().max()) > 0.1
-    assert torch.allclose(b.log_prob(Batch(x)).exp(), 0.3 * each[0].exp() + 0.7 * each[1].exp(), atol=1e-6)
-    one = torch.tensor([-torch.inf, 0.0]).double()
-    begun = b.given(Weigh({0: one}), Rng(0))
-    assert begun is not None
-    starts = x[:, 0, 0] == 1
-    assert begun.met.log_mass == pytest.approx(float(b.log_prob(Batch(x))[starts].logsumexp(0)), abs=1e-5)
-    both = begun.given(About({"label": Batch(torch.tensor([1]))}), Rng(0))
-    assert both is not None and both.met.log_mass == pytest.approx(float(each[1][starts].logsumexp(0)), abs=1e-5)
-    mean = (begun.log_prob(Batch(x)).exp()[:, None] * x.flatten(1)).sum(0)
-    assert float((begun.sample(5000, Rng(2)).tensor.flatten(1).double().mean(0) - mean).abs().max()) < 0.03
 
 
 def test_before_it_learns_it_knows_how_often_each_level_comes() -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ilk.batch import Batch, Memory, ragged
 from ilk.decoding.beam import Beam
 from ilk.families._sequence_rows import Line
 from ilk.families._sequence_streams import Carried, Streams
 from ilk.families.rnn import RNN, Recurred
-from ilk.given import About, Begin
 from ilk.nets._recurrent import Recurrent
 from ilk.rng import Rng
 from ilk.run import Run, Steps
@@ -181,23 +180,6 @@ def test_it_learns_a_grammar(cell: Any) -> None:
     b.fit(data, Run(seed=0, budget=Steps(200), batch=24, rate=1e-2))
     entropy = -float((torch.bincount(first).double() / 600).log()[first].mean())
     assert -float(b.log_prob(data.batch).mean()) < entropy + 0.05
-
-
-def test_labels_mix_by_their_shares_and_by_what_is_seen() -> None:
-    b, batch = body(3, 4, {"label": Discrete(2)}), every(3, 4)
-    assert b.beside is not None
-    b.beside.share.copy_(torch.tensor([0.3, 0.7]).log())
-    told = [b.given(About({"label": Batch(torch.tensor([v]))}), Rng(0)) for v in (0, 1)]
-    each = [t.log_prob(batch) for t in told if t is not None]
-    assert float((each[0] - each[1]).abs().max()) > 0.1
-    assert torch.allclose(b.log_prob(batch).exp(), 0.3 * each[0].exp() + 0.7 * each[1].exp(), atol=1e-6)
-    begun = b.given(Begin(torch.tensor([1])), Rng(0))
-    assert begun is not None
-    starts = batch.padded(-1)[:, 0] == 1
-    assert begun.met.log_mass == pytest.approx(float(b.log_prob(batch)[starts].logsumexp(0)), abs=1e-5)
-    seen: Tensor = torch.bincount(begun.sample(4000, Rng(3)).lengths, minlength=5)[1:] / 4000
-    want = torch.stack([begun.log_prob(batch)[starts & (batch.lengths == n)].exp().sum() for n in range(1, 5)])
-    assert float((seen - want).abs().max()) < 0.03
 
 
 def test_a_wide_beam_finds_the_likeliest_item() -> None:

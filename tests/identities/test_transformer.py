@@ -19,7 +19,6 @@ from ilk.errors import ModelError, UsageError
 from ilk.exporters.transformers import Transformers
 from ilk.families._sequence_rows import Line, law_rows, training_rows
 from ilk.families.transformer import Transformed, Transformer
-from ilk.given import About, Begin
 from ilk.rng import Rng
 from ilk.run import Run, Steps
 from ilk.space import Discrete, Many, Maybe, Reals, Space
@@ -139,26 +138,6 @@ def test_greedy_draws_follow_the_steps_of_scoring() -> None:
     for t in range(len(tokens)):
         other = [b.log_prob_from(Batch(Batch(torch.cat([tokens[:t], torch.tensor([v])])), length=torch.tensor([t + 1])), t, end=False) for v in range(5)]
         assert int(torch.cat(other).argmax()) == int(tokens[t])
-
-
-def test_labels_mix_by_their_shares_and_by_what_is_seen() -> None:
-    b = body(size=3, at_most=4, about={"label": Discrete(2)}, ngrams=0)
-    assert b.beside is not None
-    b.beside.share.copy_(torch.tensor([0.3, 0.7]).log())
-    every = [s for n in range(5) for s in product(range(3), repeat=n)]
-    batch = Batch(Batch(torch.tensor([t for s in every for t in s])), length=torch.tensor([len(s) for s in every]))
-    told = [b.given(About({"label": Batch(torch.tensor([v]))}), Rng(0)) for v in (0, 1)]
-    each = [t.log_prob(batch) for t in told if t is not None]
-    assert float((each[0] - each[1]).abs().max()) > 0.1
-    assert torch.allclose(b.log_prob(batch).exp(), 0.3 * each[0].exp() + 0.7 * each[1].exp(), atol=1e-6)
-    begun = b.given(Begin(torch.tensor([1])), Rng(0))
-    assert begun is not None
-    starts = batch.padded(-1)[:, 0] == 1
-    assert begun.met.log_mass == pytest.approx(float(b.log_prob(batch)[starts].logsumexp(0)), abs=1e-5)
-    assert float(begun.log_prob(batch)[starts].exp().sum()) == pytest.approx(1.0, abs=1e-5)
-    seen = torch.bincount(begun.sample(4000, Rng(3)).lengths, minlength=5)[1:] / 4000
-    want = torch.stack([begun.log_prob(batch)[starts & (batch.lengths == n)].exp().sum() for n in range(1, 5)])
-    assert float((seen - want).abs().max()) < 0.03
 
 
 CONTEXTS: dict[str, tuple[Space, Batch]] = {

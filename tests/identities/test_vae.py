@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ilk.batch import Batch, Memory
 from ilk.distribution import Infers, Port
-from ilk.families._disentangle import mig
 from ilk.families._likelihoods import QUICK
 from ilk.families._vae_units import Units, divergence
 from ilk.families.vae import VAE, Vae, normal
@@ -348,14 +347,3 @@ def test_a_perceptual_term_is_of_training_only() -> None:
     y = seeing._heard(batch, seeing.posterior(batch)[0][:, None])
     assert float((seeing.log_likelihood(batch, seeing.encode(batch)) - seeing.likelihood.log_prob(y, x)).detach().abs().max()) < 1e-3
     assert "pictures" in str(VAE(perceptual=1.0).refuses(Reals((4,))))
-
-
-def test_the_gap_of_mutual_information() -> None:
-    """1 for a code a factor, 0 where two codes say the same or a rotation mixes all, low for noise; one code may hold two factors."""
-    factors = torch.cartesian_prod(*[torch.arange(5)] * 3)
-    tidy = factors.double()
-    assert mig(tidy[:, [2, 0, 1]] * torch.tensor([3.0, -1.0, 0.1]), factors) == pytest.approx(1)
-    assert mig(torch.cat([tidy, tidy], 1), factors) == pytest.approx(0, abs=1e-12)
-    turned, _ = torch.linalg.qr(Rng(1).normal(3, 3))
-    assert mig(tidy @ turned, factors) < 0.5 and mig(Rng(2).normal(125, 3).repeat(20, 1)[Rng(3).shuffle(2500)], factors.repeat(20, 1)) < 0.05
-    assert mig(torch.cat([tidy[:, :1], tidy[:, 1:2] + 5 * tidy[:, 2:]], 1), factors, bins=25) == pytest.approx(1, abs=1e-9)

@@ -15,7 +15,6 @@ from ilk.decoding.top_k import TopK
 from ilk.errors import UsageError
 from ilk.families._sequence_rows import Line, cut_rows
 from ilk.families.wavenet import WaveNet, Waves
-from ilk.given import About, Begin
 from ilk.rng import Rng
 from ilk.run import Run, Steps
 from ilk.space import Discrete, Many, Space
@@ -139,19 +138,6 @@ def test_a_new_network_knows_nothing() -> None:
     b = WaveNet(width=16).build(Many(Discrete(256), 4000), Rng(0))
     x = items(256, [2000])
     assert -float(b.log_prob_from(x, 0, end=False)) / 2000 == pytest.approx(log(257), abs=0.1)
-
-
-def test_labels_mix_by_their_shares_and_by_what_is_seen() -> None:
-    b, batch = body(3, 4, {"label": Discrete(2)}), every(3, 4)
-    assert b.beside is not None
-    b.beside.share.copy_(torch.tensor([0.3, 0.7]).log())
-    told = [b.given(About({"label": Batch(torch.tensor([v]))}), Rng(0)) for v in (0, 1)]
-    each = [t.log_prob(batch) for t in told if t is not None]
-    assert float((each[0] - each[1]).abs().max()) > 0.1
-    assert torch.allclose(b.log_prob(batch).exp(), 0.3 * each[0].exp() + 0.7 * each[1].exp(), atol=1e-6)
-    begun = b.given(Begin(torch.tensor([1])), Rng(0))
-    starts = batch.padded(-1)[:, 0] == 1
-    assert begun is not None and begun.met.log_mass == pytest.approx(float(b.log_prob(batch)[starts].logsumexp(0)), abs=1e-5)
 
 
 @pytest.mark.learns

@@ -11,6 +11,7 @@ import ilk
 from ilk.errors import UsageError
 from ilk.modalities.image import Image
 from ilk.region import Named, Region, parse
+from ilk.verbs.edit import edited
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,34 @@ def test_rows_and_texts() -> None:
     assert all(t.startswith("the c") for t in text.edit(["the cow"], ilk.after(5), n=5))
 
 
+LINES = ["the cat sat", "the dog sat", "a cat ran", "a dog ran off"] * 30
+
+
+def test_the_middle_of_a_text_is_made_anew() -> None:
+    """Grown between its ends by insertion, met by rejection where a text is written from its beginning, and refused where hardly any ends so."""
+    for family, met in ((ilk.Insertion(layers=1, heads=2, width=16), "guided"), (ilk.NGram(order=4), "rejected")):
+        model = ilk.fit(LINES, family, budget=ilk.Steps(30), seed=1)
+        made = edited(model, ["the cow sat", "a cat ran"], "between:2,7", n=10, seed=2)
+        assert made.met == met and len(set(made.items)) > 4
+        assert all(text.startswith("th") and text.endswith(" sat") for text in made.items[:10]) and all(t.startswith("a ") and t.endswith("an") for t in made.items[10:])
+        assert all(text.startswith("the") for text in model.edit(LINES[:1], ilk.between(3, 90), n=5))   # nothing after it: written to any end
+    with pytest.raises(UsageError, match="too rare"):
+        model.edit(["the cat sat off the dog"], ilk.between(4, 7))
+
+
+@pytest.mark.parametrize("tokens", ["bytes", "bpe"])
+def test_the_ends_of_a_text_are_a_rule(tokens: Any) -> None:
+    """Whatever a token is, the share of texts that end so is what the model says, and both ends are obeyed."""
+    model = ilk.fit(ilk.read(LINES, ilk.Text(tokens=tokens, vocabulary=260)), ilk.NGram(order=4), seed=1)
+    free = np.mean([t.endswith("at") for t in model.sample(1000, seed=1)])
+    known = model.given("suffix == 'at'")
+    assert np.exp(known.met.met.log_mass) == pytest.approx(free, abs=0.06)
+    both = known.given("the ").sample(30)
+    assert all(t.startswith("the ") and t.endswith("at") for t in both)
+    with pytest.raises(UsageError, match="no text ends both with"):
+        known.given(ilk.Keep({"suffix": "ran"}))
+
+
 def test_every_item_is_edited_by_noise_of_its_own() -> None:
     """Two rows that keep the same have different others; each is what it is without the other; the second's noise is not the first's."""
     rows = pl.DataFrame({"a": [0] * 100, "x": [i / 7 for i in range(100)], "id": [f"row{i:03d}" for i in range(100)], "b": ["u", "v"] * 50})
@@ -77,6 +106,7 @@ def test_every_item_is_edited_by_noise_of_its_own() -> None:
 
 @pytest.mark.parametrize(("text", "region"), [
     ("box:8,8,24,24", ilk.box(8, 8, 24, 24)), (" box: 1, 2,3 ,4", ilk.box(1, 2, 3, 4)), ("outside:box:0,0,1,1", ilk.outside(ilk.box(0, 0, 1, 1))), ("after:40", ilk.after(40)),
+    ("between: 3,7", ilk.between(3, 7)),
     ("age", Named(("age",))), ("age, hours per week ,城市", Named(("age", "hours per week", "城市"))), ("`a,b:c`,`d``e`", Named(("a,b:c", "d`e"))),
     ("outside:`box:x`,y", ilk.outside(Named(("box:x", "y")))), ("`box:1`", Named(("box:1",)))])
 def test_regions_in_writing(text: str, region: Region) -> None:
@@ -84,7 +114,8 @@ def test_regions_in_writing(text: str, region: Region) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", " ", ",", "a,", "a,,b", "`a", "a`b`", "`a` b", "box:", "box:1,2,3", "box:1,2,3,4,5", "box:a,b,c,d", "box:1,2,3,-4", "box:1.5,2,3,4",
-                                 "bax:1,2,3,4", "after:", "after:1,2", "after:x", "after:-1", "outside:", "outside:after:3", "outside:outside:after:3", "a:b"])
+                                 "bax:1,2,3,4", "after:", "after:1,2", "after:x", "after:-1", "between:", "between:3", "between:7,3",
+                                 "outside:between:1,2", "outside:", "outside:after:3", "outside:outside:after:3", "a:b"])
 def test_what_is_no_region(bad: str) -> None:
     with pytest.raises(UsageError) as why:
         parse(bad)

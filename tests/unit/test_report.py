@@ -183,6 +183,22 @@ def test_without_data(tmp_path: Path) -> None:
     assert read(found.page).said
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_model_that_makes_nothing_has_a_page_without_samples(language: str, judged: bool, tmp_path: Path) -> None:
+    """Real items and the same by way of their codes; no figures, since there is nothing to judge."""
+    x = np.round(dice(2).normal(0, 1, (120, 2)), 3)
+    labels = ilk.Labels(torch.arange(120) % 2, ("low", "high"))
+    coded = ilk.fit(x, ilk.Autoencoder(codes=1, net=ilk.MLP(width=8)), budget=ilk.Steps(5))
+    between = ilk.fit(replace(ilk.read(x), labels=labels), ilk.CycleGAN(pool=4, net=ilk.MLP(width=8)), budget=ilk.Steps(2))
+    for model in (coded, between):
+        found = report(model, tmp_path / "page.html", x if judged else None, language=language)
+        page, back = found.page.read_text(encoding="utf-8"), words.words_of(language)["back_items"]
+        assert found.evaluation is None and words.words_of(language)["items_kept"] in found.sections and words.words_of(language)["mute"] in page
+        assert (back in page) == (judged and model is coded) and words.words_of(language)["made_items"] not in page
+        assert (f"{x[0, 0]:g}"[:4] in page) or not judged
+
+
 def test_a_page_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     page = tmp_path / "r.html"
     page.write_text("old")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ilk.rng import Rng
 from ilk.samplers._contract import Denoise, Sampler
+from ilk.samplers.churn import Churn, parting
 from ilk.samplers.ddim import DDIM
 from ilk.samplers.ddpm import DDPM
 from ilk.samplers.dpm_solver import DPMSolver
@@ -227,3 +228,26 @@ def test_langevin_asks_once_a_move() -> None:
         return x / (1 + sigma**2)
     states = list(Langevin(moves=3).states(denoise, Rng(3).normal(9), [5.0, 2.0, 0.5, 0.0], lambda i: Rng(4).child(i).normal(9)))
     assert asked == [2.0] * 3 + [0.5] * 4 and len(states) == 3
+
+
+@pytest.mark.parametrize(("now", "ahead"), [(5.0, 2.0), (0.7, 0.3), (2.0, 0.0)])
+def test_churn_draws_the_reverse_diffusion(now: float, ahead: float) -> None:
+    """Data of N(0, 1): given x at sigma, what comes at s has mean x (1 + s^2) / (1 + sigma^2) and variance (1 + s^2) (sigma^2 - s^2) / (1 + sigma^2), in many steps."""
+    sigmas = [now + (ahead - now) * i / 40 for i in range(41)]
+    made = last(Churn(), lambda x, sigma: x / (1 + sigma**2), torch.full((40_000,), 1.3, dtype=torch.double), sigmas, lambda i: Rng(7).child(i).normal(40_000))
+    assert float(made.mean()) == pytest.approx(1.3 * (1 + ahead**2) / (1 + now**2), abs=0.02)
+    assert float(made.var()) == pytest.approx((1 + ahead**2) * (now**2 - ahead**2) / (1 + now**2), rel=0.03)
+
+
+def test_churn_keeps_the_laws_with_noise() -> None:
+    """Of a mixture: its spread and third moment, from one level to the next, with noise put back on the way."""
+    pick, noise = Rng(1).uniform(60_000) < float(SHARE[0]), Rng(2).normal(60_000, 2)
+    data = torch.where(pick, MEANS[0] + SPREADS[0] * noise[:, 0], MEANS[1] + SPREADS[1] * noise[:, 0])
+    made = last(Churn(), mixture, data + 2.0 * noise[:, 1], [2.0, 1.5, 1.1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1], lambda i: Rng(8).child(i).normal(60_000))
+    true = data + 0.1 * Rng(3).normal(60_000)
+    for power in (1, 2, 3):
+        assert float(made.pow(power).mean()) == pytest.approx(float(true.pow(power).mean()), abs=0.04)
+
+
+def test_which_samplers_part() -> None:
+    assert all(isinstance(parting(s), Churn) for s in STILL) and all(parting(s) is s for s in EVERY if s not in STILL)

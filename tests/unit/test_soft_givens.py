@@ -1,6 +1,7 @@
 """Soft givens: the laws they declare, against closed forms, and what is avoided."""
 from __future__ import annotations
 
+import json
 from math import exp, log, pi
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 import ilk
 from ilk.batch import Batch
+from ilk.cli import main
 from ilk.errors import IlkError
 from ilk.given import Avoid, Keep, Label, Lean, Like, Prompt, Towards, Where
 from ilk.grammar import given_of, written
@@ -189,3 +191,14 @@ def test_what_can_not_be_is_said(table: ilk.Model, given: Any, code: str) -> Non
 def test_no_given_is_made_of_nonsense(make: Any) -> None:
     with pytest.raises(IlkError):
         make()
+
+
+def test_from_the_command_line(normal: ilk.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = str(normal.save(tmp_path / "m.ilk"))
+    assert main(["sample", at, "-n", "200", "--given", "Towards('0', 1)", "--given", "Avoid('`1` > 1')", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    x = np.array(found["items"])
+    assert x[:, 1].max() <= 1 and x[:, 0].mean() > 0.4 and found["cost"] > 2
+    assert {g["given"]: g["met"] for g in found["given"]} == {"Towards('0')": "estimate", "Avoid(Where('`1` > 1'))": "rejected"}
+    assert main(["sample", at, "--given", "Towards('0', )"]) == 2
+    assert "^" in capsys.readouterr().err

@@ -123,7 +123,7 @@ def test_prefixes() -> None:
         else:
             known = asked.known[""]
             assert isinstance(known, Begin) and torch.equal(known.elements, codec.encode(["月光"], Rng(0)).elements.tensor)
-        for tests in ([Test("suffix", "==", "a")], [Test("prefix", "!=", "a")], [Test("prefix", "==", 5)],
+        for tests in ([Test("suffix", "in", ("a", "b"))], [Test("prefix", "!=", "a")], [Test("prefix", "==", 5)],
                       [Test("prefix", "==", "a"), Test("prefix", "==", "b")], [Test("prefix", "==", "\udc00")]):
             with pytest.raises(UsageError, match="text|prefix"):
                 codec.given(tests)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from ilk.batch import Batch, Source
-from ilk.distribution import How, Looks, Net, Neural, Phase, Plan, Port
-from ilk.errors import UsageError
-from ilk.families._denoising_given import Box, Leaning, Terms, Told, ToldContext, box_of
+from ilk.distribution import How, Looks, Net, Neural, Phase, Plan, Port, Unfinished, end
+from ilk.families._denoising_given import Leaning, Told, ToldContext, box_of
+from ilk.families._denoising_walk import CHUNK, Terms, Walks, sampling
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence, Lean
 from ilk.nets._context import READ, Partly
@@ -20,12 +20,11 @@ from ilk.nets._noise import ANSWERS, clock, levels
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
-from ilk.samplers._contract import Denoise, Sampler
-from ilk.samplers.dpm_solver import DPMSolver
+from ilk.samplers._contract import Denoise
 from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
-LOOK, CHUNK, FOLD, CODE_STEPS = 20_000, 256, 14, 32
+LOOK, FOLD, CODE_STEPS = 20_000, 14, 32
 Said = tuple[Tensor, ...]   # the context as a vector; what was read, and where there are words
 
 
@@ -103,7 +102,8 @@ class Denoising(Neural[Any]):
         """Items as the network knows them: standard deviation about 1, float32."""
         return ((x.reshape(len(x), *self.shape) - self.center) / self.scale).float()
 
-    def _raw(self, x: Tensor) -> Tensor:
+    def raw(self, x: Tensor) -> Tensor:
+        """And back."""
         return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
 
     def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Said | None:
@@ -143,47 +143,18 @@ class Denoising(Neural[Any]):
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
-        *_, last = self.unfold(n, rng, context, how)
-        return last
+        return Walks(self, n, rng, sampling(how), context).last()
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The items after every step of the sampler, noise and all, at the spread of data."""
-        yield from self.unfold(n, rng, self.said(n, rng), how)
-
-    @torch.no_grad()
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None, box: Box | None = None,
-               leans: Terms = ()) -> Iterator[Batch]:
-        """States of n items, each with its context; `CHUNK` items at a time go through the network."""
-        sampler = sampling(how)
-        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, sampler, box, leans)
-                 for i in range(0, max(1, n), CHUNK)]
-        if len(walks) == 1:
-            for x, sigma in zip(walks[0], levels(self.path, sampler.steps)[1:], strict=False):
-                yield Batch(self._raw(x / (1 + sigma**2) ** 0.5))
-        else:
-            yield Batch(torch.cat([self._raw(_last(walk)) for walk in walks]))
-
-    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], sampler: Sampler, box: Box | None,
-              leans: Terms) -> Iterator[Tensor]:
-        sigmas = levels(self.path, sampler.steps)
-        alike = [({k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in c.items()}, w) for c, w in leans]
-        denoise = self.guided(context, self.family.guidance if sampler.guidance is None else sampler.guidance, alike)
-
-        def noise(name: str, i: int) -> Tensor:
-            return rng.child(name, i).normal(n, *self.shape).float()
-        x = noise("start", 0) * sigmas[0]
-        if n == 0:
-            return iter([x] * sampler.steps)
-        if box is None:
-            return sampler.states(denoise, x, sigmas, lambda i: noise("step", i))
-        return box.walk(self, denoise, x, sampler, sigmas, noise)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The items at every noise level, noise and all, at the spread of data."""
+        return Walks(self, n, rng, sampling(how), self.said(n, rng) if since is None else since.items.context).states(since)
 
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
         sigmas = levels(self.path, CODE_STEPS)[::-1]
         sigmas[0] = self.path.least
-        x = torch.cat([_last(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
+        x = torch.cat([end(Heun().states(self.guided(part.context, 1.0), self.standard(part.tensor), sigmas, _none)) for part in _cut(batch)])
         return Batch((x / sigmas[-1]).double().reshape(len(batch), *getattr(self.space, "shape", ())))
 
     @torch.no_grad()
@@ -193,7 +164,7 @@ class Denoising(Neural[Any]):
         made = []
         for part in _cut(codes):
             noise = part.tensor.reshape(len(part), *self.shape).float() * sigmas[0]
-            made.append(self._raw(_last(Heun().states(self.guided(part.context, 1.0), noise, sigmas, _none))))
+            made.append(self.raw(end(Heun().states(self.guided(part.context, 1.0), noise, sigmas, _none))))
         return Batch(torch.cat(made))
 
     def code_space(self) -> Space:
@@ -228,11 +199,6 @@ def _none(step: int) -> Tensor:
     return torch.zeros(())
 
 
-def _last(states: Iterator[Tensor]) -> Tensor:
-    *_, last = states
-    return last
-
-
 def pictures(shape: tuple[int, ...]) -> bool:
     """Whether items are images: channels, height and width of at least 4."""
     return len(shape) == 3 and min(shape[1:]) >= 4
@@ -246,15 +212,6 @@ def default_net(shape: tuple[int, ...]) -> Net:
     while side // 2 ** (len(multiples) - 1) > 10:
         multiples.append(multiples[-1] + (len(multiples) < 3))
     return UNet2D(width=32, multiples=tuple(multiples))
-
-
-def sampling(how: How | None) -> Sampler:
-    """The how as a way of denoising, by default one of 10 network calls; UsageError for one that is not."""
-    if how is None:
-        return DPMSolver(steps=10)
-    if not isinstance(how, Sampler):
-        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM, DDPM and Langevin do")
-    return how
 
 
 def refuses(space: Space) -> str | None:

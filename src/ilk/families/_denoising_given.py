@@ -1,25 +1,22 @@
 """A denoising model with something known: its context, or ranges that some numbers are to lie in."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import inf, nextafter, prod, sqrt
+from math import inf, nextafter, prod
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Met
+from ilk.distribution import How, Met, Unfinished
+from ilk.families._denoising_walk import Terms, Walks, sampling
 from ilk.given import Evidence, Fix, Held, Within
 from ilk.rng import Rng
-from ilk.samplers._contract import Denoise, Sampler
 
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
-
-Terms = Sequence[tuple[Mapping[str, Batch], float]]   # contexts, and how strongly each is leant towards
-AGAIN = 3  # how often each step is taken, so that the free part can settle with the kept one
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,19 +29,6 @@ class Box:
     def clamped(self, batch: Batch) -> Batch:
         """Items with every number in its range."""
         return Batch(batch.tensor.clamp(self.low, self.high))
-
-    def walk(self, whole: Denoising, denoise: Denoise, x: Tensor, sampler: Sampler, sigmas: Sequence[float], noise: Callable[[str, int], Tensor]) -> Iterator[Tensor]:
-        """The sampler, the expected data always put into the box; each step is taken some times, noise put back between (Lugmayr et al. 2022)."""
-        low, high = whole.standard(self.low[None]), whole.standard(self.high[None])
-
-        def inside(x: Tensor, sigma: float) -> Tensor:
-            return denoise(x, sigma).clamp(low, high)
-        for i, (now, ahead) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
-            for j in range(i * AGAIN, i * AGAIN + (AGAIN if ahead > 0 else 1)):
-                if j > i * AGAIN:
-                    x = x + sqrt(now**2 - ahead**2) * noise("again", j)
-                *_, x = sampler.states(inside, x, [now, ahead], lambda k, j=j: noise(f"step {k}", j))  # type: ignore[misc]
-            yield x
 
 
 class Told:
@@ -59,13 +43,14 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept numbers are exactly as they were."""
-        *_, last = self.stream(n, rng, how)
-        return last
+        return self._walks(n, rng, how, self._said(n, rng)).last()
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, state by state."""
-        for state in self.whole.unfold(n, rng, self._said(n, rng), how, self.box, self.leans):
-            yield state if self.box is None else self.box.clamped(state)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, level by level."""
+        return self._walks(n, rng, how, self._said(n, rng) if self.context or self.leans or since is None else since.items.context).states(since)
+
+    def _walks(self, n: int, rng: Rng, how: How | None, context: Mapping[str, Batch]) -> Walks:
+        return Walks(self.whole, n, rng, sampling(how), context, self.box, self.leans)
 
 
 class Leaning(Told):

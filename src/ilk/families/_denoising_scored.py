@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.families._denoising import CHUNK, Denoising
+from ilk.families._denoising import Denoising
 from ilk.families._denoising_given import ToldContext
+from ilk.families._denoising_walk import CHUNK
 from ilk.nets._transport import carried, every_direction, signs
 from ilk.rng import Rng
 

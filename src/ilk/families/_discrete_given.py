@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..distribution import How, Met
+from ..distribution import How, Met, Unfinished
 from ..errors import UsageError
 from ..given import About, At, Begin, Evidence, Held, Weigh
 from ..rng import Rng
@@ -41,12 +41,11 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known; kept values are as they were."""
-        *_, last = self.stream(n, rng, how)
-        return last
+        return self.whole.found(n, rng, self._said(n), self.tables)
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, state by state."""
-        yield from self.whole.unfold(n, rng, self._said(n), self.tables)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, round by round."""
+        return self.whole.unfolded(n, rng, self._said(n) if self.context or since is None else since.items.context, self.tables, since)
 
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
         """Bound on log p(x | context), whatever is known of positions."""

@@ -12,6 +12,8 @@ from math import pi
 import torch
 from torch import Tensor
 
+from ..batch import Batch
+from ..distribution import Unfinished
 from ..rng import Rng, choose
 
 Law = Callable[[Tensor, Tensor], Tensor]   # noisy values (B, positions) and a time (B,) from 0 to 1 -> log weights (B, positions, values)
@@ -45,8 +47,16 @@ class Noise(ABC):
         """One draw of minus the bound of each item, (B,); `at` is uniform in [0, 1): which step is looked at."""
 
     @abstractmethod
-    def states(self, law: Law, n: int, tables: Tensor, rng: Rng) -> Iterator[Tensor]:
-        """n items as they get clearer, (n, positions); the last are done. `tables` are weighed in wherever a value is guessed."""
+    def states(self, law: Law, n: int, tables: Tensor, rng: Rng, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """n items as they get clearer, (n, positions); the last are done. `tables` are weighed in wherever a value is guessed.
+
+        `since` one of these states come those after it: values that the tables forbid are hidden, those they leave alone are there.
+        """
+
+    def guessed(self, tables: Tensor, n: int, noise: Tensor) -> Tensor:
+        """Values by nothing but the tables and uniform noise, (n, positions)."""
+        there = torch.arange(tables.shape[1]) < torch.tensor(self.sizes)[:, None]
+        return drawn(tables.masked_fill(~there, -torch.inf).expand(n, -1, -1), noise)
 
 
 class Absorbing(Noise):
@@ -60,6 +70,13 @@ class Absorbing(Noise):
         if self.steps is None:
             return u.argsort(1).argsort(1)
         return torch.searchsorted(left(self.schedule, self.steps).flip(0)[1:], u.contiguous())
+
+    def later(self, u: Tensor, hidden: Tensor, done: Tensor) -> Tensor:
+        """The same of positions that are hidden after `done` rounds (B, 1); -1 for others."""
+        if self.steps is None:
+            return (done + self.turns(u.where(hidden, 2.0))).where(hidden, -1)
+        past = left(self.schedule, self.steps).flip(0)[done]
+        return self.turns(past + (1 - past) * u).where(hidden, -1)
 
     def nats(self, law: Law, x: Tensor, at: Tensor, rng: Rng) -> Tensor:
         """Every hidden position is the next one with the same chance, so all of them are scored, at that weight."""
@@ -78,18 +95,30 @@ class Absorbing(Noise):
         """What is seen of items, and the share that is hidden: all of the time that matters to a guess."""
         return torch.tensor(self.sizes, device=x.device).where(hidden, x), hidden.double().mean(1)
 
-    def states(self, law: Law, n: int, tables: Tensor, rng: Rng) -> Iterator[Tensor]:
+    def states(self, law: Law, n: int, tables: Tensor, rng: Rng, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """A hidden position is shown as what it would be if it were found now."""
-        known, noise = known_at(tables), rng.child("value").uniform(n, len(self.sizes))
-        x = known.expand(n, -1)
-        turn = self.turns(rng.child("when").uniform(n, len(self.sizes))).where(known < 0, -1)
-        for now in turn.unique().tolist():
-            if now >= 0:
-                guess = drawn(law(*self.shown(x, turn >= now)).double() + tables, noise)
-                x = guess.where(turn == now, x)
-                yield guess.where(turn >= now, x)
-        if not n or bool((known >= 0).all()):
-            yield x
+        x, hidden, done = self._from(tables, n, since)
+        ahead = {} if since is None else since.ahead
+        turn = ahead["turn"] if ahead else self.later(rng.child("when").uniform(*x.shape), hidden, done)
+        noise = ahead["noise"] if ahead else rng.child("value").uniform(*x.shape)
+        rounds = turn[hidden].unique().tolist()
+        of = len(rounds) if since is None else since.step + len(rounds)
+        if since is None:
+            yield Unfinished(Batch(self.guessed(tables, n, noise).where(hidden, x)), 0, of, {"x": x, "hidden": hidden, "rounds": done}, {"turn": turn, "noise": noise})
+        for step, now in enumerate(rounds, of - len(rounds) + 1):
+            guess = drawn(law(*self.shown(x, hidden)).double() + tables, noise)
+            x, hidden = guess.where(turn == now, x), hidden & (turn != now)
+            way = {"x": x, "hidden": hidden, "rounds": torch.full_like(done, now + 1)}
+            yield Unfinished(Batch(guess.where(hidden, x)), step, of, way, {"turn": turn, "noise": noise})
+
+    def _from(self, tables: Tensor, n: int, since: Unfinished | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Values, which of them are hidden, and how many rounds are over."""
+        known = known_at(tables).expand(n, -1)
+        if since is None:
+            return known, known < 0, torch.zeros(n, 1, dtype=torch.long)
+        x = since.way["x"]
+        allowed = tables.expand(n, -1, -1).gather(2, x.clamp_min(0)[..., None])[..., 0] > -torch.inf
+        return known.where(known >= 0, x), (since.way["hidden"] | ~allowed) & (known < 0), since.way["rounds"]
 
 
 class Uniform(Noise):
@@ -121,15 +150,17 @@ class Uniform(Noise):
         """Values of equal chance, from uniform noise (B, positions)."""
         return (u * torch.tensor(self.sizes)).long()
 
-    def states(self, law: Law, n: int, tables: Tensor, rng: Rng) -> Iterator[Tensor]:
+    def states(self, law: Law, n: int, tables: Tensor, rng: Rng, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """From values of equal chance, step by step."""
         steps = self.steps or STEPS
-        kept, x = left(self.schedule, steps), self.any(rng.child("start").uniform(n, len(self.sizes)))
-        for now in range(steps, 0, -1):
+        kept, x = left(self.schedule, steps), self.any(rng.child("start").uniform(n, len(self.sizes))) if since is None else since.way["x"]
+        if since is None:
+            yield Unfinished(Batch(x), 0, steps, {"x": x})
+        for now in range(steps - (since.step if since else 0), 0, -1):
             guess = (law(x, torch.full((n,), now / steps)).double() + tables).softmax(-1)
             found = self.back(guess, x, kept[now].expand(n), kept[now - 1].expand(n))
             x = drawn(found.log(), rng.child("step", now).uniform(n, len(self.sizes)))
-            yield x
+            yield Unfinished(Batch(x), steps - now + 1, steps, {"x": x})
 
 
 def drawn(law: Tensor, u: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch, stack
-from ilk.decoding._draw import continued
+from ilk.decoding._draw import Drawing
 from ilk.distribution import How, Met
 from ilk.errors import UsageError
 from ilk.families._hmm_chain import Seen, back_drawn, final, forward, walks
@@ -63,7 +63,7 @@ class Told:
         def begins(start: int, stop: int) -> Whereabouts:
             many = stop - start
             return self.whole.begin(Batch(Batch(prefix.repeat(many)), length=torch.full((many,), len(prefix))))
-        return continued(self.whole, begins, prefix, self.whole.at_most - len(prefix), n, rng, how)
+        return Drawing(self.whole, begins, prefix, self.whole.at_most - len(prefix)).items(n, rng, how)
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(sequence | what is known), -inf where it has no such place."""

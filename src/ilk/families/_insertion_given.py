@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..distribution import How, Met
+from ..distribution import How, Met, Unfinished
 from ..errors import UsageError
 from ..given import About, Begin, Between, Evidence
 from ..rng import Rng
@@ -48,15 +49,36 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Insertions between the stretches."""
-        *_, last = self.stream(n, rng, how)
-        return last
+        return self.whole.filled(self.stretches, n, rng, self._contexts(n, rng), how)
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, draft by draft."""
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, draft by draft; those of `since` hold what stays, or are refused."""
+        if since is None:
+            return self.whole.grown(Draft.between(self.stretches, n), rng, self._contexts(n, rng), how)
+        draft = Draft(since.way["tokens"], since.way["length"], since.way["open"])
+        if not all(_holds(row[:long].tolist(), [s.tolist() for s in self.stretches]) for row, long in zip(draft.tokens, draft.length.tolist(), strict=True)):
+            raise UsageError("what is made so far lacks what is to stay", code="GIVEN", param="given", remedy="ask for it from the start")
+        states = self.whole.grown(draft, rng, self._said(n) if self.context else since.items.context, how, since.step)
+        return (replace(state, branched=since.branched) for state in islice(states, 1, None))
+
+    def _contexts(self, n: int, rng: Rng) -> Mapping[str, Batch]:
         known = self.whole.beside
-        context = known.draw(n, rng) if known is not None and not self.context else self._said(n)
-        yield from self.whole.unfold(Draft.between(self.stretches, n), rng, context, how)
+        return known.draw(n, rng) if known is not None and not self.context else self._said(n)
 
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
         """Bound on log p(x | context), whatever stays."""
         return self.whole.log_prob_bound(replace(batch, context=self._said(len(batch)) or batch.context), rng)
+
+
+def _holds(tokens: list[int], stretches: list[list[int]]) -> bool:
+    """Whether the tokens begin with the first stretch, end with the last, and have the others between, in this order."""
+    first, *between, last = stretches
+    if tokens[:len(first)] != first or tokens[len(tokens) - len(last):] != last:
+        return False
+    at, stop = len(first), len(tokens) - len(last)
+    for one in between:
+        found = next((i for i in range(at, stop - len(one) + 1) if tokens[i:i + len(one)] == one), None)
+        if found is None:
+            return False
+        at = found + len(one)
+    return at <= stop

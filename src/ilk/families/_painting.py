@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal, NoReturn
 
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from ilk.batch import Batch, Source, stack
-from ilk.distribution import Distribution, Family, How, Met
+from ilk.distribution import Distribution, Family, How, Met, Unfinished
 from ilk.errors import UsageError
 from ilk.families._denoising import Denoising, Said
-from ilk.families._denoising_given import Box, Terms, Told, box_of
+from ilk.families._denoising_given import Box, Told, box_of
+from ilk.families._denoising_walk import Terms
 from ilk.given import About, Evidence, Lean
 from ilk.nets._noise import ANSWERS, Path
 from ilk.rng import Rng
@@ -92,7 +93,7 @@ class Latents(Denoising):
     def build_net(self) -> None:
         """The pipeline's networks."""
         f = self.family
-        self.shape, self.fold = self.space.shape, 1   # type: ignore[attr-defined]
+        self.shape, self.fold = getattr(self.space, "shape", ()), 1
         self.context = Spoken(f.encoder, f.tokens)   # type: ignore[assignment]
         self.net, self.answer = f.unet, ANSWERS[f.predict]
         self.register_buffer("center", torch.zeros(1))
@@ -111,7 +112,8 @@ class Latents(Denoising):
         known, asked = self.family.sigmas.log(), sigma.double().log()
         above = torch.searchsorted(known, asked).clamp(1, len(known) - 1)
         part = (asked - known[above - 1]) / (known[above] - known[above - 1])
-        return (above - 1 + part.clamp(0, 1)).float()
+        step: Tensor = above - 1 + part.clamp(0, 1)
+        return step.float()
 
 
 def _between(low: float, high: float) -> Callable[[Tensor], Tensor]:
@@ -143,7 +145,8 @@ class Painted(Distribution[Painter]):
         """The means of the latents of pictures, standardised as the pipeline does it."""
         kind = next(self.vae.parameters()).dtype
         found = torch.cat([self.vae.encode(part.to(kind)).latent_dist.mean for part in x.split(FEW)]).double()
-        return (found - (self.vae.config.shift_factor or 0.0)) * self.vae.config.scaling_factor
+        z: Tensor = (found - (self.vae.config.shift_factor or 0.0)) * self.vae.config.scaling_factor
+        return z
 
     @torch.no_grad()
     def shown(self, latents: Batch) -> Batch:
@@ -155,6 +158,10 @@ class Painted(Distribution[Painter]):
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Pictures of nothing in particular."""
         return Painting(self, {}).sample(n, rng, how)
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, level by level."""
+        return Painting(self, {}).unfold(n, rng, how, since)
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Pictures, each with its own caption."""
@@ -207,9 +214,10 @@ class Painting:
         """Pictures; known pixels are exactly as they were."""
         return stack([self._done(self.known.sample(min(FEW, n - i), rng.at(i), how)) for i in range(0, max(1, n), FEW)])
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The same, state by state."""
-        yield from (self._done(state) for state in self.known.stream(n, rng, how))
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, level by level."""
+        for state in self.known.unfold(n, rng, how, None if since is None else since.inside):
+            yield Unfinished(replace(self._done(state.items), context=state.items.context), state.step, state.of, inside=state)
 
     def _done(self, latents: Batch) -> Batch:
         made = self.whole.shown(latents)

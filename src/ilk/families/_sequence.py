@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from ..batch import Batch
 from ..decoding._contract import Searches
-from ..decoding._draw import continued
-from ..distribution import Cache, Family, How, Neural
+from ..decoding._draw import Drawing
+from ..distribution import Cache, Family, How, Neural, Unfinished
 from ..errors import UsageError
 from ..given import Evidence
 from ..nets._context import Context
@@ -135,16 +135,20 @@ class Sequences(Neural[F]):
         """Items, each given its own context."""
         if isinstance(how, Searches):
             raise UsageError("a search finds items of one context, not of several", code="HOW", param="how", remedy="give one")
-        return self.continued(NOTHING, n, rng, how, context)
+        return self.drawing(NOTHING, context).items(n, rng, how)
 
-    def continued(self, prefix: Tensor, n: int, rng: Rng, how: How | None, context: Known) -> Batch:
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, token by token."""
+        return Told(self, {}, NOTHING).unfold(n, rng, how, since)
+
+    def drawing(self, prefix: Tensor, context: Known) -> Drawing:
         """Items that begin with the prefix, each given its own context."""
         def begins(start: int, stop: int) -> Standing:
             many = stop - start
             told = {k: b.cut(start, stop) for k, b in context.items()}
             return self.begin(Batch(Batch(prefix.repeat(many)), length=torch.full((many,), len(prefix)), context=told))
 
-        return continued(self, begins, prefix, self.at_most - len(prefix), n, rng, how)
+        return Drawing(self, begins, prefix, self.at_most - len(prefix))
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context and how an item begins are met exactly; nothing else is."""

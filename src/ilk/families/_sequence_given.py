@@ -1,7 +1,7 @@
 """A model of sequences with something known: the context, how the item begins, or both. Exact."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..decoding._contract import Searches
-from ..distribution import How, Met
+from ..distribution import How, Met, Unfinished
 from ..errors import UsageError
 from ..given import About, Begin, Evidence
 from ..rng import Rng
@@ -37,9 +37,18 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """The prefix, then token by token; labels by their law given the prefix."""
+        self._fits()
+        return self.whole.drawing(self.prefix, self._contexts(n, rng, how)).items(n, rng, how)
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, token by token; `since` keeps its contexts where none is given."""
+        self._fits()
+        context = self._contexts(n, rng, how) if since is None or self.context else since.items.context
+        return self.whole.drawing(self.prefix, context).states(n, rng, how, context, since)
+
+    def _fits(self) -> None:
         if len(self.prefix) > self.whole.at_most:
             raise UsageError(f"a prefix of {len(self.prefix)} elements; items have at most {self.whole.at_most}", code="GIVEN")
-        return self.whole.continued(self.prefix, n, rng, how, self._contexts(n, rng, how))
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) - log p(prefix), (B,); -inf for items that begin otherwise."""

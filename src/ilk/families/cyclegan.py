@@ -14,7 +14,7 @@ from ilk.batch import Batch, Source
 from ilk.distribution import AnyNet, Family, Net, Neural, Phase, Plan, Port
 from ilk.families._adversary import pictures, refuses
 from ilk.families._domains import NAMES, Pairs, Pool
-from ilk.nets.dcgan import halvings
+from ilk.nets._pair import halvings
 from ilk.nets.grid import Grid, halved
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng

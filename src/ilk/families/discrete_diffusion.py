@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Annotated, Literal
 
@@ -10,8 +10,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ..batch import Batch, Source
-from ..distribution import AnyNet, Family, How, Neural, Phase, Plan
+from ..batch import Batch, Source, stack
+from ..distribution import AnyNet, Family, How, Neural, Phase, Plan, Unfinished, end
 from ..given import About, Evidence
 from ..nets._context import Partly
 from ..nets._guess import Guess
@@ -103,24 +103,30 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
 
     def draw(self, n: int, rng: Rng, context: Mapping[str, Batch], how: How | None = None) -> Batch:
         """Items given their context."""
-        *_, last = self.unfold(n, rng, context, self.free)
-        return last
+        return self.found(n, rng, context, self.free)
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
-        """The items after every step: what is not found yet as it would be if it were found now."""
-        yield from self.unfold(n, rng, {}, self.free)
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The items after every round: what is not found yet as it would be if it were found now."""
+        return self.unfolded(n, rng, {} if since is None else since.items.context, self.free, since)
+
+    def found(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor) -> Batch:
+        """Items given their context, every guess leaning on the tables."""
+        walks = self._walks(n, rng, context, tables, None)
+        return replace(stack([end(walk).items for walk in walks]), context={})
+
+    def unfolded(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor, since: Unfinished | None) -> Iterator[Unfinished]:
+        """Their states."""
+        return Unfinished.together(self._walks(n, rng, context, tables, since))
+
+    def _walks(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor, since: Unfinished | None) -> list[Iterator[Unfinished]]:
+        """`CHUNK` items at a time go through the network."""
+        spans = [torch.arange(i, min(n, i + CHUNK)) for i in range(0, max(1, n), CHUNK)]
+        return [self._walk(rng.at(i * CHUNK), {k: b.take(rows) for k, b in context.items()}, tables, rows, since and since.take(rows)) for i, rows in enumerate(spans)]
 
     @torch.no_grad()
-    def unfold(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor) -> Iterator[Batch]:
-        """States of n items; more than a chunk of them come at once, done."""
-        walks = [self._walk(min(CHUNK, n - i), rng.at(i), {k: b.cut(i, i + CHUNK) for k, b in context.items()}, tables) for i in range(0, max(1, n), CHUNK)]
-        if len(walks) == 1:
-            yield from map(self.batch, walks[0])
-        else:
-            yield self.batch(torch.cat([list(walk)[-1] for walk in walks]))
-
-    def _walk(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor) -> Iterator[Tensor]:
-        return self.noise.states(self.law(context, n, self.family.guidance), n, tables, rng)
+    def _walk(self, rng: Rng, context: Mapping[str, Batch], tables: Tensor, rows: Tensor, since: Unfinished | None) -> Iterator[Unfinished]:
+        for state in self.noise.states(self.law(context, len(rows), self.family.guidance), len(rows), tables, rng, since):
+            yield replace(state, items=replace(self.batch(state.items.tensor), context=context), branched=since is not None and since.branched)
 
     def flat(self, batch: Batch) -> Tensor:
         """Items as (B, positions)."""

@@ -3,21 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from annotated_types import Interval
-
-from ilk.distribution import AnyNet, Family
-from ilk.families._denoising import Denoising, refuses
-from ilk.families._denoising_scored import DenoisingBound, DenoisingFlow, Likelihood
-from ilk.nets._context import Partly
+from ilk.distribution import Family
+from ilk.families._denoiser import DenoiserFamily
 from ilk.nets._noise import PATHS, Path, even
-from ilk.rng import Rng
 from ilk.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowMatching(Family):
+class FlowMatching(DenoiserFamily):
     """Flow matching along straight paths (Lipman et al. 2023; Liu et al. 2023), times logit-normal (Esser et al. 2024) or uniform.
 
     In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and likelihoods are those of
@@ -32,31 +27,18 @@ class FlowMatching(Family):
     torch.Size([3, 2])
     """
 
-    distribution = DenoisingBound
     predict: ClassVar[str] = "u"
     min_snr: ClassVar[None] = None
     times: Literal["logit_normal", "uniform"] = "logit_normal"
     pairing: Literal["independent", "optimal"] = "independent"
-    guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
-    drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
-    reads: Annotated[int, Interval(ge=0, le=64)] = 0
-    likelihood: Likelihood = "bound"
-    levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
-    net: AnyNet = None
-
-    @classmethod
-    def refuses(cls, space: Space) -> str | None:
-        """Anything but Reals."""
-        return refuses(space)
 
     def refuses_context(self, about: Mapping[str, Space]) -> str | None:
         """Labels, captions and arrays of numbers; nothing where noise is paired, since it would tell the label."""
-        return Partly.refuses(about) if self.pairing == "independent" else super().refuses_context(about)
+        return super().refuses_context(about) if self.pairing == "independent" else Family.refuses_context(self, about)
 
-    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Denoising:
-        """With the bound or with the density of the flow."""
-        made: Denoising = super().build(space, rng, about)   # type: ignore[assignment]
-        return made if self.likelihood == "bound" and self.pairing == "independent" else DenoisingFlow(self, space, rng, about or {})
+    def bounded(self) -> bool:
+        """Only where noise is drawn by itself."""
+        return super().bounded() and self.pairing == "independent"
 
     def noise(self) -> Path:
         """Which noise levels are learned and visited."""

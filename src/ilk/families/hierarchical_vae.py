@@ -1,7 +1,7 @@
 """Hierarchical variational autoencoder: levels of codes, each given those above; pictures by convolutions at several sizes."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log, prod
 from typing import Annotated
@@ -11,10 +11,11 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
-from ilk.distribution import Family, How, Phase, Plan
-from ilk.families._labelled import CHUNK, Bounded
+from ilk.distribution import Family, How, Phase, Plan, Unfinished
+from ilk.families._labelled import CHUNK, Bounded, Labelled
 from ilk.families._ladder import Ladder, Sizes, sides_of
 from ilk.families._likelihood_of import Sort, likelihood, refuses
+from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.rng import Rng
 from ilk.run import Noted, Run
@@ -109,6 +110,28 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         y = self.ladder.descend(n, about, lambda level, above: self._noise(rng, level, n))
         return Batch(self.likelihood.sample(y, rng.child("x")).reshape(n, *self.space.shape))  # type: ignore[union-attr]
 
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """Level by level from the top."""
+        if since is not None:
+            return self.levels(n, rng, since.items.context, since)
+        return self.levels(n, rng, self.context.draw(n, rng) if self.about else {}, None)
+
+    @torch.no_grad()
+    def levels(self, n: int, rng: Rng, context: Mapping[str, Batch], since: Unfinished | None) -> Iterator[Unfinished]:
+        """Items given their context, the levels that are still to come in the middle of their law."""
+        about, of = self.told(context), len(self.sizes.sides)
+        codes = {} if since is None else dict(since.way)
+        for step in range(0 if since is None else since.step + 1, of + 1):
+            if step:
+                codes[f"{step - 1}"] = self._noise(rng, step - 1, n)
+            y = self.ladder.descend(n, about, lambda level, above: codes.get(f"{level}", torch.zeros(n, self.sizes.codes, *self.sizes.sides[level])))
+            made = Batch(self.likelihood.sample(y, rng.child("x")).reshape(n, *self.space.shape), context=context)  # type: ignore[union-attr]
+            yield Unfinished(made, step, of, dict(codes))
+
+    def given(self, evidence: Evidence, rng: Rng) -> Labelled | None:
+        """p(x | context)."""
+        return Levelled(self, evidence.context) if isinstance(evidence, About) else None
+
     @torch.no_grad()
     def kl(self, batch: Batch, rng: Rng) -> Tensor:
         """KL(q || p) of every level from the top, in nats, (B, levels)."""
@@ -119,6 +142,16 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         super().fit(data, run, valid)
         kl = self.kl(data.take(torch.arange(min(len(data), SEEN))), run.rng.child("kl")).mean(0)
         run.emit(Noted(f"nats by level, the top first: {', '.join(f'{nats:.2f}' for nats in kl.tolist())}"))
+
+
+class Levelled(Labelled):
+    """The model with its context known."""
+
+    whole: HierarchicalVae
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """Level by level from the top."""
+        return self.whole.levels(n, rng, self._said(n), since)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ..batch import Batch, Source, ragged
-from ..decoding._contract import Walks, decoding
-from ..distribution import Family, How, Neural, Phase, Plan
+from ..decoding._contract import Decoding, Walks, decoding
+from ..distribution import Family, How, Neural, Phase, Plan, Unfinished, end
 from ..errors import UsageError
 from ..given import Evidence
 from ..nets._decoder import Shape
@@ -116,36 +116,42 @@ class Inserting(Neural["Insertion"]):
         """Items given their context."""
         return self.filled(self.free, n, rng, context, how)
 
-    def stream(self, n: int, rng: Rng, how: How | None = None) -> Iterator[Batch]:
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """The drafts after every step."""
-        yield from Told(self, {}, self.free).stream(n, rng, how)
+        return Told(self, {}, self.free).unfold(n, rng, how, since)
 
     def filled(self, stretches: Sequence[Tensor], n: int, rng: Rng, context: Known, how: How | None = None) -> Batch:
         """Items that grow from these stretches, each given its own context."""
-        *_, last = self.unfold(Draft.between(stretches, n), rng, context, how)
-        return last
+        return replace(end(self.grown(Draft.between(stretches, n), rng, context, how)).items, context={})
 
     @torch.no_grad()
-    def unfold(self, draft: Draft, rng: Rng, context: Known, how: How | None) -> Iterator[Batch]:
-        """Drafts as they grow, until no slot is open."""
-        way, n = decoding(how), len(draft.length)
+    def grown(self, draft: Draft, rng: Rng, context: Known, how: How | None, done: int = 0) -> Iterator[Unfinished]:
+        """Drafts as they grow, until no slot is open, from what `done` steps made."""
+        way = decoding(how)
         if isinstance(way, Walks):
             raise UsageError(f"{type(how).__name__} goes from left to right; insertion does not", code="HOW", param="how", remedy="Ancestral, TopK, TopP and MinP do")
         most = int(self.reach) if way is None or way.most is None else min(int(self.reach), int(draft.length[:1].sum()) + way.most)
-        step = 0
-        yield ragged(draft.tokens, draft.length)
-        while len(rows := draft.open.any(1).nonzero()[:, 0]):
-            u = rng.child("step", step).uniform(n, 2)
-            after = draft
-            for part in rows.split(CHUNK):
-                now = draft.take(part)
-                slot = nth(now.open, u[part, 0])
-                law = self.law(now, {k: b.take(part) for k, b in context.items()})[torch.arange(len(part)), slot]
-                law = law if way is None else way.logits(law)
-                closes = (now.length >= most)[:, None] & (torch.arange(self.size + 1) < self.size)
-                after = put(after, part, now.done(slot, choose(law.masked_fill(closes, -torch.inf), u[part, 1]), self.size))
-            draft, step = after, step + 1
-            yield ragged(draft.tokens, draft.length)
+        yield self._state(draft, done, context)
+        while bool(draft.open.any()):
+            draft, done = self._step(draft, rng.child("step", done), context, way, most), done + 1
+            yield self._state(draft, done, context)
+
+    def _step(self, draft: Draft, rng: Rng, context: Known, way: Decoding | None, most: int) -> Draft:
+        """Something done in an open slot of each draft that has one."""
+        u, after = rng.uniform(len(draft.length), 2), draft
+        for part in draft.open.any(1).nonzero()[:, 0].split(CHUNK):
+            now = draft.take(part)
+            slot = nth(now.open, u[part, 0])
+            law = self.law(now, {k: b.take(part) for k, b in context.items()})[torch.arange(len(part)), slot]
+            law = law if way is None else way.logits(law)
+            closes = (now.length >= most)[:, None] & (torch.arange(self.size + 1) < self.size)
+            after = put(after, part, now.done(slot, choose(law.masked_fill(closes, -torch.inf), u[part, 1]), self.size))
+        return after
+
+    def _state(self, draft: Draft, done: int, context: Known) -> Unfinished:
+        left = bool(draft.open.any()) * (2 * int(self.reach) + 1)
+        way = {"tokens": draft.tokens, "length": draft.length, "open": draft.open}
+        return Unfinished(replace(ragged(draft.tokens, draft.length), context=context), done, done + left, way)
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met exactly; stretches that stay, with anything between: insertions leave them as they are."""

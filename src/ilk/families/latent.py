@@ -1,7 +1,7 @@
 """A model of codes, and what turns them into items: latent diffusion, VQ-VAE with a prior, deep belief nets, any nesting."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import log
 from typing import Annotated, Any
@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Interval
 from torch import Tensor
+from torch.nn.functional import pad
 
-from ilk.batch import Batch, Memory, Source, stack
-from ilk.distribution import AnyFamily, Distribution, Draws, Encodes, Family, HasBound, HasLogProb, How, Infers, Met, Posterior, Samples
+from ilk.batch import Batch, Memory, Source, ragged, stack
+from ilk.distribution import AnyFamily, Distribution, Draws, Encodes, Family, HasBound, HasLogProb, How, Infers, Met, Posterior, Samples, Unfinished, Unfolds
 from ilk.errors import UsageError
 from ilk.families._stages import Stages, View
 from ilk.families.gmm import GMM
@@ -20,7 +21,7 @@ from ilk.given import About, Evidence
 from ilk.lift import Lift, carried
 from ilk.rng import Rng
 from ilk.run import Run
-from ilk.space import Space
+from ilk.space import Discrete, Many, Space
 from ilk.store import State
 
 CHUNK = 512
@@ -77,6 +78,21 @@ class Coded(Distribution["Latent"]):
         """The law of codes."""
         prior: Distribution[Any] = self.prior
         return prior
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """What the codes stand for while the prior makes them; at once where it makes them so."""
+        return self.unfolded(self.prior, (n, rng), how, since)
+
+    def unfolded(self, prior: Any, rows: tuple[int, Rng], how: How | None, since: Unfinished | None) -> Iterator[Unfinished]:
+        """The same with something known of the codes."""
+        n, rng = rows
+        if not isinstance(prior, Unfolds):
+            states: Iterator[Unfinished] = iter([Unfinished(prior.sample(n, rng.child("prior"), how), 1, 1)])
+        else:
+            states = prior.unfold(n, rng.child("prior"), how, None if since is None else since.inside)
+        for state in states:
+            made = self.emitted(_whole(self.lift.space, state.items), rng)
+            yield Unfinished(replace(made, context=state.items.context), state.step, state.of, inside=state)
 
     def emitted(self, codes: Batch, rng: Rng) -> Batch:
         """Items from codes of the prior."""
@@ -148,11 +164,22 @@ class Told:
         """Items of such codes."""
         return self.whole.emitted(self.prior.sample(n, rng.child("prior"), how), rng)
 
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same while the codes are made."""
+        return self.whole.unfolded(self.prior, (n, rng), how, since)
+
     def log_prob_bound(self, batch: Batch, rng: Rng) -> Tensor:
         """Bound on log p(x | context), where the whole has one."""
         if not isinstance(self.whole, CodedBound):
             raise UsageError("this code has no likelihood, so its items have no score", code="CAPABILITY", remedy="a code such as vae or vqvae")
         return self.whole._bound(batch, rng, self.prior)
+
+
+def _whole(space: Space, codes: Batch) -> Batch:
+    """Codes that are there in part, if they are sequences of one length, with the first value in the places that are to come."""
+    if not isinstance(space, Many) or not space.fixed or not isinstance(space.of, Discrete) or space.of.shape:
+        return codes
+    return ragged(pad(codes.padded(0), (0, max(0, space.at_most - codes.padded(0).shape[1]))), torch.full((len(codes),), space.at_most))
 
 
 def _alone(batch: Batch, rng: Rng) -> Batch:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -12,15 +12,15 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ..batch import Batch, Source
-from ..decoding._draw import continued
-from ..distribution import Distribution, Family, How, Met
+from ..decoding._draw import Drawing
+from ..distribution import Distribution, Family, How, Met, Unfinished
 from ..errors import DataError, UsageError
 from ..given import Begin, Evidence
 from ..rng import Rng
 from ..run import Began, Ended, Noted, Progress, Run, Seconds
 from ..space import Discrete, Many, Space
 from ..store import State
-from ._sequence import refuses_sequence
+from ._sequence import NOTHING, refuses_sequence
 from ._trie import Counts, Real, Small, Tally, Trie, counted, merged
 from ._windows import Place, counts_of, place_of, smallest, state_of, windows_of
 
@@ -146,15 +146,19 @@ class NGrams(Distribution["NGram"]):
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Token by token until all have ended."""
-        return self.continued(torch.zeros(0, dtype=torch.long), n, rng, how)
+        return self.drawing(NOTHING).items(n, rng, how)
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, token by token."""
+        return self.drawing(NOTHING).states(n, rng, how, {}, since)
 
     def given(self, evidence: Evidence, rng: Rng) -> Begun | None:
         """How an item begins is met exactly; nothing else is."""
         return Begun(self, evidence.elements) if isinstance(evidence, Begin) else None
 
-    def continued(self, prefix: Tensor, n: int, rng: Rng, how: How | None = None) -> Batch:
-        """Items that begin with the prefix; `how.most` bounds the elements drawn after it."""
-        return continued(self, lambda a, b: self._after(prefix, b - a), prefix, self.at_most - len(prefix), n, rng, how)
+    def drawing(self, prefix: Tensor) -> Drawing:
+        """Items that begin with the prefix."""
+        return Drawing(self, lambda a, b: self._after(prefix, b - a), prefix, self.at_most - len(prefix))
 
     def _after(self, prefix: Tensor, n: int) -> Place:
         """The place of n items after one prefix; only as much of it is held as the law looks at."""
@@ -201,7 +205,11 @@ class Begun:
         """The prefix, then token by token."""
         if len(self.prefix) > self.whole.at_most:
             raise UsageError(f"a prefix of {len(self.prefix)} elements; items have at most {self.whole.at_most}", code="GIVEN")
-        return self.whole.continued(self.prefix, n, rng, how)
+        return self.whole.drawing(self.prefix).items(n, rng, how)
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, token by token."""
+        return self.whole.drawing(self.prefix).states(n, rng, how, {}, since)
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) - log p(prefix), (B,); -inf for items that begin otherwise."""

@@ -1,23 +1,17 @@
 """Score matching: the gradient of the log density of noisy data, at many levels of noise; drawn by Langevin dynamics or any sampler."""
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from annotated_types import Interval
 
-from ilk.distribution import AnyNet, Family
-from ilk.families._denoising import Denoising, refuses
-from ilk.families._denoising_scored import DenoisingBound, DenoisingFlow, Likelihood
-from ilk.nets._context import Partly
+from ilk.families._denoiser import DenoiserFamily
 from ilk.nets._noise import LEAST, MOST, Path, ladder
-from ilk.rng import Rng
-from ilk.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreModel(Family):
+class ScoreModel(DenoiserFamily):
     """Denoising score matching (Vincent 2011) over a ladder of `rungs` noise levels from `least` to `most` (Song & Ermon 2019).
 
     Data have standard deviation 1 there. The score is (D - x) / sigma^2, D the expected data (Tweedie), for which the network is
@@ -33,34 +27,12 @@ class ScoreModel(Family):
     torch.Size([3, 2])
     """
 
-    distribution = DenoisingBound
     predict: ClassVar[str] = "v"
     min_snr: ClassVar[None] = None
     pairing: ClassVar[str] = "independent"
     rungs: Annotated[int, Interval(ge=2, le=100_000)] = 64
     least: Annotated[float, Interval(ge=0.0001, le=0.5)] = LEAST
     most: Annotated[float, Interval(ge=2, le=10_000)] = MOST
-    guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
-    drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
-    reads: Annotated[int, Interval(ge=0, le=64)] = 0
-    likelihood: Likelihood = "bound"
-    levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
-    net: AnyNet = None
-
-    @classmethod
-    def refuses(cls, space: Space) -> str | None:
-        """Anything but Reals."""
-        return refuses(space)
-
-    @classmethod
-    def refuses_context(cls, about: Mapping[str, Space]) -> str | None:
-        """Labels, captions and arrays of numbers."""
-        return Partly.refuses(about)
-
-    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Denoising:
-        """With the bound or with the density of the flow."""
-        made: Denoising = super().build(space, rng, about)   # type: ignore[assignment]
-        return made if self.likelihood == "bound" else DenoisingFlow(self, space, rng, about or {})
 
     def noise(self) -> Path:
         """Which noise levels are learned and visited."""

@@ -131,7 +131,8 @@ class Transformer(Family):
 
     A token is predicted from at most `context` tokens. `tie` uses the embeddings for the output too; `ngrams` rows of hashed
     bigrams and trigrams are added to them (0: none). What is known beside the items stands before their tokens (`prefix`), or as
-    many layers read it as a source that every layer attends to (`cross`); with `drop` above 0 any part of it may go untold. `epochs` are passes over the data when no budget is set.
+    many layers read it as a source that every layer attends to (`cross`); with `drop` above 0 any part of it may go untold.
+    `epochs` are passes over the data when no budget is set.
 
     >>> from ilk.rng import Rng
     >>> from ilk.space import Discrete, Many

@@ -110,7 +110,7 @@ def planes(pictures: Cells, side: int = SIDE) -> Tensor:
     found = []
     for start in range(0, len(pictures), CHUNK):
         x = torch.from_numpy(np.ascontiguousarray(pictures[start:start + CHUNK])).permute(0, 3, 1, 2).float() / 255
-        seen = _seen(*x.shape[2:], side)
+        seen = _seen(x.shape[2], x.shape[3], side)
         found.append(x if seen == tuple(x.shape[2:]) else adaptive_avg_pool2d(x, seen))
     return torch.cat(found)
 

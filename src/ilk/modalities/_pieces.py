@@ -15,7 +15,7 @@ from ..rng import Rng
 from ..rules import Test
 from ..space import Discrete, Many
 from ..store import State
-from ._tokens import Texts, end_to_end, fact, joined, prefix_of, room
+from ._tokens import Ends, Texts, end_to_end, fact, joined, room
 
 
 class BPE(Codec[Texts]):
@@ -77,8 +77,8 @@ class BPE(Codec[Texts]):
         return torch.zeros(len(items), dtype=torch.float64)
 
     def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
-        """A beginning may end within a piece, so it is left to rejection."""
-        prefix_of(tests)
+        """An end of a text may lie within a piece, so it is left to rejection."""
+        Ends.of(tests)
         return Lowered(self, rest=tuple(tests))
 
 

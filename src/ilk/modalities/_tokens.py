@@ -1,9 +1,9 @@
 """Texts as tokens: characters or bytes."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import DataError, ModelError, UsageError
-from ..given import Begin
+from ..given import Begin, Between
 from ..modality import Codec, Lowered, Modality
 from ..rng import Rng
 from ..rules import Test
@@ -24,18 +24,46 @@ _SCALARS = 0x110000 - 0x800  # Unicode without surrogates
 _SHORTEST, _BLOCK = 4096, 4
 
 
-def prefix_of(tests: Sequence[Test]) -> str:
-    """The one beginning that tests ask for; UsageError for anything else, since nothing else can be asked of a text."""
-    for test in tests:
-        if test.part != "prefix" or test.sign != "==" or not isinstance(test.value, str):
-            raise UsageError(f"a text can't be given {test}", code="GIVEN", param="given",
-                             remedy="a text can be given its beginning: prefix == 'Once'")
-        if why := surrogates([test.value]):
-            raise UsageError(f"the prefix has {why}", code="GIVEN", param="given")
-    longest = max((str(t.value) for t in tests), key=len, default="")
-    if other := [str(t.value) for t in tests if not longest.startswith(str(t.value))]:
-        raise UsageError(f"contradictory: no text begins both with {other[0]!r} and with {longest!r}", code="CONTRADICTION", param="given")
-    return longest
+class Ends(NamedTuple):
+    """What a text is given: how it begins and how it ends; None leaves that end free."""
+
+    prefix: str | None = None
+    suffix: str | None = None
+
+    @classmethod
+    def of(cls, tests: Sequence[Test]) -> Ends:
+        """The ends that tests ask for; UsageError for anything else, since nothing else can be asked of a text."""
+        asked: dict[str, list[str]] = {"prefix": [], "suffix": []}
+        for test in tests:
+            if test.part not in asked or test.sign != "==" or not isinstance(test.value, str):
+                raise UsageError(f"a text can't be given {test}", code="GIVEN", param="given",
+                                 remedy="a text can be given its beginning and its end: prefix == 'Once', suffix == '.'")
+            if why := surrogates([test.value]):
+                raise UsageError(f"the {test.part} has {why}", code="GIVEN", param="given")
+            asked[test.part].append(test.value)
+        return cls(_longest(asked["prefix"], "begins", str.startswith), _longest(asked["suffix"], "ends", str.endswith))
+
+    def tests(self) -> tuple[Test, ...]:
+        """One comparison for each end that is given."""
+        return tuple(Test(name, "==", value) for name, value in zip(self._fields, self, strict=True) if value is not None)
+
+    def holds(self, text: str) -> bool:
+        """Whether a text begins and ends so."""
+        return text.startswith(self.prefix or "") and text.endswith(self.suffix or "")
+
+    def lowered(self, codec: Codec[Texts], code: Callable[[str], Tensor]) -> Lowered[Texts]:
+        """As evidence on the tokens, for codecs that code the ends of a text as they would alone."""
+        if self.suffix:
+            return Lowered(codec, {"": Between((code(self.prefix or ""), code(self.suffix)))})
+        return Lowered(codec, {} if self == Ends() else {"": Begin(code(self.prefix or ""))})
+
+
+def _longest(asked: Sequence[str], does: str, holds: Callable[[str, str], bool]) -> str | None:
+    """The longest of several ends, of which the others are ends; None for none."""
+    longest = max(asked, key=len, default="")
+    if other := [each for each in asked if not holds(longest, each)]:
+        raise UsageError(f"contradictory: no text {does} both with {other[0]!r} and with {longest!r}", code="CONTRADICTION", param="given")
+    return longest if asked else None
 
 
 def surrogates(items: Texts) -> str | None:
@@ -132,12 +160,12 @@ class Characters(Codec[Texts]):
         return torch.from_numpy(many * -log(max(1, _SCALARS - len(self.alphabet))))
 
     def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
-        """The beginning is kept exactly; its characters must have been seen."""
-        prefix = prefix_of(tests)
-        if strange := sorted(set(prefix) - set(self.alphabet)):
+        """The beginning and the end are kept exactly; their characters must have been seen."""
+        ends = Ends.of(tests)
+        if strange := sorted({*(ends.prefix or ""), *(ends.suffix or "")} - set(self.alphabet)):
             raise UsageError(f"never seen in training: {', '.join(map(repr, strange[:5]))}", code="GIVEN", param="given",
-                             remedy="give a prefix of characters that the training texts have")
-        return Lowered(self, {"": Begin(torch.from_numpy(self._codes([prefix])))}) if tests else Lowered(self)
+                             remedy="give characters that the training texts have")
+        return ends.lowered(self, lambda text: torch.from_numpy(self._codes([text])))
 
     def _codes(self, items: Texts) -> NDArray[np.int64]:
         points, known = np.frombuffer(joined(items, "utf-32-le"), np.uint32), self._points
@@ -196,6 +224,5 @@ class Bytes(Codec[Texts]):
         return torch.zeros(len(items), dtype=torch.float64)
 
     def given(self, tests: Sequence[Test]) -> Lowered[Texts]:
-        """The bytes of the beginning are kept: whole characters, so nothing that follows can change them."""
-        codes = torch.tensor(list(prefix_of(tests).encode()), dtype=torch.long)
-        return Lowered(self, {"": Begin(codes)}) if tests else Lowered(self)
+        """The bytes of the ends are kept: whole characters, so nothing between can change them."""
+        return Ends.of(tests).lowered(self, lambda text: torch.tensor(list(text.encode()), dtype=torch.long))

@@ -26,7 +26,7 @@ from ..rules import Test, Value, parse
 from ._encoding import decode
 from ._files import read_bytes, suffix_of, walk, write_bytes
 from ._text_records import has_text, records
-from ._tokens import Bytes, Characters, Texts, prefix_of, surrogates
+from ._tokens import Bytes, Characters, Ends, Texts, surrogates
 
 SUFFIXES = (".txt", ".text", ".md", ".jsonl")
 _BLANK = re.compile(r"\n(?:[ \t\r]*\n)+")
@@ -134,19 +134,19 @@ class Text(Modality[Texts]):
         return [item for piece in pieces for item in piece]
 
     def asked(self, asked: str | Mapping[str, Value] | Given) -> Given:
-        """A string is how the text begins, or the rule that says so in the form it is printed in (prefix == 'Once'), or a call such as Prompt('...')."""
+        """A string is how the text begins, a rule about its ends in the form they are printed in (prefix == 'Once' and suffix == '.'), or a call: Prompt('...')."""
         if isinstance(asked, str) and is_call(asked):
             return given_of(asked)
-        return Keep({"prefix": _beginning(asked)}) if isinstance(asked, str) else as_given(asked)
+        return Keep(_ends(asked)) if isinstance(asked, str) else as_given(asked)
 
     def checked(self, tests: Sequence[Test]) -> tuple[Test, ...]:
-        """One for all of them, since a text that begins with the longest begins with the others."""
-        return (Test("prefix", "==", prefix_of(tests)),) if tests else ()
+        """One for all of an end, since a text that begins with the longest begins with the others."""
+        return Ends.of(tests).tests()
 
     def obeys(self, items: Texts, tests: Sequence[Test]) -> Tensor:
-        """Whether they begin so, (B,)."""
-        prefix = prefix_of(tests)
-        return torch.tensor([text.startswith(prefix) for text in items], dtype=torch.bool)
+        """Whether they begin and end so, (B,)."""
+        ends = Ends.of(tests)
+        return torch.tensor([ends.holds(text) for text in items], dtype=torch.bool)
 
     def show(self, items: Texts) -> Shown:
         """The texts, parted by blank lines where one has several lines; control characters are left out."""
@@ -215,14 +215,14 @@ class _Documents:
                 yield f"read as {encoding}" + (f": {many} of {len(self.encodings)} files" if len(self.encodings) > 1 else "")
 
 
-def _beginning(asked: str) -> str:
-    """The prefix that a string asks for: the constant of a prefix rule, else the string itself."""
+def _ends(asked: str) -> dict[str, Value]:
+    """The ends that a string asks for: those of a rule about nothing else, else the string itself is the beginning."""
     try:
         tests = parse(asked)
     except UsageError:
-        return asked
-    one = tests[0]
-    return one.value if len(tests) == 1 and (one.part, one.sign) == ("prefix", "==") and isinstance(one.value, str) else asked
+        return {"prefix": asked}
+    found: dict[str, Value] = {t.part: t.value for t in tests if t.part in Ends._fields and t.sign == "==" and isinstance(t.value, str)}
+    return found if len(found) == len(tests) else {"prefix": asked}
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -52,7 +52,21 @@ class _Gate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., inner)."""
         value, gate = self.proj(x).chunk(2, -1)
-        return value * F.gelu(gate)
+        out: Tensor = value * F.gelu(gate)
+        return out
+
+
+class _Alone(nn.Module):
+    """Two layers of each vector by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(_Gate(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> the same."""
+        out: Tensor = self.net(x)
+        return out
 
 
 class _Block(nn.Module):
@@ -62,17 +76,15 @@ class _Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
         self.attn1, self.attn2 = _Attend(width, heads, width), _Attend(width, heads, words)
-        self.ff = nn.ModuleDict({"net": nn.ModuleList([_Gate(width, 4 * width), nn.Identity(), nn.Linear(4 * width, width)])})
+        self.ff = _Alone(width)
 
     def forward(self, h: Tensor, words: Tensor, mask: Tensor | None) -> Tensor:
         """(B, T, width) -> the same."""
         same = self.norm1(h)
         h = h + self.attn1(same, same)
         h = h + self.attn2(self.norm2(h), words, mask)
-        inner = self.norm3(h)
-        for layer in self.ff["net"]:  # type: ignore[union-attr]
-            inner = layer(inner)
-        return h + inner
+        out: Tensor = h + self.ff(self.norm3(h))
+        return out
 
 
 class Looking(nn.Module):
@@ -80,6 +92,7 @@ class Looking(nn.Module):
 
     def __init__(self, channels: int, heads: int, groups: int, words: int) -> None:
         super().__init__()
+        self.words = words
         self.norm = nn.GroupNorm(groups, channels, eps=EPS)
         self.proj_in, self.proj_out = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList([_Block(channels, heads, words)])
@@ -87,7 +100,7 @@ class Looking(nn.Module):
 
     def forward(self, x: Tensor, known: Known) -> Tensor:
         """(B, channels, h, w) -> the same; without words they are one vector of zeros."""
-        words = known.words if known.words is not None else x.new_zeros(len(x), 1, self.transformer_blocks[0].attn2.to_k.in_features)  # type: ignore[union-attr]
+        words = known.words if known.words is not None else x.new_zeros(len(x), 1, self.words)
         mask = None if known.there is None else known.there[:, None, None]
         h = self.proj_in(self.norm(x).flatten(2).mT)
         h = self.proj_out(self.transformer_blocks[0](h, words, mask))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu, linear
 
-from ilk.nets.dcgan import halvings, smallest
+from ilk.nets._pair import halvings, smallest
 
 TINY, LEAK = 1e-8, 0.2
 

@@ -3,31 +3,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated
 
 import torch
-from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from ilk.distribution import Net, Port
-from ilk.errors import UsageError
-
-LEAST = 4   # pixels a side that are not halved any more
-
-
-def halvings(shape: tuple[int, ...]) -> int:
-    """How often an image, (channels, height, width), is halved: its short side keeps at least 4 pixels."""
-    count, side = 0, min(shape[1:])
-    while side >= 2 * LEAST:
-        count, side = count + 1, side // 2
-    return count
-
-
-def smallest(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Height and width after the halvings, rounded up."""
-    step = 2 ** halvings(shape)
-    return -(-shape[1] // step), -(-shape[2] // step)
+from ilk.distribution import Port
+from ilk.nets._pair import PairNet, halvings, smallest
 
 
 class Drawer(nn.Module):
@@ -73,19 +55,11 @@ class Viewer(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DCGAN(Net):
+class DCGAN(PairNet):
     """Strided convolutions (Radford et al. 2016), `width` channels at full size and twice as many at each halving.
 
     >>> DCGAN(width=8)(Port("decode", (4,), (1, 28, 28)))(torch.zeros(2, 4)).shape
     torch.Size([2, 1, 28, 28])
     """
 
-    width: Annotated[int, Interval(ge=1, le=4096)] = 32
-
-    def __call__(self, port: Port) -> nn.Module:
-        """The network for a port; UsageError if there is none."""
-        image = {"decode": port.gives, "score": port.takes}.get(port.role)
-        if image is None or len(image) != 3 or (port.role == "score" and port.about):
-            raise UsageError(f"DCGAN makes images (channels, height, width) from codes, or scores them; it can't {port.role} {port.takes} to {port.gives}",
-                             code="NET", param="net")
-        return Drawer(port, self.width) if port.role == "decode" else Viewer(port, self.width)
+    drawer, viewer = Drawer, Viewer

@@ -3,16 +3,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated
 
 import torch
-from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, relu
 
-from ilk.distribution import Net, Port
-from ilk.errors import UsageError
-from ilk.nets.dcgan import halvings, smallest
+from ilk.distribution import Port
+from ilk.nets._pair import PairNet, halvings, smallest
 
 
 class Up(nn.Module):
@@ -95,19 +92,11 @@ class Viewer(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNet(Net):
+class ResNet(PairNet):
     """Residual blocks (Miyato & Koyama 2018; Brock et al. 2019), `width` channels at full size and twice as many at each halving.
 
     >>> ResNet(width=8)(Port("score", (3, 16, 16), (5,)))(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 5])
     """
 
-    width: Annotated[int, Interval(ge=1, le=4096)] = 32
-
-    def __call__(self, port: Port) -> nn.Module:
-        """The network for a port; UsageError if there is none."""
-        image = {"decode": port.gives, "score": port.takes}.get(port.role)
-        if image is None or len(image) != 3 or (port.role == "score" and port.about):
-            raise UsageError(f"ResNet makes images (channels, height, width) from codes, or scores them; it can't {port.role} {port.takes} to {port.gives}",
-                             code="NET", param="net")
-        return Drawer(port, self.width) if port.role == "decode" else Viewer(port, self.width)
+    drawer, viewer = Drawer, Viewer

@@ -1,16 +1,13 @@
 """Denoising diffusion implicit models: steps of any length, with as much fresh noise as asked."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 from typing import Annotated
 
 from annotated_types import Interval
-from torch import Tensor
 
-from ._contract import Denoise, Noise, Sampler
+from ._contract import Denoise, Noise, Sampler, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +16,9 @@ class DDIM(Sampler):
 
     eta: Annotated[float, Interval(ge=0, le=1)] = 0.0
 
-    def states(self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Tensor]:
-        """x after every step."""
-        for i, (now, ahead) in enumerate(pairwise(sigmas)):
-            data = denoise(x, now)
-            fresh = self.eta * ahead * sqrt(1 - (ahead / now) ** 2)
-            x = data + sqrt(ahead**2 - fresh**2) * (x - data) / now
-            if fresh > 0:
-                x = x + fresh * noise(i)
-            yield x
+    def step(self, denoise: Denoise, at: Stage, ahead: float, number: int, noise: Noise) -> Stage:
+        """Towards the expected data, then as much fresh noise as asked."""
+        data = denoise(at.x, at.sigma)
+        fresh = self.eta * ahead * sqrt(1 - (ahead / at.sigma) ** 2)
+        x = data + sqrt(ahead**2 - fresh**2) * (at.x - data) / at.sigma
+        return Stage(x + fresh * noise(number) if fresh > 0 else x, ahead)

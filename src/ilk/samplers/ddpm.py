@@ -1,16 +1,13 @@
 """Ancestral sampling: every step draws from the law of less noise given more."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 from typing import Annotated, Literal
 
 from annotated_types import Interval
-from torch import Tensor
 
-from ._contract import Denoise, Noise, Sampler
+from ._contract import Denoise, Noise, Sampler, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +18,9 @@ class DDPM(Sampler):
     steps: Annotated[int, Interval(ge=1, le=100_000)] = 250
     variance: Literal["small", "large"] = "small"
 
-    def states(self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Tensor]:
-        """x after every step."""
-        for i, (now, ahead) in enumerate(pairwise(sigmas)):
-            data = denoise(x, now)
-            share = (ahead / now) ** 2
-            x = data + share * (x - data)
-            if ahead > 0:
-                spread = sqrt(1 - share) * (ahead if self.variance == "small" else now)
-                x = x + spread * noise(i)
-            yield x
+    def step(self, denoise: Denoise, at: Stage, ahead: float, number: int, noise: Noise) -> Stage:
+        """Towards the expected data, then fresh noise."""
+        data, share = denoise(at.x, at.sigma), (ahead / at.sigma) ** 2
+        x = data + share * (at.x - data)
+        spread = sqrt(1 - share) * (ahead if self.variance == "small" else at.sigma)
+        return Stage(x + spread * noise(number) if ahead > 0 else x, ahead)

@@ -1,13 +1,9 @@
 """Heun's second-order method on the probability-flow equation."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from torch import Tensor
-
-from ._contract import Denoise, Noise, Sampler
+from ._contract import Denoise, Noise, Sampler, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,14 +14,12 @@ class Heun(Sampler):
     few long steps would add the bend of the way ten times over.
     """
 
-    def states(self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Tensor]:
-        """x after every step."""
-        for now, ahead in pairwise(sigmas):
-            y, t, end = x / (1 + now), now / (1 + now), ahead / (1 + ahead)
-            velocity = (y - denoise(x, now)) / t
+    def step(self, denoise: Denoise, at: Stage, ahead: float, number: int, noise: Noise) -> Stage:
+        """Along the mean of the velocities here and there."""
+        y, t, end = at.x / (1 + at.sigma), at.sigma / (1 + at.sigma), ahead / (1 + ahead)
+        velocity = (y - denoise(at.x, at.sigma)) / t
+        there = y + (end - t) * velocity
+        if end > 0:
+            velocity = (velocity + (there - denoise(there * (1 + ahead), ahead)) / end) / 2
             there = y + (end - t) * velocity
-            if end > 0:
-                velocity = (velocity + (there - denoise(there * (1 + ahead), ahead)) / end) / 2
-                there = y + (end - t) * velocity
-            x = there * (1 + ahead)
-            yield x
+        return Stage(there * (1 + ahead), ahead)

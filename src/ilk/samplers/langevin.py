@@ -1,16 +1,13 @@
 """Annealed Langevin dynamics: small steps up the score, with noise, at every noise level in turn."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import sqrt
 from typing import Annotated
 
 from annotated_types import Interval
-from torch import Tensor
 
-from ._contract import Denoise, Noise, Sampler
+from ._contract import Denoise, Noise, Sampler, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +21,11 @@ class Langevin(Sampler):
     moves: Annotated[int, Interval(ge=1, le=100_000)] = 5
     size: Annotated[float, Interval(gt=0, le=2)] = 0.4
 
-    def states(self, denoise: Denoise, x: Tensor, sigmas: Sequence[float], noise: Noise) -> Iterator[Tensor]:
-        """x after every level."""
-        spread = sqrt(self.size - self.size**2 / 4)
-        for i, (now, ahead) in enumerate(pairwise(sigmas)):
-            if ahead == 0:
-                yield denoise(x, now)
-                return
-            for j in range(self.moves):
-                x = x + self.size / 2 * (denoise(x, ahead) - x) + ahead * spread * noise(i * self.moves + j)
-            yield x
+    def step(self, denoise: Denoise, at: Stage, ahead: float, number: int, noise: Noise) -> Stage:
+        """The moves of one level."""
+        if ahead == 0:
+            return Stage(denoise(at.x, at.sigma), ahead)
+        spread, x = sqrt(self.size - self.size**2 / 4), at.x
+        for j in range(number * self.moves, (number + 1) * self.moves):
+            x = x + self.size / 2 * (denoise(x, ahead) - x) + ahead * spread * noise(j)
+        return Stage(x, ahead)

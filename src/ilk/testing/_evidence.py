@@ -1,14 +1,14 @@
 """Pieces of evidence for every sort of space, and what each says of an item: the truth that conditionals are held against."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, prod
 
 import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..given import Begin, Evidence, Fix, Held, Parts, Presence, Weigh, Within
+from ..given import Begin, Between, Evidence, Fix, Held, Parts, Presence, Weigh, Within
 from ..lift import Known, Same
 from ..rng import Rng
 from ..space import Discrete, Many, Maybe, Reals, Row, Space, inner
@@ -39,6 +39,10 @@ def weight_of(space: Space, said: Evidence, batch: Batch) -> Tensor:
         k = len(said.elements)
         begins = (batch.lengths >= k) & (batch.padded(-1)[:, :k] == said.elements).all(1) if int(batch.lengths.max()) >= k else torch.zeros(n, dtype=torch.bool)
         return zero.where(begins, never)
+    if isinstance(said, Between):
+        stretches = [piece.tolist() for piece in said.stretches]
+        tokens = batch.elements.tensor.split(batch.lengths.tolist())
+        return zero.where(torch.tensor([_stands(item.tolist(), stretches) for item in tokens], dtype=torch.bool), never)
     x = batch.tensor.reshape(n, prod(batch.tensor.shape[1:]))
     if isinstance(said, Weigh):
         return sum((t.double()[x[:, i]] for i, t in said.tables.items()), zero)
@@ -50,6 +54,18 @@ def weight_of(space: Space, said: Evidence, batch: Batch) -> Tensor:
     for i, (low, high) in ranges.items():
         out = out.where((x[:, i] >= low - SLACK * (1 + abs(low))) & (x[:, i] <= high + SLACK * (1 + abs(high))), never)
     return out
+
+
+def _stands(item: list[int], stretches: Sequence[list[int]]) -> bool:
+    """Whether the stretches stand in an item in their order, the first at its beginning and the last at its end."""
+    first, *within, last = stretches
+    stop = len(item) - len(last)
+    at = len(first)
+    if item[:at] != first or item[stop:] != last:
+        return False
+    for piece in within:
+        at = next((i + len(piece) for i in range(at, stop - len(piece) + 1) if item[i:i + len(piece)] == piece), stop + 1)
+    return at <= stop
 
 
 def fixed_of(known: Known) -> Fixed:
@@ -69,6 +85,8 @@ def pieces(space: Space) -> Iterator[tuple[str, Known]]:
     elif isinstance(space, Many) and isinstance(space.of, Discrete):
         for prefix in ([], [1], [2, 0], [0] * space.at_most):
             yield f"Begin({prefix})", {"": Begin(torch.tensor(prefix, dtype=torch.long))}
+        for stretches in ([[1], [0]], [[0], [1], []]):
+            yield f"Between({stretches})", {"": Between(tuple(torch.tensor(piece, dtype=torch.long) for piece in stretches))}
     else:
         yield from ((name, {"": said}) for name, said in _of_atom(space))
 
@@ -140,8 +158,8 @@ def bent(space: Space, said: Evidence | None, batch: Batch, rng: Rng) -> Batch:
     if isinstance(said, Presence):
         seen = rng.child("seen").pick(torch.tensor([said.missing, said.there]), len(batch)) > 0
         return Batch(bent(inner(space), said.of, batch, rng.child("of")).x, seen)
-    if isinstance(said, Begin):
-        raise TypeError("a beginning is not bent to")
+    if isinstance(said, Begin | Between):
+        raise TypeError("an end is not bent to")
     x = batch.tensor.clone().reshape(len(batch), prod(batch.tensor.shape[1:]))
     if isinstance(said, Weigh):
         for i, table in said.tables.items():

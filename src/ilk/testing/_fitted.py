@@ -16,9 +16,10 @@ from ..rng import Rng
 from ..run import Run, Steps
 from ..space import Discrete, Maybe, Reals, Space
 from ._same import untouched
-from ._spaces import SPACES, planted
+from ._spaces import SPACES, hidden, planted
 
 ITEMS, HELD, STEPS = 400, 80, 40
+PLANTED = Rng(11).child("planted")
 LABEL: Mapping[str, Space] = {"label": Discrete(2)}
 BESIDE: Mapping[str, Space] = {"kind": Maybe(Discrete(3)), "size": Reals((2,)), "label": Discrete(2)}
 
@@ -47,9 +48,8 @@ class Fitted:
         lift = carried(space, recipe)
         if lift is None:
             raise AssertionError(f"{type(recipe).__name__} takes {space} neither as it is nor through a lift: {recipe.refuses(space)}")
-        rng = Rng(11).child("planted")
-        items, held = planted(space, ITEMS, rng.child("train")), planted(space, HELD, rng.child("valid"))
-        data, valid = (beside(lift.encode(b, rng.child("lift", i)), recipe.needs) for i, b in enumerate((items, held)))
+        items, held = planted(space, ITEMS, PLANTED.child("train")), planted(space, HELD, PLANTED.child("valid"))
+        data, valid = (beside(lift.encode(b, PLANTED.child("lift", i)), recipe.needs) for i, b in enumerate((items, held)))
         with untouched("build"):
             body = recipe.build(lift.space, Rng(1).child("build"), recipe.needs)
         with untouched("fit"):
@@ -88,11 +88,11 @@ class Fitted:
         return None if evidence is None or not isinstance(self.body, Conditions) else self.body.given(evidence, rng)
 
     def beside(self, about: Mapping[str, Space]) -> Memory:
-        """The training items, each with a context of these spaces."""
-        return beside(self.data.batch, about)
+        """The training items, each with a context of these spaces that leans on what the item leans on."""
+        return beside(self.data.batch, about, hidden(len(self.data), PLANTED.child("train")))
 
 
-def beside(items: Batch, about: Mapping[str, Space]) -> Memory:
+def beside(items: Batch, about: Mapping[str, Space], latent: Tensor | None = None) -> Memory:
     """Items, each with a planted context of these spaces."""
     rng = Rng(5).child("beside")
-    return Memory(replace(items, context={name: planted(space, len(items), rng.child(name)) for name, space in about.items()}))
+    return Memory(replace(items, context={name: planted(space, len(items), rng.child(name), latent) for name, space in about.items()}))

@@ -24,9 +24,14 @@ CUTS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 Fixed = Mapping[str, Mapping[int, float]]  # per part ("" if there are none): coordinates that have a known value
 
 
+def hidden(n: int, rng: Rng) -> Tensor:
+    """The hidden number of each item that is planted with this rng, (n,) in [0, 1)."""
+    return rng.child("latent").uniform(n)
+
+
 def planted(space: Space, n: int, rng: Rng, latent: Tensor | None = None) -> Batch:
     """Items whose parts lean on one another through one hidden number each; a missing real holds garbage, as it may."""
-    u = rng.child("latent").uniform(n) if latent is None else latent
+    u = hidden(n, rng) if latent is None else latent
     if isinstance(space, Discrete):
         sizes, width = torch.tensor(space.each, dtype=torch.double), len(space.each)
         lean, free = ((t * sizes).long() for t in (u[:, None].expand(n, width), rng.child("x").uniform(n, width)))

@@ -1,7 +1,6 @@
 """What every family must do. `CHECKS` hold for any fitted family; those that need a capability pass where it is lacking."""
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Protocol
 
@@ -9,19 +8,17 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..distribution import Conditions, Draws, Encodes, Family, HasBound, HasEstimate, HasLogProb, NextToken, Samples, Translates
+from ..distribution import Encodes, Family, HasBound, HasEstimate, Samples, Translates
 from ..errors import UsageError
-from ..given import About
 from ..rng import Rng
-from ..run import Run, Steps
-from ..space import Discrete, Many, Space
+from ..space import Discrete, Space
 from ._conditions import check_conditions, check_impossible
-from ._fitted import BESIDE, LABEL, Fitted, taken
+from ._context import check_context, check_told
+from ._fitted import LABEL, Fitted, taken
+from ._laws import check_law, check_next_token, check_total
 from ._learning import check_options, check_restore, check_resume, check_same_fit, check_statistics, check_strange_states
-from ._same import chi_square, refused, require, require_alike, same, untouched
-from ._spaces import SPACES, STRANGE, bins, lattice
-
-DRAWN = 5000
+from ._same import refused, require, require_alike, same, untouched
+from ._spaces import SPACES, STRANGE, lattice
 
 
 class Check(Protocol):
@@ -82,36 +79,6 @@ def check_noise(f: Fitted) -> None:
     require_alike(f.body.sample(3, Rng(5)), many.cut(0, 3), f"{f.name}: sample(3) against the first 3 of sample(300)")
     require_alike(f.body.sample(130, Rng(5)), many.cut(0, 130), f"{f.name}: sample(130) against the first of sample(300)")
     require_alike(f.body.sample(100, Rng(5).at(2)), many.cut(2, 102), f"{f.name}: a block that begins at row 2")
-
-
-def check_total(f: Fitted) -> None:
-    """The density sums (or integrates) to 1 over the whole space, is float64, and does not depend on the batch."""
-    found = lattice(f.space)
-    if not f.exact:
-        return
-    with untouched(f"log_prob of {f.name}"):
-        nats = f.log_prob(f.body, f.items)
-    require(nats.shape == (len(f.items),), f"{f.name}: log_prob has shape {tuple(nats.shape)}")
-    require(f.body.log_prob(f.data.batch).dtype == torch.double, f"{f.name}: log_prob is not float64")  # type: ignore[attr-defined]
-    require(not bool(nats.isnan().any()), f"{f.name}: log_prob is NaN")
-    alone = torch.cat([f.log_prob(f.body, f.items.cut(i, i + 1)) for i in range(5)])
-    require(torch.allclose(alone, nats[:5], atol=1e-4), f"{f.name}: log_prob depends on what else is in the batch")
-    if found is not None:
-        total = float((f.log_prob(f.body, found.items) + found.log_volume).exp().sum())
-        require(abs(total - 1) < found.within, f"{f.name}: the density sums to {total}")
-
-
-def check_law(f: Fitted) -> None:
-    """Samples follow the density: chi-square over all values, or over boxes of a grid."""
-    found = lattice(f.space)
-    if found is None or not f.exact or not isinstance(f.body, Samples):
-        return
-    p = (f.log_prob(f.body, found.items) + found.log_volume).exp()
-    place, many = bins(f.space, found.items)
-    made, _ = bins(f.space, f.draw(f.body, DRAWN, Rng(6)))
-    expected = torch.zeros(many, dtype=torch.double).index_add_(0, place, p) * DRAWN
-    value = chi_square(torch.bincount(made, minlength=many), expected, f.name)
-    require(value > 1e-4, f"{f.name}: samples do not follow log_prob (chi-square p = {value:.2g})")
 
 
 def check_bound(f: Fitted) -> None:
@@ -191,71 +158,6 @@ def check_translates(f: Fitted) -> None:
         require(len(f.body.translate(f.data.batch.cut(0, 0), to)) == 0, f"{f.name}: translations of no items")
 
 
-def check_next_token(f: Fitted) -> None:
-    """Step laws multiply to log_prob, whatever the batch; `pick` and `cut` of a cache stand where they say."""
-    if not isinstance(f.body, NextToken) or not f.exact or not isinstance(f.space, Many) or not isinstance(f.space.of, Discrete):
-        return
-    size, at_most, body = f.space.of.each[0], f.space.at_most, f.body
-    for length in range(at_most + 1):
-        found = lattice(f.space)
-        assert found is not None
-        items = found.items.take(found.items.lengths == length)
-        tokens = items.padded(0)
-        cache, total = body.begin(_beginning(tokens, 0)), torch.zeros(len(items), dtype=torch.double)
-        for t in range(min(length + 1, at_most)):
-            law = body.step(cache, None if t == 0 else tokens[:, t - 1])
-            require(law.shape == (len(items), size + 1), f"{f.name}: step gave {tuple(law.shape)}, wanted {(len(items), size + 1)}")
-            goes = tokens[:, t] if t < length else torch.full((len(items),), size)
-            total += law.double().log_softmax(1).gather(1, goes[:, None])[:, 0]
-        require(torch.allclose(total, f.log_prob(body, items), atol=1e-4), f"{f.name}: steps do not multiply to log_prob at length {length}")
-    pair = torch.tensor([[0, 1], [size - 1, 0]])
-    straight = body.step(body.begin(_beginning(pair, 2)), None)
-    cache = body.begin(_beginning(pair, 1))
-    body.step(cache, pair[:, 1])
-    picked = body.step(cache.pick(torch.tensor([1, 0, 1])), None)
-    require(torch.allclose(picked, straight[[1, 0, 1]], atol=1e-4), f"{f.name}: a picked cache stands elsewhere")
-    body.step(cache, pair[:, 0])
-    require(torch.allclose(body.step(cache.cut(2), None), straight, atol=1e-4), f"{f.name}: a cut cache stands elsewhere")
-
-
-def _beginning(tokens: Tensor, many: int) -> Batch:
-    return Batch(Batch(tokens[:, :many].flatten()), length=torch.full((len(tokens),), many))
-
-
-def check_context(f: Fitted) -> None:
-    """A family that learns from a context: fitted with one it samples, is given one, and scores with and without."""
-    for about in (LABEL, BESIDE):
-        if f.recipe.refuses_context(about) is None:
-            _check_context(f, about)
-
-
-def _check_context(f: Fitted, about: Mapping[str, Space]) -> None:
-    body, data = f.recipe.build(f.lift.space, Rng(1), about), f.beside(about)
-    body.fit(data, Run(seed=1, budget=Steps(10)))
-    if isinstance(body, Translates):
-        return
-    require(isinstance(body, Samples) and isinstance(body, Draws), f"{f.name} learns from a context but can't be sampled with one")
-    assert isinstance(body, Samples) and isinstance(body, Draws)
-    told = data.batch.cut(1, 2).context
-    found = body.given(About(told), Rng(0)) if isinstance(body, Conditions) else None
-    require(found is not None, f"{f.name} learns from a context but can't be given one")
-    assert found is not None
-    rows = data.batch.cut(0, 20)
-    require(f.lift.space.holds(body.draw(20, Rng(0), rows.context)), f"{f.name} with a context each: a sample is outside the space")
-    require(f.lift.space.holds(found.sample(20, Rng(0))), f"{f.name} given a context: a sample is outside the space")
-    require_alike(found.sample(5, Rng(0).at(2)), found.sample(9, Rng(0)).cut(2, 7), f"{f.name} given a context: a block that begins at row 2")
-    for one, items in ((body, rows), (found, replace(rows, context={}))):
-        _require_scored(one, items, f"{f.name} with a context")
-    if about is LABEL:
-        require(f.lift.space.holds(body.sample(20, Rng(0))), f"{f.name} with labels: a sample is outside the space")
-        _require_scored(body, replace(rows, context={}), f"{f.name} with labels, items without")
-
-
-def _require_scored(body: object, items: Batch, what: str) -> None:
-    found = body.log_prob(items) if isinstance(body, HasLogProb) else body.log_prob_bound(items, Rng(0)) if isinstance(body, HasBound) else torch.zeros(len(items))
-    require(found.shape == (len(items),) and bool(found.isfinite().all()), f"{what}: no score")
-
-
 CHECKS: tuple[Check, ...] = (
-    check_samples, check_noise, check_total, check_law, check_bound, check_estimate, check_encodes, check_translates, check_next_token, check_context, check_conditions,
-    check_impossible, check_restore, check_strange_states, check_same_fit, check_resume, check_statistics)
+    check_samples, check_noise, check_total, check_law, check_bound, check_estimate, check_encodes, check_translates, check_next_token, check_context, check_told,
+    check_conditions, check_impossible, check_restore, check_strange_states, check_same_fit, check_resume, check_statistics)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, is_dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +12,7 @@ from ilk.errors import printable
 from ilk.model import Model
 from ilk.pages.page import Block, Example, Facts, Points
 from ilk.pages.words import Words, family_of, measure_of, modality_of, space_of
+from ilk.recipe import listed
 from ilk.store import tensors_to_bytes
 from ilk.verbs._shown import Told
 
@@ -62,7 +63,7 @@ def _fitted(words: Words, card: Mapping[str, Any]) -> str:
 
 def changed(made: Any) -> dict[str, Any]:
     """The options of a recipe that are not as they would be if nobody said, as they are."""
-    return {f.name: getattr(made, f.name) for f in fields(made) if getattr(made, f.name) != _default(f)}
+    return {f.name: getattr(made, f.name) for f in listed(made) if getattr(made, f.name) != _default(f)}
 
 
 def _default(f: Any) -> Any:
@@ -109,11 +110,11 @@ def card(told: Told) -> Iterator[Block]:
 def _limits(told: Told) -> Iterator[str]:
     words, model = told.words, told.model
     yield words["limit_data"].format(items=model.card.get("items", "?"))
-    if told.data is not None:
+    if told.data is not None and told.made is not None:
         yield words["limit_figures"]
     if told.scored[0] == "bound":
         yield words["limit_bound"]
-    if any(sort == "guided" for _, sort in model.met.parts):
+    if model.givens and any(sort == "guided" for _, sort in model.met.parts):
         yield words["limit_guided"]
     yield words["limit_private"]
 

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from ilk.dataset import Dataset
+from ilk.errors import UsageError
 from ilk.metrics._features import alike, pictures
 from ilk.metrics._nearest import Rows, Vectors, nearest, rows, vectors
 from ilk.metrics._tables import columns
 from ilk.model import Model
+from ilk.quantity import Values
 from ilk.rng import Rng
 
 ITEMS, NUMBERS, HELD = 20_000, 1 << 26, 1000   # training items and numbers looked at, held-out items compared with
-LETTERS, LONGEST = 1_000_000, 300              # letters of training looked through, letters of a text that are looked for
+LETTERS, LONGEST, GRAM = 1_000_000, 300, 8     # letters of training looked through, letters of a text that are looked for, and of a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,33 @@ def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
     (mine, known, held), unit = found
     distance, index = nearest(mine, known)
     return Near(train, index, distance, nearest(held, known)[0] if len(held) else None, unit)
+
+
+def apart(model: Model, data: Dataset[Any]) -> Values:
+    """What tells the distance of items to the nearest of the training items; of texts, the share of their runs that are in none of these."""
+    size = prod(getattr(data.items, "shape", (1,))[1:])
+    train = data.sample("train", min(ITEMS, max(HELD, NUMBERS // max(1, size))), Rng(0).child("apart"))
+    if isinstance(train, list):
+        seen = {run for text in train for run in _grams(text)}
+        return lambda texts: torch.tensor([_unseen(text, seen) for text in texts], dtype=torch.double)
+
+    def distance(items: Any) -> Tensor:
+        if not len(items):
+            return torch.zeros(0, dtype=torch.double)
+        found = _points(model, [items, train])
+        if found is None:
+            raise UsageError("these items have no distance to the training items", code="QUANTITY", param="given")
+        return nearest(found[0][0], found[0][1])[0].double()
+    return distance
+
+
+def _grams(text: str) -> list[str]:
+    return [text[i:i + GRAM] for i in range(len(text) - GRAM + 1)] or [text]
+
+
+def _unseen(text: str, seen: set[str]) -> float:
+    found = _grams(text)
+    return sum(run not in seen for run in found) / len(found)
 
 
 def _points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ilk.dataset import Dataset
-from ilk.distribution import Denoises, Streams
+from ilk.distribution import Denoises, Encodes, Unfolds
 from ilk.errors import UsageError, printable
 from ilk.given import Label
 from ilk.pages import charts
@@ -17,6 +17,7 @@ from ilk.registry import get
 from ilk.rng import Rng
 from ilk.verbs._nearby import LONGEST, Near, corpus, longest, near
 from ilk.verbs._shown import HEAD, Told
+from ilk.verbs.condition import flat
 from ilk.verbs.evaluate import Evaluation, Figure
 from ilk.verbs.fit import stages
 from ilk.verbs.sample import sample
@@ -37,6 +38,20 @@ def items(told: Told) -> Iterator[Block]:
         yield from told.blocks(real, words["real_items"])
     if told.form == "rows" and data is not None:
         yield from _charts(told, data.sample("train" if told.trained else "test", len(told.made), Rng(told.seed).child("charts")))
+
+
+def kept(told: Told) -> Iterator[Block]:
+    """Of a model that makes no items: that it does not, real items, and what becomes of them by way of their codes."""
+    words, model, data = told.words, told.model, told.data
+    yield Text(words["mute"])
+    if data is None:
+        return
+    real = data.sample("test", told.count, Rng(told.seed).child("real"))
+    yield from told.blocks(real, words["real_items"])
+    if isinstance(model.body, Encodes):
+        rng = Rng(told.seed).child("back")
+        back = model.body.decode(model.body.encode(flat(model, real, rng.child("code"))))
+        yield from told.blocks(model.codec.decode(model.lift.decode(back), rng.child("raw")), words["back_items"])
 
 
 def _charts(told: Told, real: Any) -> Iterator[Block]:
@@ -89,7 +104,7 @@ def _track(f: Figure) -> Markup:
 def nearby(told: Told) -> Iterator[Block]:
     """Made items beside the nearest that were learned from, and how near unseen real items are."""
     data = told.trained
-    if data is None:
+    if data is None or told.made is None:
         return
     if isinstance(told.made, list) and all(isinstance(t, str) for t in told.made):
         yield from _runs(told, data)
@@ -137,12 +152,12 @@ def _runs(told: Told, data: Dataset[Any]) -> Iterator[Block]:
 def stream(told: Told) -> Iterator[Block]:
     """States of some items while they are made, as a strip."""
     model, words = told.model, told.words
-    if not isinstance(model.met.scorer, Streams) or model.met.picky:
+    if told.made is None or not isinstance(model.met.scorer, Unfolds) or model.met.picky:
         return
     how = get("samplers", "heun")(steps=STATES) if isinstance(model.body, Denoises) else None
     rng = Rng(told.seed).child("stream")
     count = (SHOWN if told.sharp else FEW) if told.form == "sheet" else 1
-    whole = list(model.met.scorer.stream(count, rng.child("code"), how))
+    whole = [state.items for state in model.met.scorer.unfold(count, rng.child("code"), how) if state.step]
     chosen = [whole[round(i * (len(whole) - 1) / (STATES - 1))] for i in range(STATES)] if len(whole) > STATES else whole
     states = [model.met.codec.decode(model.lift.decode(b), rng.child("raw")) for b in chosen]
     names = [words["state"].format(at=i, of=len(states)) for i in range(1, len(states) + 1)]

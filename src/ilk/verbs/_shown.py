@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,12 +12,13 @@ from markupsafe import Markup
 
 from ilk import registry
 from ilk.dataset import Dataset
-from ilk.distribution import How
+from ilk.distribution import How, Samples
 from ilk.errors import UsageError
 from ilk.modality import Shown
 from ilk.model import Model
 from ilk.pages.page import PIXELS, Block, Cell, Gallery, embedded, grid, width
 from ilk.pages.words import Words
+from ilk.rng import Rng
 from ilk.verbs.sample import sample
 from ilk.verbs.score import score
 
@@ -27,7 +28,7 @@ LETTERS, WHOLE = 600, 1000                             # of a text shown; tokens
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What a page is about: a model, items it made, real ones if there are some, in words of one language."""
+    """What a page is about: a model, items it made (None if it makes none), real ones if there are some, in words of one language."""
 
     model: Model
     data: Dataset[Any] | None
@@ -38,6 +39,11 @@ class Told:
     made: Any
 
     @property
+    def count(self) -> int:
+        """How many items are shown."""
+        return {"rows": ROWS, "sheet": SHEET if self.sharp else LARGE, "single": SINGLE}[self.form]
+
+    @property
     def trained(self) -> Dataset[Any] | None:
         """The data if the items learned from are among them."""
         data = self.data
@@ -46,6 +52,8 @@ class Told:
     @cached_property
     def scored(self) -> tuple[str, str]:
         """What sort of number the model gives an item, or "no_score", and against which measure."""
+        if self.made is None:
+            return "no_score", ""
         try:
             found = score(self.model, self.first(self.made, 1), draws=1)
         except UsageError:
@@ -83,13 +91,16 @@ class Told:
 
 
 def told(model: Model, data: Dataset[Any] | None, words: Words, seed: int) -> Told:
-    """Items are made, as many as are shown."""
-    one = sample(model, 1, seed, way(model)).items
+    """Items are made, as many as are shown; by a model that makes none, none are."""
+    makes = isinstance(model.body, Samples)
+    if not makes and data is None:
+        return Told(model, data, words, seed, "single", False, None)
+    one = sample(model, 1, seed, way(model)).items if makes or data is None else data.sample("test", 1, Rng(seed).child("real"))
     shown = model.modality.show(one)
     form: Any = "rows" if isinstance(one, pl.DataFrame) else "sheet" if shown.mime.startswith("image/") else "single"
     sharp = form == "sheet" and 0 < width(shown) <= PIXELS
-    count = {"rows": ROWS, "sheet": SHEET if sharp else LARGE, "single": SINGLE}[form]
-    return Told(model, data, words, seed, form, sharp, sample(model, count, seed, way(model)).items)
+    found = Told(model, data, words, seed, form, sharp, None)
+    return replace(found, made=sample(model, found.count, seed, way(model)).items) if makes else found
 
 
 def way(model: Model) -> How | None:

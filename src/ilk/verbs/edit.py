@@ -34,8 +34,8 @@ class Edited:
 def edit(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
     """n items for each of these that are it but for what is made anew: what is kept is kept exactly.
 
-    `redo` is `ilk.box(top, left, bottom, right)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` of a text,
-    or one of these in writing: "box:8,8,24,24", "age,income".
+    `redo` is `ilk.box(top, left, bottom, right)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` or `ilk.between(start, stop)`
+    of a text, or one of these in writing: "box:8,8,24,24", "between:10,20", "age,income".
 
     >>> import ilk, polars as pl
     >>> model = ilk.fit(pl.DataFrame({"a": [0, 1] * 50, "b": ["x", "y"] * 50}), ilk.GMM(components=2))

@@ -33,14 +33,16 @@ def report(model: Model, out: str | Path, against: Any = None, *, language: str 
     """Writes the page, whole or not at all: no script, nothing loaded from elsewhere, the same bytes for the same seed.
 
     `against` is a Dataset (its test items judge, its training items are looked through for copies) or held-out items; without it
-    the page has what the model alone can show. `n` items are made for the figures, as many as are held out unless said.
+    the page has what the model alone can show. `n` items are made for the figures, as many as are held out unless said. Of a model
+    that makes none, such as an autoencoder, the page shows real items, and what becomes of them by way of their codes.
     """
     words = words_of(language)
     data = None if against is None else _data(model, against)
-    found = None if data is None else evaluate(model, data, n, seed, (), listeners)
     about = told(model, data, words, seed)
+    found = None if data is None or about.made is None else evaluate(model, data, n, seed, (), listeners)
+    items = ("items_kept", _sections.kept(about)) if about.made is None else ("items" if data is not None else "items_alone", _sections.items(about))
     parts: list[tuple[str, Iterable[Block]]] = [
-        ("what", _card.what(about)), ("items" if data is not None else "items_alone", _sections.items(about)), ("curves", _sections.curves(about)),
+        ("what", _card.what(about)), items, ("curves", _sections.curves(about)),
         ("figures", () if found is None else _sections.figures(about, found)), ("nearest", _sections.nearby(about)), ("stream", _sections.stream(about)),
         ("by_label", _sections.labelled(about)), ("card", _card.card(about))]
     sections = [Section(words[name], blocks) for name, some in parts if (blocks := list(some))]

@@ -1,0 +1,138 @@
+"""From noise to items, level by level: a way that can be left anywhere and gone on with."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ilk.batch import Batch
+from ilk.distribution import How, Unfinished, end
+from ilk.errors import UsageError
+from ilk.nets._noise import levels
+from ilk.rng import Rng
+from ilk.samplers._contract import Denoise, Sampler, Stage
+from ilk.samplers.churn import parting
+from ilk.samplers.dpm_solver import DPMSolver
+
+if TYPE_CHECKING:
+    from ilk.families._denoising import Denoising
+    from ilk.families._denoising_given import Box
+
+CHUNK = 256
+AGAIN = 3  # how often each step into a box is taken, so that the free part can settle with the kept one
+Known = Mapping[str, Batch]
+Terms = Sequence[tuple[Known, float]]   # contexts, and how strongly each is leant towards
+
+
+def sampling(how: How | None) -> Sampler:
+    """The how as a way of denoising, by default one of 10 network calls; UsageError for one that is not."""
+    if how is None:
+        return DPMSolver(steps=10)
+    if not isinstance(how, Sampler):
+        raise UsageError(f"{type(how).__name__} does not draw from noise", code="HOW", param="how", remedy="Heun, DPMSolver, Euler, DDIM, DDPM and Langevin do")
+    return how
+
+
+@dataclass(frozen=True, eq=False)
+class Walks:
+    """How n items of a model are made, each told its context, all in a box if there is one; `CHUNK` at a time go through the network."""
+
+    whole: Denoising
+    n: int
+    rng: Rng
+    sampler: Sampler
+    context: Known
+    box: Box | None = None
+    leans: Terms = ()
+
+    @torch.no_grad()
+    def last(self) -> Batch:
+        """What comes out."""
+        every = levels(self.whole.path, self.sampler.steps)
+        return self._shown([end(walk.stages(walk.start(every[0]), every)) for walk in self._each()])
+
+    @torch.no_grad()
+    def states(self, since: Unfinished | None) -> Iterator[Unfinished]:
+        """All states, or those after one of them."""
+        sampler = parting(self.sampler) if since is not None and since.branched else self.sampler
+        every, walks = levels(self.whole.path, sampler.steps), replace(self, sampler=sampler)._each()
+        begun = [walk.start(every[0]) for walk in walks] if since is None else [_stage(since.take(torch.arange(i, min(i + CHUNK, self.n)))) for i in self._starts()]
+        done, of = (0, len(every) - 1) if since is None else (since.step, since.step + sum(s < begun[0].sigma for s in every))
+        if since is None:
+            yield self._state(begun, 0, of)
+        for step, stages in enumerate(zip(*(walk.stages(at, every) for walk, at in zip(walks, begun, strict=True)), strict=True), done + 1):
+            yield replace(self._state(stages, step, of), branched=since is not None and since.branched)
+
+    def _starts(self) -> range:
+        return range(0, max(1, self.n), CHUNK)
+
+    def _each(self) -> list[_Walk]:
+        return [_Walk(self.whole, self.sampler, self._denoise(i), self.box, (min(CHUNK, self.n - i), self.rng.at(i))) for i in self._starts()]
+
+    def _denoise(self, first: int) -> Denoise:
+        context = {k: b.cut(first, first + CHUNK) for k, b in self.context.items()}
+        alike = [({k: b.take(torch.zeros(min(CHUNK, self.n - first), dtype=torch.long)) for k, b in c.items()}, w) for c, w in self.leans]
+        return self.whole.guided(context, self.whole.family.guidance if self.sampler.guidance is None else self.sampler.guidance, alike)
+
+    def _state(self, stages: Sequence[Stage], step: int, of: int) -> Unfinished:
+        x, sigma = torch.cat([at.x for at in stages]), stages[0].sigma
+        way, ahead = {"x": x, "sigma": torch.full((len(x),), sigma, dtype=torch.double)}, {}
+        if stages[0].before is not None:
+            ahead = {"data": torch.cat([at.before[0] for at in stages if at.before is not None]), "before": torch.full_like(way["sigma"], stages[0].before[1])}
+        return Unfinished(replace(self._shown(stages), context=self.context), step, of, way, ahead)
+
+    def _shown(self, stages: Sequence[Stage]) -> Batch:
+        """Noise and all, at the spread of data."""
+        items = Batch(torch.cat([self.whole.raw(at.x / (1 + at.sigma**2) ** 0.5) for at in stages]))
+        return items if self.box is None else self.box.clamped(items)
+
+
+class _Walk:
+    """One chunk: `rows` says how many items, and their noise."""
+
+    def __init__(self, whole: Denoising, sampler: Sampler, free: Denoise, box: Box | None, rows: tuple[int, Rng]) -> None:
+        self.whole, self.sampler, self.rows, self.free, self.box = whole, sampler, rows, free, box
+        if box is not None:
+            self.low, self.high = whole.standard(box.low[None]), whole.standard(box.high[None])
+
+    def noise(self, name: str, number: int) -> Tensor:
+        """Of all items, standard normal."""
+        n, rng = self.rows
+        return rng.child(name, number).normal(n, *self.whole.shape).float()
+
+    def start(self, most: float) -> Stage:
+        """Nothing but noise."""
+        return Stage(self.noise("start", 0) * most, most)
+
+    def stages(self, at: Stage, every: Sequence[float]) -> Iterator[Stage]:
+        """All that come after one, at those of the levels that are lower."""
+        ahead = [sigma for sigma in every if sigma < at.sigma]
+        for number, sigma in enumerate(ahead, len(every) - 1 - len(ahead)):
+            at = self._after(at, sigma, number) if len(at.x) else Stage(at.x, sigma)
+            yield at
+
+    def _after(self, at: Stage, ahead: float, number: int) -> Stage:
+        if self.box is None:
+            return self.sampler.step(self.free, at, ahead, number, lambda i: self.noise("step", i))
+        return self._boxed(at, ahead, number)
+
+    def _boxed(self, at: Stage, ahead: float, number: int) -> Stage:
+        """The expected data always put into the box; the step is taken some times, noise put back between (Lugmayr et al. 2022)."""
+        x, first = at.x, number * AGAIN
+        for j in range(first, first + (AGAIN if ahead > 0 else 1)):
+            if j > first:
+                x = x + sqrt(at.sigma**2 - ahead**2) * self.noise("again", j)
+            x = self.sampler.step(self._inside, Stage(x, at.sigma), ahead, 0, lambda i, j=j: self.noise(f"step {i}", j)).x  # type: ignore[misc]
+        return Stage(x, ahead)
+
+    def _inside(self, x: Tensor, sigma: float) -> Tensor:
+        return self.free(x, sigma).clamp(self.low, self.high)
+
+
+def _stage(since: Unfinished) -> Stage:
+    before = (since.ahead["data"], float(since.ahead["before"][0])) if since.ahead else None
+    return Stage(since.way["x"], float(since.way["sigma"][0]), before)
