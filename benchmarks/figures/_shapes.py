@@ -1,4 +1,4 @@
-"""Scenes of two of easy-VQA's shapes side by side, 32 x 64, with captions in which the order of words counts."""
+"""Scenes of two of easy-VQA's shapes side by side, 16 x 32, with captions in which the order of words counts."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import PIL.Image as pil
 import torch
 
 import ilk
@@ -14,7 +15,7 @@ from ilk.dataset import Dataset
 from ilk.verbs.read import read
 
 HELD_OUT = ("red triangle", "blue circle", "green rectangle", "yellow triangle")   # never in the pictures that the generator learns from
-SIDE = 32
+SIDE = 16
 
 
 def caption(left: str, right: str) -> str:
@@ -27,22 +28,29 @@ def halves(text: str) -> tuple[str, str]:
     return left, right
 
 
-def shrunk(items: Any) -> Any:
-    """Pictures of 64 x 64 at 32 x 32."""
-    return items.reshape(len(items), SIDE, 2, SIDE, 2, 3).mean((2, 4)).round().astype(np.uint8)
+def cut(items: Any, rng: ilk.Rng) -> Any:
+    """Squares of at least half a picture that hold its shape, anywhere in them, shrunk to 16 x 16."""
+    made, place = [], rng.uniform(len(items), 2).numpy()
+    for x, share in zip(items, place, strict=True):
+        shape = np.argwhere(np.abs(x.astype(int) - np.median(x.reshape(-1, 3), 0)).max(2) > 40)
+        low, high = shape.min(0), shape.max(0) + 1
+        side = int(max(2 * SIDE, (high - low).max()))
+        least, most = np.maximum(high - side, 0), np.minimum(low, len(x) - side)
+        top, left = (least + share * (most - least + 1)).astype(int).clip(least, most)
+        made.append(np.asarray(pil.fromarray(x[top:top + side, left:left + side]).resize((SIDE, SIDE), pil.Resampling.BOX)))
+    return np.stack(made)
 
 
 def scenes(seed: int, many: dict[str, int]) -> Dataset[Any]:
-    """Scenes by split, each of two pictures of easy-VQA's own split, shrunk by two: (n, 32, 64, 3); no picture is in two splits."""
+    """Scenes by split, each of two pictures of easy-VQA's own split, cut out and shrunk by two: (n, 16, 32, 3); no picture is in two splits."""
     data = read("shapes")
     assert data.labels is not None
-    small = shrunk(data.items)
     items, texts, splits = [], [], {}
     for split, n in many.items():
         index, rng = data.index("test" if split == "test" else "train"), ilk.Rng(seed).child("scenes", split)
         left, right = (index[rng.child(side).integers(n, len(index))] for side in ("left", "right"))
         splits[split] = torch.arange(len(texts), len(texts) + n)
-        items.append(np.concatenate([small[left.numpy()], small[right.numpy()]], 2))
+        items.append(np.concatenate([cut(data.items[side.numpy()], rng.child(name)) for side, name in ((left, "left cut"), (right, "right cut"))], 2))
         names = [str(name) for name in data.labels.names]
         texts += [caption(names[a], names[b]) for a, b in zip(data.labels.codes[left].tolist(), data.labels.codes[right].tolist(), strict=True)]
     made = ilk.read(np.concatenate(items))

@@ -30,7 +30,7 @@ def figure(seed: int) -> dict[str, Any]:
     return {"value": told["retrieval"], "unit": "share of made scenes whose own caption is found among 32", "retrieval": told["retrieval"], "held_out": new["retrieval"],
             "order": told["order"], "held_out_pair": new["pair"], "ceiling": real["retrieval"], "held_out_ceiling": real_new["retrieval"], "order_ceiling": real["order"],
             "held_out_pair_ceiling": real_new["pair"], "floor": 1 / AMONG, "fit_seconds": fit, "n": N, "judge": judge.digest()[:8], "published": None,
-            "protocol": f"two of easy-VQA's shapes side by side, 32 x 64, {SCENES} scenes less those with {', '.join(shapes.HELD_OUT)}; prompts are captions of {N} test scenes "
+            "protocol": f"two of easy-VQA's shapes side by side, cut out and shrunk to 16 x 32, {SCENES} scenes less those with {', '.join(shapes.HELD_OUT)}; prompts are captions of {N} test scenes "
                         f"without and {N} with one of these; judge: contrastive network of all training scenes; ceiling: real test scenes; order: own caption above the one with "
                         "both shapes swapped; pair: the right one of 24 in the place of the held-out shape"}
 
