@@ -38,6 +38,7 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "transformer": (TEXTS, ilk.Transformer(layers=1, heads=2, width=16), None), "rnn": (TEXTS, ilk.RNN(layers=1, width=8), ilk.Repetition(penalty=1.2)),
     "insertion": (TEXTS, ilk.Insertion(layers=1, heads=2, width=16), None),
     "hierarchical_vae": (POINTS, ilk.HierarchicalVAE(levels=3, width=8), None), "latent": (POINTS, ilk.Latent(code=ilk.VAE(codes=2), prior=ilk.Diffusion(net=TINY)), None),
+    "pixelcnn": (BITS, ilk.PixelCNN(layers=2, width=8), None),
     "latent_tokens": (BITS, ilk.Latent(code=ilk.VQVAE(), prior=ilk.Transformer(layers=1, heads=2, width=8)), None),
     "form": (TEXTS, ilk.Transformer(layers=1, heads=2, width=16), ilk.Form(pattern="[xy]{2,9}z")),
 }
@@ -207,3 +208,13 @@ def test_more_items_than_go_through_at_once() -> None:
         model, how = case(name)
         found = list(steps(model, 700, seed=1, how=how))
         assert same(found[-1].items, model.sample(700, seed=1, how=how)) and same(found[2].finish(), found[-1].items)
+
+
+def test_some_of_many_may_be_done_already() -> None:
+    """Texts of which the first block ended early, and rows of which a rule leaves nothing to find."""
+    model, _ = case("ngram")
+    late = [s for s in steps(model, 1500, seed=1) if s.step < s.of]
+    assert same(late[-1].finish(), model.sample(1500, seed=1)) and same(late[len(late) // 2].finish(), model.sample(1500, seed=1))
+    table, _ = case("discrete_diffusion")
+    half = list(steps(table, 600, seed=1))[1]
+    assert set(half.steer("b == 'y' and a == 2.5").finish()["b"]) == {"y"}

@@ -170,6 +170,18 @@ def test_a_label_is_avoided_or_weighed(labelled: ilk.Model) -> None:
         labelled.given(Avoid(Label(7)))
 
 
+@pytest.mark.parametrize("strength", [2.0, -2.5])
+def test_strong_pulls_steer_what_unfolds(strength: float) -> None:
+    x = Rng(3).normal(3000, 2).numpy() @ np.array([[1, 0.6], [0, 0.8]])
+    model = ilk.fit(x, ilk.Diffusion(net=ilk.MLP(width=64, depth=2)), budget=ilk.Steps(1500))
+    pulled = model.given(Towards("0", strength))
+    made = pulled.sample(500, seed=1)
+    assert pulled.met.met.sort == "guided" and pulled.met.met.cost == 16
+    share = made.mean(0) / np.array([strength, 0.6 * strength])   # of the way that many more candidates would go
+    assert (share > 0.7).all() and (share < 1.1).all() and made.std(0) == pytest.approx([1, 1], abs=0.3)
+    assert np.allclose(pulled.sample(20, seed=1)[:5], pulled.sample(5, seed=1), atol=1e-3)
+
+
 def test_givens_are_kept_in_a_saved_model(normal: ilk.Model, tmp_path: Path) -> None:
     model = normal.given(Towards("0", 1)).given(Avoid(Where("`1` > 1"))).given(Like([[0.5, 0.5]], 0.3))
     again = ilk.load(model.save(tmp_path / "m.ilk"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ class Drawing:
                 raise UsageError(f"{type(how).__name__} does not go on from the middle", code="HOW", param="how", remedy="draw the rest, such as by TopP")
             return iter([Unfinished(replace(self.items(n, rng, how), context=context), 1, 1)])
         blocks = self._blocks(n, rng, decoding(how)) if since is None else self._rest(since, rng, decoding(how), context)
-        states = Unfinished.together([_told(block, since is None) for block in blocks])
+        states = Unfinished.together([_told(block, since is None) for block in blocks], [] if since is None else [block.state() for block in blocks])
         return (replace(s, items=replace(s.items, context=context), branched=since is not None and since.branched) for s in states)
 
     def _blocks(self, n: int, rng: Rng, chosen: Decoding | None) -> list[_Block]:
@@ -108,7 +109,7 @@ class _Block:
     def __init__(self, model: NextToken, cache: Callable[[], Cache], grown: _Grown, rng: Rng, chosen: Decoding | None) -> None:
         self.model, self.rng, self.chosen, self.most, self.done = model, rng, chosen, grown.most, grown.done
         self.tokens, self.length, self.open = grown.tokens, grown.length.clone(), grown.open.clone()
-        self.rows, self.token = grown.open.nonzero()[:, 0], None
+        self.rows, self.token = grown.open.nonzero()[:, 0], cast("Tensor | None", None)
         self.wide = grown.tokens.shape[1]   # tokens of those that go on
         self.cache = cache() if self._goes_on() else None
         self.walk = chosen if isinstance(chosen, Walks) else None

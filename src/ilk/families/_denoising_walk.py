@@ -38,8 +38,23 @@ def sampling(how: How | None) -> Sampler:
 
 
 @dataclass(frozen=True, eq=False)
+class Partway:
+    """Standardised items from which noise of the level at time `strength` is denoised; from time 1 nothing of them is left."""
+
+    x: Tensor
+    strength: float
+
+    def cut(self, start: int, stop: int) -> Partway:
+        """The items from start to stop."""
+        return Partway(self.x[start:stop], self.strength)
+
+
+@dataclass(frozen=True, eq=False)
 class Walks:
-    """How n items of a model are made, each told its context, all in a box if there is one; `CHUNK` at a time go through the network."""
+    """How n items of a model are made, each told its context, all in a box if there is one; `CHUNK` at a time go through the network.
+
+    They begin as noise, or partway from some items.
+    """
 
     whole: Denoising
     n: int
@@ -48,11 +63,12 @@ class Walks:
     context: Known
     box: Box | None = None
     leans: Terms = ()
+    begin: Partway | None = None
 
     @torch.no_grad()
     def last(self) -> Batch:
         """What comes out."""
-        every = levels(self.whole.path, self.sampler.steps)
+        every = levels(self.whole.path, self.sampler.steps, self.begin.strength if self.begin else 1.0)
         return self._shown([end(walk.stages(walk.start(every[0]), every)) for walk in self._each()])
 
     @torch.no_grad()
@@ -71,9 +87,10 @@ class Walks:
         return range(0, max(1, self.n), CHUNK)
 
     def _each(self) -> list[_Walk]:
-        return [_Walk(self.whole, self.sampler, self._denoise(i), self.box, (min(CHUNK, self.n - i), self.rng.at(i))) for i in self._starts()]
+        return [_Walk(self, i) for i in self._starts()]
 
-    def _denoise(self, first: int) -> Denoise:
+    def denoise(self, first: int) -> Denoise:
+        """What takes noise from the items of one chunk."""
         context = {k: b.cut(first, first + CHUNK) for k, b in self.context.items()}
         alike = [({k: b.take(torch.zeros(min(CHUNK, self.n - first), dtype=torch.long)) for k, b in c.items()}, w) for c, w in self.leans]
         return self.whole.guided(context, self.whole.family.guidance if self.sampler.guidance is None else self.sampler.guidance, alike)
@@ -92,12 +109,14 @@ class Walks:
 
 
 class _Walk:
-    """One chunk: `rows` says how many items, and their noise."""
+    """One chunk: the items from `first` on."""
 
-    def __init__(self, whole: Denoising, sampler: Sampler, free: Denoise, box: Box | None, rows: tuple[int, Rng]) -> None:
-        self.whole, self.sampler, self.rows, self.free, self.box = whole, sampler, rows, free, box
-        if box is not None:
-            self.low, self.high = whole.standard(box.low[None]), whole.standard(box.high[None])
+    def __init__(self, of: Walks, first: int) -> None:
+        self.whole, self.sampler, self.box, self.free = of.whole, of.sampler, of.box, of.denoise(first)
+        self.rows = (min(CHUNK, of.n - first), of.rng.at(first))
+        self.begin = of.begin.cut(first, first + CHUNK).x if of.begin else 0.0
+        if self.box is not None:
+            self.low, self.high = self.whole.standard(self.box.low[None]), self.whole.standard(self.box.high[None])
 
     def noise(self, name: str, number: int) -> Tensor:
         """Of all items, standard normal."""
@@ -105,8 +124,8 @@ class _Walk:
         return rng.child(name, number).normal(n, *self.whole.shape).float()
 
     def start(self, most: float) -> Stage:
-        """Nothing but noise."""
-        return Stage(self.noise("start", 0) * most, most)
+        """Noise, and what the items begin with if they do."""
+        return Stage(self.begin + self.noise("start", 0) * most, most)
 
     def stages(self, at: Stage, every: Sequence[float]) -> Iterator[Stage]:
         """All that come after one, at those of the levels that are lower."""

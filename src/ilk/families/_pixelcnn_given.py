@@ -1,7 +1,7 @@
 """A PixelCNN with something known: the context, and what the first pixels may be. Exact, by the list of what is allowed."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Met
+from ilk.distribution import How, Met, Unfinished
+from ilk.errors import UsageError
 from ilk.given import About, Evidence, Held, Weigh
 from ilk.rng import Rng, choose
 
@@ -79,11 +80,23 @@ class Told:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """A label and a beginning by their weights, the rest pixel by pixel."""
+        return self.whole.filled(*self._begun(n, rng))
+
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """The same, row by row; rows that are there have to begin as is given."""
+        if since is None:
+            start, rng, context = self._begun(n, rng)
+            return self.whole.grown(start, rng, context, first=True)
+        there, wanted = self.whole.begun(since), self.starts
+        if there.shape[1] < wanted.shape[1] or not all(bool((row[:wanted.shape[1]] == wanted).all(1).any()) for row in there):
+            raise UsageError("the rows that are there are not as is given", code="GIVEN", param="given", remedy="give it from the start")
+        return self.whole.grown(there, rng, self._said(n) or since.items.context)
+
+    def _begun(self, n: int, rng: Rng) -> tuple[Tensor, Rng, Known]:
+        """Beginnings, the noise of the rest, contexts."""
         which = choose(self.log_weight.flatten(), rng.child("start").uniform(n))
         label, start = which // len(self.starts), which % len(self.starts)
-        whole = self.whole
-        context = whole.context.labels(label) if len(self.log_weight) > 1 else self._said(n)
-        return whole.filled(self.starts[start], rng, context)
+        return self.starts[start], rng, self.whole.context.labels(label) if len(self.log_weight) > 1 else self._said(n)
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) + log weight - log mass, (B,)."""

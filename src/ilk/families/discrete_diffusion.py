@@ -116,12 +116,13 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
 
     def unfolded(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor, since: Unfinished | None) -> Iterator[Unfinished]:
         """Their states."""
-        return Unfinished.together(self._walks(n, rng, context, tables, since))
+        begun = [] if since is None else [since.take(rows) for rows in _spans(n)]
+        return Unfinished.together(self._walks(n, rng, context, tables, since), begun)
 
     def _walks(self, n: int, rng: Rng, context: Mapping[str, Batch], tables: Tensor, since: Unfinished | None) -> list[Iterator[Unfinished]]:
         """`CHUNK` items at a time go through the network."""
-        spans = [torch.arange(i, min(n, i + CHUNK)) for i in range(0, max(1, n), CHUNK)]
-        return [self._walk(rng.at(i * CHUNK), {k: b.take(rows) for k, b in context.items()}, tables, rows, since and since.take(rows)) for i, rows in enumerate(spans)]
+        return [self._walk(rng.at(i * CHUNK), {k: b.take(rows) for k, b in context.items()}, tables, rows, since and since.take(rows))
+                for i, rows in enumerate(_spans(n))]
 
     @torch.no_grad()
     def _walk(self, rng: Rng, context: Mapping[str, Batch], tables: Tensor, rows: Tensor, since: Unfinished | None) -> Iterator[Unfinished]:
@@ -144,6 +145,11 @@ class DiscreteDiffusing(Neural["DiscreteDiffusion"]):
             return Told(self, evidence.context, self.free)
         tables = tables_of(evidence, self.sizes)
         return None if tables is None else Told(self, {}, tables)
+
+
+def _spans(n: int) -> list[Tensor]:
+    """The rows of n items, some at a time."""
+    return [torch.arange(i, min(n, i + CHUNK)) for i in range(0, max(1, n), CHUNK)]
 
 
 @dataclass(frozen=True, kw_only=True)

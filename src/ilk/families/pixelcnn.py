@@ -1,7 +1,7 @@
 """Gated PixelCNN: pictures pixel by pixel, each from all above it and left of it; exact masses of any number of levels."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Annotated, Literal
@@ -10,8 +10,8 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from ilk.batch import Batch, Source, stack
-from ilk.distribution import Family, How, Neural, Phase, Plan
+from ilk.batch import Batch, Source
+from ilk.distribution import Family, How, Neural, Phase, Plan, Unfinished, end
 from ilk.families._pixelcnn_given import Told
 from ilk.given import Evidence
 from ilk.nets._context import Context
@@ -98,17 +98,37 @@ class PixelCnn(Neural["PixelCNN"]):
         """Items, each given its own context."""
         return self.filled(torch.zeros(n, 0, dtype=torch.long), rng, context)
 
-    @torch.no_grad()
+    def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
+        """Row by row; what is to come is 0."""
+        if since is not None:
+            return self.grown(self.begun(since), rng, since.items.context)
+        return self.grown(torch.zeros(n, 0, dtype=torch.long), rng, self.context.draw(n, rng) if self.about else {}, first=True)
+
     def filled(self, start: Tensor, rng: Rng, context: Mapping[str, Batch]) -> Batch:
         """Items whose first numbers, in the order of the model, are these (n, known)."""
-        known, x = start.shape[1], torch.zeros(len(start), prod(self.shape), dtype=torch.long)
-        x[:, self.order[:known]] = start
-        parts, at = [Batch(x.reshape(-1, *self.shape)[:0])], 0
-        for part in self._parts(Batch(x, context=context)):
-            said = self._draws(rng.at(at), len(part))
-            parts.append(Batch(self.net.fill(part.tensor.reshape(-1, *self.picture), known, self._about(part), said).reshape(-1, *self.shape)))
-            at += len(part)
-        return stack(parts)
+        return replace(end(self.grown(start, rng, context, first=True)).items, context={})
+
+    def begun(self, since: Unfinished) -> Tensor:
+        """The numbers of the rows that are there, in the order of the model."""
+        return since.items.tensor.flatten(1)[:, self.order[:since.step * prod(self.picture) // self.picture[1]]]
+
+    def grown(self, start: Tensor, rng: Rng, context: Mapping[str, Batch], first: bool = False) -> Iterator[Unfinished]:
+        """Items with these first numbers as their other rows come; `first`: the state before, too."""
+        x = torch.zeros(len(start), prod(self.shape), dtype=torch.long)
+        x[:, self.order[:start.shape[1]]] = start
+        many = max(1, NUMBERS // max(1, prod(self.shape)))
+        parts = [(i, Batch(x.reshape(-1, *self.shape), context=context).cut(i, i + many)) for i in range(0, max(1, len(x)), many)]
+        return Unfinished.together([self._rows(part, start.shape[1], rng.at(i), first) for i, part in parts])
+
+    @torch.no_grad()
+    def _rows(self, part: Batch, known: int, rng: Rng, first: bool) -> Iterator[Unfinished]:
+        row = prod(self.picture) // self.picture[1]
+        if first:
+            yield Unfinished(part, known // row, self.picture[1])
+        walk = self.net.rows(part.tensor.reshape(-1, *self.picture), known, self._about(part), self._draws(rng, len(part))) if len(part) else iter(())
+        for step, x in enumerate(walk, 1):
+            if step * row > known:
+                yield Unfinished(Batch(x.reshape(-1, *self.shape).clone(), context=part.context), step, self.picture[1])
 
     def _draws(self, rng: Rng, n: int) -> Draw:
         """What draws a value by an item's own noise: two numbers each for every channel, a row's at a time."""

@@ -32,7 +32,7 @@ class Context(nn.Module):
                 self.register_buffer(f"center_{name}", torch.zeros(prod(atom.shape)))
                 self.register_buffer(f"scale_{name}", torch.ones(prod(atom.shape)))
         self.width = sum(_width(s) for s in self.about.values())
-        self.sizes = _sizes(self.about)
+        self.sizes, self.parts = _sizes(self.about), len(self.about)
         many = prod(self.sizes) if self.sizes is not None else 0
         self.register_buffer("share", torch.full((many,), -log(max(1, many))))
 
@@ -82,7 +82,7 @@ class Context(nn.Module):
 
     def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
         """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
-        alone = rng.child("part").uniform(n, len(self.about)) >= drop if len(self.about) > 1 else torch.ones(n, 1, dtype=torch.bool)
+        alone = rng.child("part").uniform(n, self.parts) >= drop if self.parts > 1 else torch.ones(n, 1, dtype=torch.bool)
         return alone & (rng.uniform(n) >= drop)[:, None]
 
     def _place(self, few: Mapping[str, Batch]) -> Tensor:
@@ -119,7 +119,7 @@ class Partly(Context):
         many = {name: space for name, space in self.about.items() if reads and isinstance(space, Many)}
         self.readers = nn.ModuleDict({name: Reader(_width(space), space.at_most, READ, reads) for name, space in many.items()})
         self.widths = {name: READ if name in self.readers else _width(space) for name, space in self.about.items()}
-        self.width = sum(self.widths.values()) + len(self.about)
+        self.width = sum(self.widths.values()) + self.parts
 
     @staticmethod
     def refuses(about: Mapping[str, Space]) -> str | None:
@@ -133,7 +133,7 @@ class Partly(Context):
 
     def said(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """The vectors, and those of all that was read: (n, places, READ), and which places have a word, (n, places)."""
-        there = torch.tensor([k in context for k in self.about], device=self.share.device).expand(n, -1)
+        there = torch.tensor([k in context for k in self.about], dtype=torch.bool, device=self.share.device).expand(n, -1)
         there = there if keep is None else there & keep.to(there.device)
         parts, words, marks = [], [torch.zeros(n, 0, READ, device=there.device)], [there[:, :0]]
         for i, (name, space) in enumerate(self.about.items()):
@@ -145,6 +145,7 @@ class Partly(Context):
                 parts.append(self._one(name, space, context[name]) if name in context else torch.zeros(n, self.widths[name], device=there.device))
         flags = there.float()
         return torch.cat([*(x * flags[:, i:i + 1] for i, x in enumerate(parts)), 1 - flags], 1), torch.cat(words, 1), torch.cat(marks, 1)
+
 
 def _silent(n: int) -> Batch:
     """n sequences of nothing."""

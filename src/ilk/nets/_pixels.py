@@ -5,7 +5,8 @@ pixel, every number of both stacks is worked out once.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +88,10 @@ class Pixels(nn.Module):
     @torch.no_grad()
     def fill(self, x: Tensor, known: int, about: Tensor | None, draw: Draw) -> Tensor:
         """x (B, channels, rows, columns) with all values but the first `known` drawn, in order."""
+        return deque(self.rows(x, known, about, draw), maxlen=1).pop() if x.shape[2] else x
+
+    def rows(self, x: Tensor, known: int, about: Tensor | None, draw: Draw) -> Iterator[Tensor]:
+        """The same after every row."""
         x, (_, _, rows, columns) = x.clone(), x.shape
         walk = _Walk(self, x, about)
         for i in range(rows):
@@ -97,7 +102,7 @@ class Pixels(nn.Module):
                     if place * self.channels + c >= known:
                         x[:, c, i, j] = draw(self.say(h, [x[:, k, i, j] for k in range(c)]), place, c)
                 walk.planes[:, :, walk.top + i, walk.side + j] = self.planes(x[:, :, i:i + 1, j:j + 1])[:, :, 0, 0]
-        return x
+            yield x
 
 
 class _Walk:

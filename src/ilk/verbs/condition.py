@@ -22,6 +22,7 @@ from ilk.model import Model
 from ilk.rng import Rng
 from ilk.rules import Test, Value
 from ilk.space import Reals
+from ilk.verbs._steer import Steered, steers
 from ilk.verbs._tilt import FIRST, Tilt, measured, reference
 
 BLOCK, PROBE, LEAST = 2000, 20_000, 30
@@ -152,7 +153,11 @@ def _soft(model: Model) -> tuple[list[Given], Like | None]:
 
 
 def _tilted(found: Conditioned, soft: Sequence[Given]) -> Conditioned:
+    """Soft givens met by steering where that is cheaper, else by keeping draws by their weight."""
     tilt = measured(found.model, soft, found.draws(Rng(0).child("probe"), FIRST))
+    if steers(found, tilt):
+        steered = Steered(found, tilt)
+        return replace(found, posterior=steered, scorer=steered, met=steered.met, parts=(*found.parts, *((p.said, "guided") for p in tilt.pulls)))
     met = replace(found.met, sort="estimate" if found.met.sort == "exact" else found.met.sort, ess=tilt.ess, cost=found.met.cost / tilt.share)
     return replace(found, tilt=tilt, met=met, parts=(*found.parts, *((p.said, "estimate") for p in tilt.pulls)))
 

@@ -19,7 +19,7 @@ from ilk.region import Named, Region, parse
 from ilk.rng import Rng
 from ilk.space import Reals
 from ilk.verbs.condition import flat, given
-from ilk.verbs.read import native
+from ilk.verbs.read import alone, native
 from ilk.verbs.sample import MOST, bound, drawn
 
 
@@ -52,15 +52,15 @@ def edited(model: Model, items: Any, redo: Region | str | Sequence[str], n: int 
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
     region = redo if isinstance(redo, Region) else parse(redo) if isinstance(redo, str) else Named(tuple(redo))
-    alone = {c.name for c in getattr(model.modality, "columns", ()) if c.kind in ("identifier", "text")}   # what no other column depends on
+    apart = alone(model.modality)
     way, rng = bound(model, how), Rng(seed).child("edit")
     made, sorts = [], []
     for number, one in enumerate(_each(model, items)):
         stays = region.kept(model.modality.parts(one))
-        asked = {name: value for name, value in stays.items() if name not in alone}
+        asked = {name: value for name, value in stays.items() if name not in apart}
         known = given(model, Keep(asked)) if asked else model
         new = drawn(known, n, rng.child(number).at(number * n), way)   # rows count on, as made identifiers do
-        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & alone) else new)
+        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & apart) else new)
         sorts.append(known.met.met.sort)
     return Edited(model.modality.join(made), max(sorts, key=("exact", "estimate", "guided", "rejected").index))
 
