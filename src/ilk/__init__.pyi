@@ -93,6 +93,7 @@ from ilk.verbs.classify import classify as classify
 from ilk.verbs.denoise import denoise as denoise
 from ilk.verbs.detect import detect as detect
 from ilk.verbs.diagnose import diagnose as diagnose
+from ilk.verbs.discover import discover as discover
 from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
@@ -107,6 +108,7 @@ from ilk.verbs.invert import invert as invert
 from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
+from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.prefer import prefer as prefer
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report

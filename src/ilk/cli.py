@@ -32,6 +32,9 @@ ITEMS = "Items of the same kind: a file, or a name of `ilk list data`."
 Item = Annotated[tuple[int, ...], Parameter(name="--item", negative="", help="Only this item, counted from 0. Several compose; by default all.")]
 Label = Annotated[str | None, Parameter(help="A label, for models that were fitted with labels.")]
 Prompt = Annotated[str | None, Parameter(help="What pictures shall show, for models that were fitted with captions.")]
+RULED = ('What every item has to obey, such as "start <= end", "a + b == 100", "unique id", "zip -> city", "sum(1) == 5"; `discovered`: all that the data obey. '
+         "Several compose.")
+Obey = Annotated[tuple[str, ...], Parameter(name="--obey", negative="", help=RULED)]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")]
 
 
@@ -118,19 +121,21 @@ def sample(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")], /, *,
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many items.")] = 10,
     given: Given = (),
-    label: Label = None, prompt: Prompt = None,
+    label: Label = None, prompt: Prompt = None, obey: Obey = (),
+    data: Annotated[str | None, Parameter(help="With --obey, the data to learn from and to judge by. By default those that the model was fitted on.")] = None,
     how: Annotated[str | None, Parameter(help="A way to draw (ilk list decoding); its options are flags too.")] = None,
     seed: Seed = 0, out: Out = None, json: Json = False,
 ) -> None:
-    """Make more of its kind: draw new items, given what is known.
+    """Make more of its kind: draw new items, given what is known, and mended so that they obey.
 
     Examples: `ilk sample people.ilk -n 1000 --out new.csv`, `ilk sample people.ilk --given "age > 60 and city == 'Lyon'"`,
     `ilk sample poems.ilk -n 3 --given "The " --how top_p --p .9`,
-    `ilk sample sums.ilk --how form --pattern "[0-9]+ = [0-9]+"`.
+    `ilk sample sums.ilk --how form --pattern "[0-9]+ = [0-9]+"`, `ilk sample trips.ilk -n 1000 --obey "start <= end" --obey "unique id"`.
     """
-    from .console import Asked, sample_command
+    from .console import Asked, obey_command, sample_command
 
-    _say(*sample_command(model, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+    asked = Asked(given, label, prompt)
+    _say(*(obey_command(model, n, asked, obey, data, how, OPTIONS, seed, out) if obey else sample_command(model, n, asked, how, OPTIONS, seed, out)))
 
 
 def edit(
@@ -282,6 +287,16 @@ def impute(
     from .console import Asked, impute_command
 
     _say(*impute_command(model, rows, best, n, Asked(given, label, prompt), seed, out))
+
+
+def discover(data: Annotated[str, Parameter(help="A table, or arrays: a file, a folder, or a name of `ilk list data`.")], /, *, json: Json = False) -> None:
+    """Find what all items of some data obey: equations, inequalities, dependencies, keys, constant sums; nothing that may be chance.
+
+    Example: `ilk discover people.csv`; `ilk sample people.ilk --obey discovered` makes items that obey all of it.
+    """
+    from .console import discover_command
+
+    _say(*discover_command(data))
 
 
 def steps(
@@ -603,7 +618,7 @@ def build() -> App:
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, upscale, beside, revise, denoise, invert, decode, classify, detect, augment, steps, prefer, lineage,
-                    impute, score, evaluate, diagnose, show, report, forget, export, demo):
+                    impute, discover, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from . import recipe, registry
+from .constraints import as_constraints
 from .dataset import Dataset, split_dataset
 from .distribution import Family, How, Samples, Translates
 from .errors import DataError, ModelError, PolicyError, Stopped, UsageError, printable
@@ -37,7 +38,7 @@ from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
 from .verbs.impute import imputed
 from .verbs.invert import decode, invert
-from .verbs.lineage import SUFFIX, lineage, record
+from .verbs.lineage import SUFFIX, is_own, lineage, record
 from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
 from .verbs.revise import revised
@@ -231,6 +232,32 @@ def sample_command(at: str, n: int, asked: Asked, how: str | None, options: Mapp
                    f"{f', {g.share:.1%} of draws obey' if g.met == 'rejected' else ''}{f', effective sample size {g.ess:.0f}' if g.ess else ''}\n" for g in found.given)
     said += f"an item takes {found.cost:.3g} draws\n" if found.cost > 1 else ""
     return _handed(model, found.items, out, {"n": found.n, "seed": seed, "how": found.how, "cost": found.cost, "given": [asdict(g) for g in found.given]}, said)
+
+
+def obey_command(at: str, n: int, asked: Asked, obey: Sequence[str], data: str | None, how: str | None,
+                 options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Draws items that obey, and writes or prints."""
+    from .verbs.discover import discover  # not above: they take in scipy's optimisers
+    from .verbs.obey import obeying
+
+    model = asked.of(at)
+    known = own_data(model) if data is None else split_dataset(alike(model, data))
+    if "discovered" in obey and known is None:
+        raise DataError("the data that the model was fitted on can't be read or have changed", code="DATA_CHANGED", remedy="name them with --data", param="data")
+    rules = [c for text in obey for c in (discover(known).constraints if text == "discovered" else as_constraints(text))]
+    found = obeying(model, rules, known).sample(n, seed, _way(model, how, options))
+    answer = {"n": n, "seed": seed, "how": found.how, "obey": dict(found.share), "repaired": found.repaired, "moved": found.moved, "redrawn": found.redrawn,
+              "fidelity": [asdict(f) for f in found.fidelity]}
+    return _handed(model, found.items, out, answer, f"{found}\n")
+
+
+def discover_command(data: str) -> Answer:
+    """Finds constraints."""
+    from .verbs.discover import discover
+
+    found = discover(data)
+    said = [{"constraint": str(f.constraint), "support": f.support, "log_chance": f.chance} for f in found.found]
+    return {"data": data, "found": said}, printable(repr(found))
 
 
 def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: int, asked: Asked, how: str | None,
@@ -505,10 +532,11 @@ def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> 
     """The file, and its lineage beside it."""
     from .cli import SHELL
 
-    out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of the file that was there before
     model.modality.write(items, out)
-    if SHELL.lineage:
-        files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
+    if not SHELL.lineage:
+        out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of what was there before
+    else:
+        files = [word for word in SHELL.words if word != str(out) and os.path.exists(word) and not (os.path.isdir(word) and is_own(Path(word)))]
         record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
 
 

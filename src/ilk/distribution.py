@@ -455,7 +455,7 @@ class Unfinished:
             ahead = [next(walk, None) for walk in walks]
             if all(state is None for state in ahead):
                 return
-            now = [later or before for later, before in zip(ahead, now or ahead, strict=True) if later or before]
+            now = [state for later, before in zip(ahead, now or ahead, strict=True) if (state := later or before)]
             yield Unfinished.joined(now)
 
 

@@ -129,6 +129,8 @@ class _Calls(Reader):
                 return as_given(str(self.constant()))
             except UsageError as why:
                 raise rule_error(self.rule, begin, f"a rule: {why.message.splitlines()[0]}") from None
+        if (found := _CALL.match(self.rule, self.at)) and found[1] == "Avoid":
+            raise rule_error(self.rule, found.start(1), "what is to be avoided, such as Label(3)")
         return self.call()
 
     def mapping(self) -> dict[str, Value]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -207,6 +209,35 @@ def times_of(large: Sequence[int], small: Sequence[int]) -> int:
         raise DataError(f"pictures of {' x '.join(map(str, small))} can't be enlarged to {' x '.join(map(str, large))}", code="SHAPE",
                         remedy="both sides a half, a third, ... as long")
     return times
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """How the numbers of one part are written: `anchor` and whole steps of `step`; 0: no steps. Dates are days since 1970.
+
+    `binary`: with that many binary digits, and meant as stored; else meant as the shortest decimal. Nothing lies beyond `low` and `high`.
+    """
+
+    step: Fraction = Fraction(0)
+    anchor: Fraction = Fraction(0)
+    low: float = -inf
+    high: float = inf
+    date: bool = False
+    binary: int = 0
+
+
+@runtime_checkable
+class Renumbers(Protocol):
+    """A modality whose items hold numbers by name, all of which can be read and put back at once."""
+
+    def gauges(self, names: Sequence[str]) -> Sequence[Gauge]:
+        """How each is written; UsageError for a name that is no number."""
+
+    def numbers(self, items: Any, names: Sequence[str]) -> NDArray[np.float64]:
+        """(B, names), NaN where missing."""
+
+    def renumbered(self, items: Any, names: Sequence[str], values: NDArray[np.float64]) -> Any:
+        """The items with these numbers, NaN where missing."""
 
 
 def groups(modality: Modality[C], items: C) -> Tensor:

@@ -88,10 +88,10 @@ class Span(Region):
         if not isinstance(whole, str):
             raise UsageError("only texts have a beginning and an end", code="REGION", param="redo", remedy="name columns, or a box of pixels")
         end = "" if self.stop is None else whole[self.stop:]
-        return {"prefix": whole[:self.start]} | ({"suffix": end} if end else {})
+        return {"prefix": whole[:self.start], **({"suffix": end} if end else {})}
 
 
-_NAME = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^`,:]*[^`,:\s]))\s*(,|$)")
+_NAME = re.compile(r"\s*+(?:`((?:[^`]|``)++)`|([^`,:\s](?:[^`,:]*[^`,:\s])?))\s*+(,|$)")
 FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, between:PLACE,PLACE, or names such as age,income (odd ones in `backticks`)"
 
 
@@ -103,12 +103,19 @@ def parse(text: str) -> Region:
     >>> parse("age, `hours per week`").names
     ('age', 'hours per week')
     """
+    inside, times = text, 0
+    while (kind := inside.partition(":"))[1] and kind[0].strip() == "outside":
+        inside, times = kind[2], times + 1
+    region = _region(inside)
+    outer = Outside(region) if times else region
+    return outer if times % 2 else region   # what is outside of the outside is inside
+
+
+def _region(text: str) -> Region:
     kind, colon, rest = text.partition(":")
     if not colon or "`" in kind:
         return Named(_names(text))
     kind = kind.strip()
-    if kind == "outside":
-        return Outside(parse(rest))
     if kind == "box":
         return Box(*_numbers(rest, 4, text))
     if kind == "after":

@@ -53,6 +53,17 @@ def test_arrays_and_pictures_with_labels() -> None:
     assert found.rare == "light" and 0 <= found.accuracy.both <= 1 and len(found.codes) == len(found.items) == 120 + sum(found.many)
 
 
+@pytest.mark.parametrize("family", [None, ilk.VAE(codes=2)], ids=["a model of each class", "one model told the class"])
+def test_arrays(family: Any) -> None:
+    """Made items are of their class: a family that can't be told labels is fitted to each class alone."""
+    rng = np.random.default_rng(1)
+    y = (np.arange(200) % 8 == 0).astype(int)
+    data = replace(ilk.read(rng.standard_normal((200, 2)) + 6.0 * y[:, None]), labels=ilk.Labels(torch.from_numpy(y), ("left", "right")))
+    found = ilk.augment(data, family=family, repeats=2, force=True, budget=ilk.Steps(150))
+    made = found.items[found.synthetic.numpy()]
+    assert len(made) == found.many[1] > 0 and found.many[0] == 0 and made.mean() > 4
+
+
 def test_the_same_seed_gives_the_same_answer() -> None:
     table = clouds(3, 200, 0.2)
     one, two = (ilk.augment(table, by="kind", family=ilk.GMM(components=1), repeats=2, seed=5, force=True) for _ in range(2))
@@ -81,6 +92,7 @@ def test_the_interval_covers() -> None:
 def test_what_is_refused() -> None:
     rows: Any
     for rows, by, said in ((clouds(1, 100, 0.2), "x0", "no class"), (clouds(1, 100, 0.0).with_columns(kind=pl.Series(["rare"] + ["common"] * 99)), "kind", "to learn from"),
+                           (pl.DataFrame({"x": [float(i) for i in range(200)], "kind": ["a", "b"] * 100}), "kind", "nothing to balance|to learn from"),
                            (np.zeros((50, 2)) + np.arange(50)[:, None], "label", "no class `label`"), (["a text", "another"] * 20, "label", "no judge of text")):
         with pytest.raises(ilk.IlkError, match=said):
             ilk.augment(rows, by=by)

@@ -63,6 +63,9 @@ def conform(frame: pl.DataFrame, columns: Sequence[AnyColumn]) -> pl.DataFrame:
             series = series if series.dtype == pl.Boolean else c.series(c.codes(series), torch.from_numpy(series.is_not_null().to_numpy().copy()))
         elif isinstance(c, Category | Words):
             series = series.cast(pl.String)
+        elif isinstance(c, Identifier) and c.number and series.dtype == pl.String:
+            whole = series.cast(pl.Int64, strict=False)
+            series = whole if whole.null_count() == series.null_count() else series
         made.append(series.alias(c.name))
     return pl.DataFrame(made)
 

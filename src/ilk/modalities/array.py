@@ -4,6 +4,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from annotated_types import Interval
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -18,7 +20,7 @@ from ilk.dataset import Dataset, Labels, Origin, given_splits
 from ilk.errors import DataError, ModelError, UsageError
 from ilk.files import atomic
 from ilk.modalities._array_codecs import Counted, Items, Smooth
-from ilk.modality import Codec, Limits, Modality, Shown, times_of
+from ilk.modality import Codec, Gauge, Limits, Modality, Shown, times_of
 from ilk.rules import Test, Value
 
 MOST_LEVELS, MOST_NUMBERS = 65_536, 1 << 24
@@ -136,6 +138,26 @@ class Array(Modality[Items]):
     def parts(self, item: Items) -> dict[str, Value]:
         """Every number by its place."""
         return {",".join(map(str, at)): value.item() for at, value in np.ndenumerate(item[0])}
+
+    def gauges(self, names: Sequence[str]) -> list[Gauge]:
+        """Whole numbers within their type, or floats of so many binary digits."""
+        for name in names:
+            self.place(name)
+        kind = np.dtype(self.dtype)
+        if kind.kind == "f":
+            return [Gauge(binary=min(53, np.finfo(kind).nmant + 1))] * len(names)
+        low, high = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+        return [Gauge(Fraction(1), low=float(low), high=float(high), binary=53)] * len(names)
+
+    def numbers(self, items: Items, names: Sequence[str]) -> NDArray[np.float64]:
+        """The numbers at these places."""
+        return items.reshape(len(items), -1)[:, [self.place(name) for name in names]].astype(np.float64)
+
+    def renumbered(self, items: Items, names: Sequence[str], values: NDArray[np.float64]) -> Items:
+        """The array with other numbers there."""
+        made = items.copy().reshape(len(items), -1)
+        made[:, [self.place(name) for name in names]] = values.astype(items.dtype)
+        return made.reshape(items.shape)
 
     def take(self, items: Items, index: Tensor) -> Items:
         """Items by index."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from ilk.dataset import Dataset, Origin, given_splits
 from ilk.errors import DataError, UsageError
 from ilk.files import atomic
+from ilk.modalities import _numbers
 from ilk.modalities._columns import Boolean, Category, Identifier, Number, Words
 from ilk.modalities._infer import columns as infer
 from ilk.modalities._infer import conform, inferred
@@ -25,7 +26,7 @@ from ilk.modalities._reading import SUFFIXES, Found, from_memory, read_file
 from ilk.modalities._rows import Rows
 from ilk.modalities._table_codecs import CellColumns, NativeColumns, constants, unknown
 from ilk.modalities._times import When
-from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.modality import Codec, Gauge, Limits, Modality, Shown
 from ilk.rules import Test, Value
 
 AnyColumn = Annotated[Category | Boolean | Number | When | Identifier | Words, Field(discriminator="kind")]
@@ -145,6 +146,18 @@ class Table(Modality[pl.DataFrame]):
     def parts(self, item: pl.DataFrame) -> dict[str, Value]:
         """Every cell by its column."""
         return dict(item.row(0, named=True))
+
+    def gauges(self, names: Sequence[str]) -> list[Gauge]:
+        """How the numbers of columns are written."""
+        return [_numbers.gauge(_numbers.column(self.columns, name)) for name in names]
+
+    def numbers(self, items: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+        """Numbers, and dates as days."""
+        return np.stack([_numbers.read(_numbers.column(self.columns, name), items[name]) for name in names], 1)
+
+    def renumbered(self, items: pl.DataFrame, names: Sequence[str], values: NDArray[np.float64]) -> pl.DataFrame:
+        """The frame with other numbers."""
+        return items.with_columns([_numbers.written(_numbers.column(self.columns, name), items[name], values[:, i]) for i, name in enumerate(names)])
 
     def take(self, items: pl.DataFrame, index: Tensor) -> pl.DataFrame:
         """Rows by index; a run of rows is a view."""

@@ -62,8 +62,9 @@ def _labelled(data: Dataset[Any], start: Model) -> Dataset[Any]:
     wanted = start.body.about
     if "caption" in wanted and (data.captions is None or tuple(data.captions.vocabulary.words) != start.words):
         raise UsageError("the model to start from was told captions in other words", code="DIFFERENT", param="start", remedy="start from a model without captions")
+    data = replace(data, captions=data.captions if "caption" in wanted else None, labels=data.labels if "label" in wanted else None)
     if "label" not in wanted:
-        return data if data.labels is None else replace(data, labels=None)
+        return data
     if data.labels is None:
         raise UsageError("the model to start from was fitted with labels, and these data have none", code="DIFFERENT", param="start", remedy="label them, or fit it without")
     used = [data.labels.names[i] for i in data.labels.codes.unique().tolist()]

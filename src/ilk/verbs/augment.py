@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from ilk import registry
-from ilk.dataset import Dataset, Labels, split_dataset
+from ilk.dataset import Dataset, split_dataset
 from ilk.distribution import Family
 from ilk.errors import DataError, UsageError, nearest
-from ilk.given import Keep, Label, Value
+from ilk.given import Keep, Label
 from ilk.metrics._tables import generator
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.rules import Value
 from ilk.run import Budget
 from ilk.verbs._augment_judges import Judge, Told, judge_of
 from ilk.verbs.condition import given
@@ -128,9 +129,9 @@ class Task:
 def _task(data: Dataset[Any], by: str) -> Task:
     own, whole = "test" in data.splits, split_dataset(data)
     classes, codes = _classes(whole, by)
-    known = [index[codes[index] >= 0] for index in (torch.cat([whole.index("train"), whole.index("valid")]).sort().values, whole.index("test"))]
-    kept = torch.arange(len(whole)) if not own else torch.cat([whole.index("train"), whole.index("valid")]).sort().values
-    task = Task(whole, by, classes, codes, *known, kept)
+    learn = torch.cat([whole.index("train"), whole.index("valid")]).sort().values
+    pool, test = (index[codes[index] >= 0] for index in (learn, whole.index("test")))
+    task = Task(whole, by, classes, codes, pool, test, learn if own else torch.arange(len(whole)))
     count = task.count(task.pool)
     if len(classes) < 2 or int(count.min()) < FEWEST or not len(task.test):
         few = classes[int(count.argmin())] if len(classes) else by
@@ -163,10 +164,12 @@ class Round:
 
 def _round(task: Task, family: Family, judge: Judge, rng: Rng, budget: Any) -> Round:
     train, valid = _divided(task, rng.child("divide"))
-    fitted = fit(replace(task.data, splits={"train": train, "valid": valid, "test": task.test[:0]}), family, seed=int(rng.child("fit").key() % 2**31), budget=budget)
-    most = task.count(train)
-    made = [_made(fitted, task, value, int(most.max() - n), int(rng.child("make", i).key() % 2**31))
-            for i, (value, n) in enumerate(zip(task.classes, most.tolist(), strict=True))]
+    many = task.count(train)
+    short = (many.max() - many).tolist()
+    if not any(short):
+        raise DataError(f"all classes of `{task.by}` have {int(many[0])} items to learn from: there is nothing to balance", code="BALANCED", param="balance")
+    parts = _makers(task, family, (train, valid), short, rng.child("fit"), budget)
+    made = [sample(maker, n, int(rng.child("make", k).key() % 2**31)).items for k, (maker, n) in enumerate(zip(parts, short, strict=True))]
     told = [judge(*_joined(task, train, made, share), rng.child("judge")) for share in SHARES]
     items, codes = task.take(valid), task.codes[valid]
     return Round(made, told, torch.stack([_balanced(codes, (one(items) == codes).double()) for one in told]))
@@ -180,10 +183,20 @@ def _divided(task: Task, rng: Rng) -> tuple[Tensor, Tensor]:
     return task.pool[~torch.isin(task.pool, valid)], valid
 
 
-def _made(model: Model, task: Task, value: Value, n: int, seed: int) -> Any:
-    """n items of one class."""
-    asked = Label(value) if model.labels else Keep({task.by: value})   # type: ignore[arg-type]
-    return sample(given(model, asked), n, seed).items
+def _makers(task: Task, family: Family, splits: tuple[Tensor, Tensor], short: Sequence[int], rng: Rng, budget: Any) -> list[Model]:
+    """What makes the items of each class: one model given it, or models of each class alone where the family can't be told labels."""
+    seed = int(rng.key() % 2**31)
+
+    def fitted(train: Tensor, valid: Tensor) -> Model:
+        return fit(replace(task.data, splits={"train": train, "valid": valid, "test": task.test[:0]}), family, seed=seed, budget=budget)
+
+    labels = task.data.labels
+    if task.by == "label" and labels is not None and family.refuses_context({"label": labels.space}) is not None:
+        own = [[index[task.codes[index] == k] for index in splits] for k in range(len(task.classes))]
+        whole = {k: fitted(*parts) for k, parts in enumerate(own) if short[k]}
+        return [whole.get(k, next(iter(whole.values()))) for k in range(len(own))]
+    model = fitted(*splits)
+    return [given(model, Label(value) if model.labels else Keep({task.by: value})) for value in task.classes]   # type: ignore[arg-type]
 
 
 def _joined(task: Task, real: Tensor, made: Sequence[Any], share: float) -> tuple[Any, Tensor]:
@@ -227,8 +240,3 @@ def _gain(sides: Mapping[int, Tensor], rng: Rng) -> Gain:
     real, both = (float(np.mean([float(side[:, i].mean()) for side in sides.values()])) for i in (0, 1))
     return Gain(both - real, float(low), float(high), real, both)
 
-
-def labelled(found: Augmented, data: Dataset[Any]) -> Dataset[Any]:
-    """The augmented items as a Dataset, with labels where the data had them."""
-    labels = Labels(found.codes, data.labels.names) if data.labels is not None else None
-    return Dataset(data.modality, found.items, {}, labels, origin=data.origin)

@@ -15,8 +15,9 @@ from torch import Tensor
 from ilk import registry
 from ilk.dataset import Dataset
 from ilk.errors import UsageError, nearest
-from ilk.given import Keep, Label, Value
+from ilk.given import Keep, Label
 from ilk.model import Model
+from ilk.rules import Value
 from ilk.verbs.condition import given
 from ilk.verbs.read import alone, native
 from ilk.verbs.score import score
