@@ -59,7 +59,8 @@ TOPICS = (
         Published(f"{model}, adult", value, CATBOOST, "another measure: tuned CatBoost, mean of 50, other split") for model, value in (
             ("real rows", ".9276"), ("TVAE", ".9017"), ("CTABGAN+", ".9064"), ("TabDDPM", ".9136")))),
     Topic("Edits", "编辑", ("attribute_edit", "transfer_swap")),
-    Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")))
+    Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")),
+    Topic("Text to image", "文生图", ("text_to_image", "emoji_captions", "guidance_sweep")))
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {"title": "# Figures", "absent": "not run here", "head": "| figure | value | unit | n | seeds | sd | seconds | floor | ceiling |",
            "same": "same", "differs": "differs: {}", "published": "| published | value | source | protocol |",

@@ -591,11 +591,6 @@ def _written(model: Model | Dataset[Any], items: Any, out: Path, answer: Mapping
         out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of what was there before
     else:
         files = [word for word in SHELL.words if word != str(out) and os.path.exists(word) and not (os.path.isdir(word) and is_own(Path(word)))]
-        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
-
-
-    if SHELL.lineage:
-        files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
         record(out, ["ilk", *map(printable, SHELL.words)], model if isinstance(model, Model) else None, items, answer.get("seed"), files)
 
 

@@ -79,7 +79,8 @@ def _root(noise: Tensor) -> Tensor:
     if noise.shape[1] > WIDE:
         return (noise.square().mean(0) + least).sqrt()
     covariance = torch.from_numpy(ledoit_wolf(noise.numpy(), assume_centered=True)[0])
-    return torch.linalg.cholesky(covariance + least * torch.eye(len(covariance), dtype=torch.double))
+    root: Tensor = torch.linalg.cholesky(covariance + least * torch.eye(len(covariance), dtype=torch.double))
+    return root
 
 
 def _white(codes: Tensor, root: Tensor) -> Tensor:
