@@ -13,6 +13,7 @@ from ilk.decoding.top_k import TopK as TopK
 from ilk.decoding.top_p import TopP as TopP
 from ilk.errors import IlkError as IlkError
 from ilk.families.autoencoder import Autoencoder as Autoencoder
+from ilk.families.cascade import Cascade as Cascade
 from ilk.families.chain import Chain as Chain
 from ilk.families.chow_liu import ChowLiu as ChowLiu
 from ilk.families.circuit import Circuit as Circuit
@@ -69,6 +70,7 @@ from ilk.quantities.preference import Taste as Taste
 from ilk.region import after as after
 from ilk.region import between as between
 from ilk.region import box as box
+from ilk.region import mask as mask
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng
 from ilk.run import Run as Run
@@ -87,6 +89,13 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs.attribute import attribute as attribute
+from ilk.verbs.augment import augment as augment
+from ilk.verbs.background import background as background
+from ilk.verbs.classify import classify as classify
+from ilk.verbs.counterfactual import counterfactual as counterfactual
+from ilk.verbs.denoise import denoise as denoise
+from ilk.verbs.detect import detect as detect
 from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.discover import discover as discover
 from ilk.verbs.disentanglement import disentanglement as disentanglement
@@ -97,6 +106,9 @@ from ilk.verbs.evaluate import evaluate as evaluate
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget
+from ilk.verbs.impute import impute as impute
+from ilk.verbs.invert import decode as decode
+from ilk.verbs.invert import invert as invert
 from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
@@ -104,11 +116,15 @@ from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.prefer import prefer as prefer
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
+from ilk.verbs.revise import revise as revise
 from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
 from ilk.verbs.steps import steps as steps
+from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
+from ilk.verbs.upscale import beside as beside
+from ilk.verbs.upscale import upscale as upscale
 
 __version__: str
 

@@ -101,6 +101,7 @@ def fit(
     resume: Annotated[bool, Parameter(negative="", help="Go on from the checkpoint of an interrupted fit.")] = False,
     log: Annotated[Path | None, Parameter(help="Write every event as a line of JSON.")] = None,
     device: Annotated[str, Parameter(help="cpu, cuda or mps.")] = "cpu",
+    start: Annotated[str | None, Parameter(help="The folder of a model of related data to go on from, in its coding and with its recipe.")] = None,
     json: Json = False,
 ) -> None:
     """Learn what the data are like: fit a model.
@@ -112,7 +113,7 @@ def fit(
     from .console import fit_command
 
     answer, text = fit_command(data, family, modality, OPTIONS, {"budget": budget, "steps": steps, "batch": batch, "rate": rate, "seed": seed,
-                                                                "out": out, "resume": resume, "log": log, "device": device})
+                                                                "out": out, "resume": resume, "log": log, "device": device, "start": start})
     _say(answer, text)
 
 
@@ -140,8 +141,8 @@ def sample(
 def edit(
     model: Annotated[str, Parameter(help="The folder of a fitted model.")],
     items: Annotated[str, Parameter(help=ITEMS)], /, *,
-    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, outside:REGION for all but that, after:PLACE or "
-                                               "between:PLACE,PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
+    redo: Annotated[str | None, Parameter(help="What is made anew: box:TOP,LEFT,BOTTOM,RIGHT of a picture, or mask:FILE, white there; outside:REGION for all but that, "
+                                               "after:PLACE or between:PLACE,PLACE of a text, or columns: age,income (odd names in `backticks`).")] = None,
     item: Item = (),
     n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
     given: Given = (),
@@ -211,6 +212,158 @@ def translate(
     _say(*translate_command(model, items, to, item, seed, out))
 
 
+def attribute(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, autoencoder, flow, diffusion, flow_matching, latent.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    to: Annotated[str | None, Parameter(help="What items shall be: a label of the model or of the examples, or a rule.")] = None,
+    examples: Annotated[str | None, Parameter(help="Items, with labels or not, that a direction is learned from and that say how well it went.")] = None,
+    keep: Annotated[tuple[str, ...], Parameter(negative="", help="A rule that shall hold of items as before. Several compose.")] = (),
+    strength: Annotated[float, Parameter(help="How far along a learned direction: 1 is as far as the classes are apart.")] = 1.0,
+    item: Item = (),
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Change one attribute of items and leave the rest; say how often it went, and what else it changed.
+
+    Examples: `ilk attribute digits.ilk digits.npz --item 3 --to 7 --out seven.png`, `ilk attribute faces.ilk face.png --to smiling --examples faces/ --out smile.png`.
+    """
+    from .console import attribute_command
+
+    _say(*attribute_command(model, items, to, examples, keep, strength, item, seed, out))
+
+
+def transfer(
+    items: Annotated[str, Parameter(help="Pictures: a file, a folder, or a name of `ilk list data`.")], /, *,
+    like: Annotated[str | None, Parameter(help="Pictures whose style is taken: their mean.")] = None,
+    strength: Annotated[float, Parameter(help="From 0, as they are, to 1, nothing but the style.")] = 0.8,
+    examples: Annotated[str | None, Parameter(help="More pictures to learn features from.")] = None,
+    item: Item = (),
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Set pictures into the style of others, what they show kept. No model is needed.
+
+    Example: `ilk transfer house.jpg --like waves.jpg --out painted.png`.
+    """
+    from .console import transfer_command
+
+    _say(*transfer_command(items, like, strength, examples, item, seed, out))
+
+
+def background(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of pictures.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each picture.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make the background of pictures anew; what stands out from it by colour is kept to the bit.
+
+    Example: `ilk background scenes.ilk cat.png -n 4 --out sheet.png`.
+    """
+    from .console import Asked, background_command
+
+    _say(*background_command(model, items, item, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def counterfactual(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a table.")],
+    rows: Annotated[str, Parameter(help="Rows of the same columns: a file, or a name of `ilk list data`.")], /, *,
+    want: Annotated[str | None, Parameter(help="The rule that shall hold.")] = None,
+    keep: Annotated[tuple[str, ...], Parameter(negative="", help="A column that can't be changed. Several compose.")] = (),
+    sure: Annotated[float, Parameter(help="The least chance that the model gives the rule, by the other columns of a row.")] = 0.5,
+    plausible: Annotated[float, Parameter(help="Answers are no less likely than this quantile of the model's own rows.")] = 0.05,
+    item: Item = (),
+    given: Given = (),
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Find, for rows, the nearest likely rows of which something else holds.
+
+    Example: `ilk counterfactual people.ilk refused.csv --want "loan == 'yes'" --keep age --keep sex --out what_if.csv`.
+    """
+    from .console import counterfactual_command
+
+    _say(*counterfactual_command(model, rows, want, keep, item, sure, plausible, given, seed, out))
+
+
+def classify(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with a density.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    by: Annotated[str | None, Parameter(help="The column to tell: one of categories, which the items may lack. By default the label.")] = None,
+    held: Annotated[str | None, Parameter(help="Other items of known classes, by which chances are made no surer than they are right.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Say of which class items are, by Bayes' rule: the chances of every class, and how often they are right if the items know.
+
+    Examples: `ilk classify people.ilk new.csv --by income --out told.csv`, `ilk classify digits.ilk held_out.npz`.
+    """
+    from .console import classify_command
+
+    _say(*classify_command(model, items, by, held, seed, out))
+
+
+def detect(
+    model: Annotated[str, Parameter(help="The folder of a fitted model.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    false_alarm: Annotated[float, Parameter(help="The share of normal items that may give an alarm.")] = 0.01,
+    normal: Annotated[str | None, Parameter(help="Normal items that the model did not learn from. By default the test part of the data it was fitted on.")] = None,
+    parts: Annotated[bool, Parameter(negative="", help="Say which parts of an item with an alarm are strange given its others.")] = False,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Find the items that are not like those that a model learned from, at a stated rate of false alarms.
+
+    Example: `ilk detect people.ilk new.csv --false-alarm .01 --parts`.
+    """
+    from .console import detect_command
+
+    _say(*detect_command(model, items, normal, false_alarm, parts, seed, out))
+
+
+def augment(
+    data: Annotated[str, Parameter(help="A file, a folder, or a name of `ilk list data`.")], /, *,
+    balance: Annotated[str, Parameter(help="The class whose rare values get made items: a column, or label.")] = "label",
+    family: Annotated[str | None, Parameter(help="What makes the items (ilk list families); its options are flags too. By default circuit; gmm of arrays, "
+                                                 "vae of pictures.")] = None,
+    budget: Annotated[str | None, Parameter(help="Wall-clock time of each fit: 60s, 10m, 1h. By default the family decides.")] = None,
+    steps: Annotated[int | None, Parameter(help="Optimiser steps or rounds of each fit instead of a time.")] = None,
+    repeats: Annotated[int | None, Parameter(help="How often all is done anew, from another division of the data. By default 5, 3 for pictures.")] = None,
+    force: Annotated[bool, Parameter(negative="", help="Write made items even if it can't be shown that they help.")] = False,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the augmented data go: a table, or .npz. By default they are only judged.")] = None,
+    json: Json = False,
+) -> None:
+    """Make items for classes that have few, if a classifier that learns from them too is better on real items; else refuse.
+
+    Made items are marked in a column `synthetic` (an array of that name in .npz).
+
+    Example: `ilk augment people.csv --balance income --out more.csv`.
+    """
+    from .console import augment_command
+
+    _say(*augment_command(data, balance, family, OPTIONS, {"budget": budget, "steps": steps, "repeats": repeats, "force": force, "seed": seed, "out": out}))
+
+
+def impute(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a table.")],
+    rows: Annotated[str, Parameter(help="A file of rows with missing cells.")], /, *,
+    best: Annotated[bool, Parameter(negative="", help="The single best guess at each cell instead of draws: the most probable category, the median of a number.")] = False,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each row.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Fill the missing cells of every row, given the cells that it has; those stay as they are.
+
+    Cells are taken to be missing at random: that one is missing tells nothing of its value but what the others tell.
+
+    Examples: `ilk impute people.ilk people.csv --best --out full.csv`, `ilk impute people.ilk people.csv -n 5 --out five.csv`.
+    """
+    from .console import Asked, impute_command
+
+    _say(*impute_command(model, rows, best, n, Asked(given, label, prompt), seed, out))
+
+
 def discover(data: Annotated[str, Parameter(help="A table, or arrays: a file, a folder, or a name of `ilk list data`.")], /, *, json: Json = False) -> None:
     """Find what all items of some data obey: equations, inequalities, dependencies, keys, constant sums; nothing that may be chance.
 
@@ -272,6 +425,116 @@ def lineage(
     from .console import lineage_command
 
     _say(*lineage_command(file, among))
+
+
+def upscale(
+    model: Annotated[str, Parameter(help="The folder of a fitted model that enlarges: a cascade.")],
+    items: Annotated[str, Parameter(help="Small pictures: a file, a folder, or a name of `ilk list data`.")], /, *,
+    draws: Annotated[int, Parameter(help="The mean of so many draws: one is sharp, several are nearer to what was there, and softer.")] = 1,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make large pictures of small ones.
+
+    Example: `ilk upscale faces.ilk thumbnail.png --draws 8 --out face.png`.
+    """
+    from .console import Asked, upscale_command
+
+    _say(*upscale_command(model, items, item, draws, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def beside(
+    model: Annotated[str, Parameter(help="The folder of a model that was fitted with other items beside its items (`ilk fit photos --beside sketches`).")],
+    items: Annotated[str, Parameter(help="Such other items: pictures of the same size, or an array.")], /, *,
+    name: Annotated[str, Parameter(help="What they were called in the fit.")] = "beside",
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many for each.")] = 1,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items that go with other items, as those of the fit did: pictures of sketches, of edges, of maps.
+
+    Example: `ilk beside photos.ilk sketch.png -n 4 --out sheet.png`.
+    """
+    from .console import beside_command
+
+    _say(*beside_command(model, items, name, item, n, how, OPTIONS, seed, out))
+
+
+def revise(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with noise levels (diffusion, flow_matching, score), or with codes.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    strength: Annotated[float, Parameter(help="From 0, the items as they are, to 1, nothing of them.")] = 0.5,
+    item: Item = (),
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="How many of each item.")] = 1,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    how: Annotated[str | None, Parameter(help="A way to draw (ilk list samplers); its options are flags too.")] = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items partly anew: noise is put on them and taken away again, given what is given.
+
+    Example: `ilk revise digits.ilk three.png --strength .5 --label 8 -n 9 --out sheet.png`.
+    """
+    from .console import Asked, revise_command
+
+    _say(*revise_command(model, items, item, strength, n, Asked(given, label, prompt), how, OPTIONS, seed, out))
+
+
+def denoise(
+    model: Annotated[str, Parameter(help="The folder of a fitted model with noise levels (diffusion, flow_matching, score), or with few codes.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    sigma: Annotated[float | None, Parameter(help="The standard deviation of the noise, in the items' own units (levels of a pixel). By default it is estimated.")] = None,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Take Gaussian noise from items: the expected item, given what is given.
+
+    Example: `ilk denoise faces.ilk grainy.png --sigma 25 --out clean.png`.
+    """
+    from .console import Asked, denoise_command
+
+    _say(*denoise_command(model, items, item, sigma, Asked(given, label, prompt), seed, out))
+
+
+def invert(
+    model: Annotated[str, Parameter(help="The folder of a fitted model of a family with codes: vae, autoencoder, vqvae, flow, diffusion, flow_matching, score.")],
+    items: Annotated[str, Parameter(help=ITEMS)], /, *,
+    item: Item = (),
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="A .npy file for the codes. By default they are printed.")] = None,
+    json: Json = False,
+) -> None:
+    """Find the codes, or the noise, that a model makes items of; says how far what they decode to is off.
+
+    Example: `ilk invert faces.ilk face.png --out face.npy`, then `ilk decode faces.ilk face.npy --out again.png`.
+    """
+    from .console import Asked, invert_command
+
+    _say(*invert_command(model, items, item, Asked(given, label, prompt), seed, out))
+
+
+def decode(
+    model: Annotated[str, Parameter(help="The folder of the model that the codes are of.")],
+    codes: Annotated[str, Parameter(help="A .npy file of codes, as `ilk invert` writes it.")], /, *,
+    given: Given = (),
+    label: Label = None, prompt: Prompt = None,
+    seed: Seed = 0, out: Out = None, json: Json = False,
+) -> None:
+    """Make items of codes.
+
+    Example: `ilk decode faces.ilk face.npy --out again.png`.
+    """
+    from .console import Asked, decode_command
+
+    _say(*decode_command(model, codes, Asked(given, label, prompt), seed, out))
 
 
 def score(
@@ -429,7 +692,8 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, discover, steps, prefer, lineage, score, evaluate, diagnose, show, report, forget, export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert,
+                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, show, report, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

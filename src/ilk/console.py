@@ -15,31 +15,39 @@ import torch
 
 from . import recipe, registry
 from .constraints import as_constraints
-from .dataset import Dataset, split_dataset
+from .dataset import Dataset, Labels, split_dataset
 from .distribution import Family, How, Samples, Translates
-from .errors import DataError, ModelError, Stopped, UsageError, printable
+from .errors import DataError, ModelError, PolicyError, Stopped, UsageError, printable
+from .files import atomic
 from .flags import recipe_named
 from .given import Label, Prompt
+from .modality import Modality, Resizes
 from .model import Model, load
 from .progress import Log, Progressing
 from .region import FORMS
 from .run import Ended, Event, Run, Steps, Switch, budget
+from .space import Reals
 from .store import forget_folder, parse_json
 from .verbs._own import alike
 from .verbs._own import own as own_data
+from .verbs.denoise import denoised
 from .verbs.edit import edited, interpolate, vary
 from .verbs.evaluate import evaluate
 from .verbs.export import export
 from .verbs.fit import default_family, fit
 from .verbs.forget import forget, is_numbers
-from .verbs.lineage import SUFFIX, lineage, record
+from .verbs.impute import imputed
+from .verbs.invert import decode, invert
+from .verbs.lineage import SUFFIX, is_own, lineage, record
 from .verbs.prefer import prefer, read_likes
 from .verbs.read import read
+from .verbs.revise import revised
 from .verbs.sample import named, sample
 from .verbs.score import Score, affordable, score
 from .verbs.show import summary
 from .verbs.steps import steps
 from .verbs.translate import translate
+from .verbs.upscale import beside, upscale
 
 Answer = tuple[dict[str, Any], str]
 HELD_OUT, WHOLE = 2000, 1000
@@ -59,10 +67,14 @@ class Count:
 def fit_command(data: str, family: str | None, modality: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Answer:
     """Reads, fits, saves, and scores what was held out."""
     out = _out(data, asked["out"])
+    begin = None if asked["start"] is None else _begin(asked["start"], family, modality, options)
     said = options.get("modalities", {})
     kind = recipe.made(registry.get("modalities", modality or _kind(data)), said) if modality or said else None
-    found = split_dataset(read(data, kind))
-    made = _recipe(family, options.get("families", {})) if family else recipe.made(type(default_family(found)), options.get("families", {}))
+    found = split_dataset(read(data, kind) if begin is None else alike(begin, data))
+    if begin is not None:
+        made = _recipe(family, options.get("families", {})) if family else begin.body.family
+    else:
+        made = _recipe(family, options.get("families", {})) if family else recipe.made(type(default_family(found)), options.get("families", {}))
     count = Count()
     start = time.monotonic()
     with Progressing() as bar, _log(asked["log"]) as log:
@@ -70,7 +82,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
                   device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log))
         _check(run, asked)
         with stopping(run.switch, run):
-            model = fit(found, made, run=run)
+            model = fit(found, made, run=run, start=begin)
     model.save(out)
     _forget(run)
     held = found if len(found.index("test")) else None
@@ -78,6 +90,13 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
               "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort}
     return answer, printable(_fit_text(model, found, answer, scored))
+
+
+def _begin(at: str, family: str | None, modality: str | None, options: Mapping[str, Any]) -> Model:
+    """The model to start from, which says by itself how data are read and what is fitted."""
+    if modality or options.get("modalities") or (options.get("families") and not family):
+        raise UsageError("the model to start from says how items are read and what is fitted", param="start", remedy="leave these options out")
+    return load(at)
 
 
 def _recipe(name: str, options: Mapping[str, Any]) -> Family:
@@ -280,6 +299,105 @@ def translate_command(at: str, data: str, to: str | None, only: Sequence[int], s
     return _handed(model, made, out, {"n": len(made), "seed": seed, "to": named})
 
 
+def classify_command(at: str, data: str, by: str | None, held: str | None, seed: int, out: Path | None) -> Answer:
+    """The chances of every class, as a table; a named data set counts as its test items."""
+    from .verbs.classify import classify  # not above: it takes in polars
+
+    model = load(at)
+    items, other = (None if name is None else _judged(model, name) for name in (data, held))
+    found = classify(model, items, by, other, seed)
+    known = bool((found.truth >= 0).any())
+    answer = {"by": found.by, "classes": list(found.classes), "n": len(found.truth), "sort": found.sort, "temperature": found.temperature,
+              **({"accuracy": found.accuracy, "log_loss": found.log_loss, "calibration_error": found.calibration_error} if known else {})}
+    table = {found.by: found.best} | {f"chance of {c}": found.chances[:, i].tolist() for i, c in enumerate(found.classes)}
+    return _tabled(table, out, answer, repr(found))
+
+
+def detect_command(at: str, data: str, normal: str | None, false_alarm: float, parts: bool, seed: int, out: Path | None) -> Answer:
+    """The p-value of every item, as a table."""
+    from .verbs.detect import detect  # not above: it takes in metrics
+
+    model = load(at)
+    found = detect(model, _judged(model, data), _judges(model, normal).test, false_alarm, parts, seed)
+    answer = {"n": len(found.p), "alarms": int(found.alarm.sum()), "false_alarm": false_alarm, "by": found.by, "held": found.held, "rate": list(found.rate),
+              **({"surprises": {str(i): dict(told) for i, told in found.surprises.items()}} if parts else {})}
+    table = {"item": list(range(len(found.p))), "p": found.p.tolist(), "alarm": found.alarm.tolist()}
+    strange = [f"  item {i}: {', '.join(f'{name} (p {p:.3g})' for name, p in list(told.items())[:3])}" for i, told in found.surprises.items() if told]
+    return _tabled(table, out, answer, "\n".join([repr(found), *strange]))
+
+
+def _judged(model: Model, data: str) -> Any:
+    """Items to be looked at, with their labels: all, or the test items of data that are divided."""
+    found = alike(model, data)
+    return found if "test" in found.splits else replace(found, splits={"test": torch.arange(len(found))})
+
+
+def _tabled(columns: Mapping[str, Any], out: Path | None, answer: Mapping[str, Any], said: str) -> Answer:
+    """A table of what was found about each item: in the file that is asked for, else in the answer."""
+    import polars as pl
+
+    frame = pl.DataFrame(columns)
+    if out is not None:
+        registry.get("modalities", "table")().write(frame, out)
+        return {**answer, "out": str(out)}, printable(f"{said}\n{len(frame)} rows in {out}")
+    sys.stderr.write(printable(said) + "\n")
+    return {**answer, "items": frame.to_dicts()}, frame.write_csv()
+
+
+def augment_command(data: str, by: str, family: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Answer:
+    """Judges, and writes real and made items; PolicyError where it can't be shown that they help."""
+    from .verbs.augment import augment  # not above: it takes in scikit-learn
+
+    if asked["steps"] is not None and asked["budget"] is not None:
+        raise UsageError("--steps and --budget are two ways to say the same", remedy="give one of them", param="steps")
+    said, out = options.get("modalities", {}), asked["out"]
+    found = read(data, recipe.made(registry.get("modalities", _kind(data)), said) if said else None)
+    _can_mark(found, out)
+    name = family or {"table": "circuit", "image": "vae"}.get(registry.name_of("modalities", found.modality), "gmm")
+    spent = Steps(asked["steps"]) if asked["steps"] is not None else asked["budget"]
+    told = augment(found, by, _recipe(name, options.get("families", {})), repeats=asked["repeats"], force=asked["force"], seed=asked["seed"], budget=spent)
+    if not told.helps and not asked["force"]:
+        raise PolicyError(f"made items don't help: balanced accuracy {told.balanced}, recall of {told.rare} {told.recalls[told.rare]}; nothing is written", code="NO_GAIN",
+                          remedy="another --family, or --force")
+    answer = {"by": by, "helps": told.helps, "made": {str(c): m for c, m in zip(told.classes, told.many, strict=True)}, "rare": told.rare, "balanced": asdict(told.balanced),
+              "recalls": {str(c): asdict(gain) for c, gain in told.recalls.items()}, "accuracy": asdict(told.accuracy), "out": None if out is None else str(out)}
+    if out is not None:
+        _write_marked(found, told, out)
+    return answer, printable(repr(told) + (f"\n{len(told.codes)} items in {out}" if out is not None else "\nadd --out FILE for the items"))
+
+
+def _can_mark(data: Dataset[Any], out: Path | None) -> None:
+    """UsageError for a file that can't hold which items are made, before anything is made."""
+    from .modalities._reading import SUFFIXES
+
+    suffixes = SUFFIXES if registry.name_of("modalities", data.modality) == "table" else (".npz",)
+    if out is not None and out.suffix.lower() not in suffixes:
+        raise UsageError(f"augmented items can't be written as {out.name}", code="FORMAT", param="out", remedy=f"use one of {', '.join(suffixes)}")
+
+
+def _write_marked(data: Dataset[Any], told: Any, out: Path) -> None:
+    """Real and made items in a file, the made ones marked."""
+    if hasattr(told.items, "with_columns"):
+        import polars as pl
+
+        mark = next(name for name in ("synthetic", *(f"synthetic_{i}" for i in range(len(told.items.columns)))) if name not in told.items.columns)
+        data.modality.write(told.items.with_columns(pl.Series(mark, told.synthetic.numpy())), out)
+        return
+    import numpy as np
+
+    with atomic(out) as file:
+        np.savez_compressed(file, x=told.items, y=np.array(told.classes)[told.codes.numpy()], synthetic=told.synthetic.numpy())
+
+
+def impute_command(at: str, data: str, best: bool, n: int, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Fills the missing cells, and writes or prints."""
+    model = asked.of(at)
+    with Progressing() as bar:
+        found = imputed(model, alike(model, data).items, n, best, seed, (bar,))
+    answer = {"n": len(found.items), "seed": seed, "best": best, "met": found.met, "ess": found.ess, "cells": found.cells, "left": list(found.left)}
+    ess = "" if found.ess is None else f", effective sample size {found.ess:.0f} for half of the rows"
+    left = f"; missing still, since the model knows nothing of them: {', '.join(found.left)}" if found.left else ""
+    return _handed(model, found.items, out, answer, f"{found.cells} cells filled; what is known is {_met(found.met)}{ess}{left}\n")
 def steps_command(at: str, n: int, place: tuple[int | None, int, int], asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Items while they are made, or continuations of one of their states: `place` is its step, how many of each item, and their seed."""
     model = asked.of(at)
@@ -319,6 +437,127 @@ def lineage_command(at: str, among: Sequence[str]) -> Answer:
     return asdict(found), repr(found)
 
 
+def upscale_command(at: str, data: str, only: Sequence[int], draws: int, asked: Asked, how: str | None,
+                    options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Enlarges every picture, and writes or prints."""
+    model = asked.of(at)
+    small = _chosen(replace(model, modality=model.modality.sizeless()) if isinstance(model.modality, Resizes) else model, data, only)
+    made = upscale(model, small, draws, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed, "draws": draws})
+
+
+def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes items that go with other items, and writes or prints."""
+    model = load(at)
+    space = model.body.about.get(name)
+    others: Any = _chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
+    made = beside(model, {name: others}, n, seed, _way(model, how, options))
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
+
+
+def revise_command(at: str, data: str, only: Sequence[int], strength: float, n: int, asked: Asked, how: str | None,
+                   options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes every item partly anew, and writes or prints."""
+    model = asked.of(at)
+    found = revised(model, _chosen(model, data, only), strength, n, seed, _way(model, how, options))
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "strength": strength, "by": found.by})
+
+
+def denoise_command(at: str, data: str, only: Sequence[int], sigma: float | None, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Restores every item, and writes or prints."""
+    model = asked.of(at)
+    found = denoised(model, _chosen(model, data, only), sigma, seed)
+    noise = None if found.sigma is None else found.sigma.tolist()
+    said = f"estimated noise: {min(noise):.4g} to {max(noise):.4g}\n" if noise and sigma is None else ""
+    return _handed(model, found.items, out, {"n": len(found.items), "seed": seed, "by": found.by, "sigma": noise}, said)
+
+
+def invert_command(at: str, data: str, only: Sequence[int], asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Finds the code of every item, and writes or prints."""
+    model = asked.of(at)
+    found = invert(model, _chosen(model, data, only), seed)
+    error = found.error.tolist()
+    answer = {"out": None if out is None else str(out), "n": len(error), "seed": seed, "error": error}
+    said = f"what they decode to is off by {max(error):.3g} at most (root mean square of an item)"
+    if out is None:
+        return {**answer, "codes": found.codes.tolist()}, f"{found.codes}\n{said}"
+    _array().write(found.codes, out)
+    return answer, f"{len(error)} codes in {out}; {said}"
+
+
+def _array() -> Modality[Any]:
+    made: Modality[Any] = registry.get("modalities", "array")()
+    return made
+
+
+def _of_shape(shape: tuple[int, ...]) -> Modality[Any]:
+    """How items of a shape are read: pictures, channels first, else arrays."""
+    picture: Modality[Any] = registry.get("modalities", "image")(shape=(*shape[1:], shape[0])) if len(shape) == 3 and shape[0] in (1, 3, 4) else _array()
+    return picture
+
+
+def decode_command(at: str, data: str, asked: Asked, seed: int, out: Path | None) -> Answer:
+    """Makes the items of codes, and writes or prints."""
+    model = asked.of(at)
+    made = decode(model, read(data, _array()).items, seed)
+    return _handed(model, made, out, {"n": len(made), "seed": seed})
+
+
+def attribute_command(at: str, data: str, to: str | None, examples: str | None, keep: Sequence[str], strength: float, only: Sequence[int],
+                      seed: int, out: Path | None) -> Answer:
+    """Changes an attribute of every item, and writes or prints."""
+    from .verbs.attribute import attribute  # not above: it takes in what other commands can do without
+
+    if to is None:
+        raise UsageError("nothing is named to change to", code="OPTION", param="to", remedy="--to LABEL, or --to RULE")
+    model = load(at)
+    shown = None if examples is None else alike(model, examples)
+    named = {str(label): label for label in (*model.labels, *(() if shown is None or shown.labels is None else shown.labels.names))}.get(to, to)
+    found = attribute(model, _labelled(model, data, only), named, shown, keep, strength, seed)
+    answer = {"n": len(found.items), "seed": seed, "to": named, "way": found.way, "flipped": found.flipped, "others": dict(found.others), "moved": found.moved}
+    return _handed(model, found.items, out, answer, f"{found!r}\n")
+
+
+def transfer_command(data: str, like: str | None, strength: float, examples: str | None, only: Sequence[int], seed: int, out: Path | None) -> Answer:
+    """Sets every picture into another style, and writes or prints."""
+    from .verbs.transfer import transfer  # not above: it takes in what other commands can do without
+
+    if like is None:
+        raise UsageError("no pictures are named whose style to take", code="OPTION", param="like", remedy="--like PICTURES")
+    content = read(data, "image")
+    colour = registry.get("modalities", "image")(color={1: "grey", 3: "rgb", 4: "rgba"}[content.items.shape[3]])
+    items = content.modality.take(content.items, _among(len(content), only, data))
+    found = transfer(items, read(like, colour).items, strength, None if examples is None else read(examples, colour).items, seed)
+    answer = {"n": len(found.items), "seed": seed, "strength": strength, "style": found.style, "content": found.content}
+    return _handed(content, found.items, out, answer, f"{found!r}\n")
+
+
+def background_command(at: str, data: str, only: Sequence[int], n: int, asked: Asked, how: str | None, options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
+    """Makes the background of every picture anew, and writes or prints."""
+    from .verbs.background import background  # not above: it takes in what other commands can do without
+
+    model = asked.of(at)
+    way = _way(model, how, options)
+    found = background(model, _chosen(model, data, only), n, seed, way)
+    answer = {"n": len(found.items), "seed": seed, "how": named(way), "met": found.met, "foreground": [round(float(f.mean()), 4) for f in found.foreground]}
+    return _handed(model, found.items, out, answer, f"foreground {found.foreground.mean():.0%} of the pictures; it is {_met(found.met)}\n")
+
+
+def counterfactual_command(at: str, data: str, want: str | None, keep: Sequence[str], only: Sequence[int], sure: float, plausible: float, given: Sequence[str],
+                           seed: int, out: Path | None) -> Answer:
+    """Finds a counterfactual of every row, and writes or prints."""
+    from .verbs.counterfactual import counterfactual  # not above: it takes in what other commands can do without
+
+    if want is None:
+        raise UsageError("no rule is named that shall hold", code="OPTION", param="want", remedy="--want \"income == '>50K'\"")
+    model = Asked(given).of(at)
+    found = counterfactual(model, _chosen(model, data, only), want, keep, sure, plausible, seed)
+    answer = {"n": len(found.items), "seed": seed, "want": want, "of": found.of.tolist(), "changed": found.changed.tolist(), "distance": found.distance.tolist(),
+              "sure": found.sure.tolist(), "percentile": found.percentile.tolist()}
+    return _handed(model, found.items, out, answer, f"{found!r}\n")
+
+
 def _way(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
     """The way of drawing that is named; of a text that has no end, its beginning."""
     if how is None and getattr(model.modality, "per", "") == "whole":
@@ -333,7 +572,7 @@ def _met(sort: str) -> str:
     return {"exact": "met exactly", "estimate": "met by an estimate", "guided": "met by guidance", "rejected": "met by rejection"}[sort]
 
 
-def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
+def _handed(model: Model | Dataset[Any], items: Any, out: Path | None, answer: Mapping[str, Any], said: str = "") -> Answer:
     """Made items: in the file that is asked for, else in the answer."""
     whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
@@ -343,15 +582,21 @@ def _handed(model: Model, items: Any, out: Path | None, answer: Mapping[str, Any
     return {**whole, "items": _listed(items)}, _printed(model, items)
 
 
-def _written(model: Model, items: Any, out: Path, answer: Mapping[str, Any]) -> None:
+def _written(model: Model | Dataset[Any], items: Any, out: Path, answer: Mapping[str, Any]) -> None:
     """The file, and its lineage beside it."""
     from .cli import SHELL
 
-    out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of the file that was there before
     model.modality.write(items, out)
+    if not SHELL.lineage:
+        out.with_name(out.name + SUFFIX).unlink(missing_ok=True)   # of what was there before
+    else:
+        files = [word for word in SHELL.words if word != str(out) and os.path.exists(word) and not (os.path.isdir(word) and is_own(Path(word)))]
+        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
+
+
     if SHELL.lineage:
         files = [word for word in SHELL.words if word != str(out) and os.path.isfile(word)]
-        record(out, ["ilk", *map(printable, SHELL.words)], model, items, answer.get("seed"), files)
+        record(out, ["ilk", *map(printable, SHELL.words)], model if isinstance(model, Model) else None, items, answer.get("seed"), files)
 
 
 def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
@@ -359,16 +604,28 @@ def _chosen(model: Model, data: str, only: Sequence[int]) -> Any:
     modality: Any = model.modality
     whole = getattr(modality, "per", "") == "whole"
     items = alike(replace(model, modality=replace(modality, per="file")) if whole else model, data).items
-    if odd := [i for i in only if not 0 <= i < len(items)]:
-        raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {len(items) - 1}: {data} has {len(items)}")
-    return model.modality.take(items, torch.tensor(only, dtype=torch.long)) if only else items
+    return model.modality.take(items, _among(len(items), only, data))
+
+
+def _among(many: int, only: Sequence[int], data: str) -> torch.Tensor:
+    """The numbers of the items that are meant, all if none is named."""
+    if odd := [i for i in only if not 0 <= i < many]:
+        raise UsageError(f"there is no item {odd[0]}", code="ITEMS", param="item", remedy=f"0 to {many - 1}: {data} has {many}")
+    return torch.tensor(only, dtype=torch.long) if only else torch.arange(many)
+
+
+def _labelled(model: Model, data: str, only: Sequence[int]) -> Dataset[Any]:
+    """The items that are meant, with their labels if they have any."""
+    found = alike(model, data)
+    rows = _among(len(found), only, data)
+    return Dataset(found.modality, found.modality.take(found.items, rows), labels=None if found.labels is None else Labels(found.labels.codes[rows], found.labels.names))
 
 
 def _listed(items: Any) -> Any:
     return items.to_dicts() if hasattr(items, "to_dicts") else items.tolist() if hasattr(items, "tolist") else items
 
 
-def _printed(model: Model, items: Any) -> str:
+def _printed(model: Model | Dataset[Any], items: Any) -> str:
     if hasattr(items, "write_csv"):
         return str(items.write_csv())
     if isinstance(items, list):

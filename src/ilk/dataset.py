@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .batch import Batch, mapped
 from .captions import Captions
 from .errors import DataError, UsageError
 from .rng import Rng
-from .space import Discrete, Space
+from .space import Discrete, Reals, Space
 
 if TYPE_CHECKING:
     from .lift import Lift
@@ -55,7 +56,8 @@ class Labels:
 class Dataset(Generic[C]):
     """Items of one modality, and which of them train, validate and test.
 
-    `splits` holds whole-number indexes into `items`, so that items larger than memory are never copied whole.
+    `splits` holds whole-number indexes into `items`, so that items larger than memory are never copied whole. `beside` holds another item
+    beside each item, by name: an array of numbers or of pictures (see `numbers`), as long as the items.
     """
 
     modality: Modality[C]
@@ -64,6 +66,14 @@ class Dataset(Generic[C]):
     labels: Labels | None = None
     captions: Captions | None = None
     origin: Origin = Origin()
+    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, other in self.beside.items():
+            if name in ("label", "caption"):
+                raise UsageError(f"{name!r} is the name of what labels or captions say", code="CONTEXT", param="beside", remedy="another name")
+            if len(other) != len(self):
+                raise DataError(f"{len(other)} items of {name!r} beside {len(self)} items", code="SHAPE", remedy="one for each")
 
     def __len__(self) -> int:
         return len(self.items)  # type: ignore[arg-type]
@@ -103,12 +113,14 @@ class Dataset(Generic[C]):
     def about(self) -> Mapping[str, Space]:
         """The spaces of what is known beside the items."""
         label: dict[str, Space] = {} if self.labels is None else {"label": self.labels.space}
-        return label if self.captions is None else {**label, "caption": self.captions.vocabulary.space}
+        others = {name: Reals(tuple(numbers(other[:1]).shape[1:])) for name, other in self.beside.items()}
+        return {**label, **({} if self.captions is None else {"caption": self.captions.vocabulary.space}), **others}
 
     def context(self, index: Tensor) -> Mapping[str, Batch]:
         """What is known beside some items."""
         label = {} if self.labels is None else {"label": Batch(self.labels.codes[index])}
-        return label if self.captions is None else {**label, "caption": self.captions.batch(index)}
+        others = {name: Batch(numbers(other[index.numpy()])) for name, other in self.beside.items()}
+        return {**label, **({} if self.captions is None else {"caption": self.captions.batch(index)}), **others}
 
     def sample(self, split: str, at_most: int, rng: Rng) -> C:
         """At most so many items of a split, spread evenly at random: enough to learn scales and quantiles from."""
@@ -123,6 +135,20 @@ class Dataset(Generic[C]):
         """The items of a split, so many at a time."""
         for part in self.index(split).split(size):
             yield self.modality.take(self.items, part)
+
+
+def numbers(items: NDArray[Any]) -> Tensor:
+    """Items that others are known by: bytes of pictures (n, h, w) or (n, h, w, 1, 3 or 4) from -1 to 1 with channels first; other numbers as they are.
+
+    >>> numbers(np.full((2, 4, 5, 3), 255, dtype=np.uint8)).shape, numbers(np.zeros((2, 4, 5))).shape
+    (torch.Size([2, 3, 4, 5]), torch.Size([2, 4, 5]))
+    """
+    if items.dtype == np.uint8 and (items.ndim == 3 or (items.ndim == 4 and items.shape[3] in (1, 3, 4))):
+        channels = np.moveaxis(items if items.ndim == 4 else items[..., None], 3, 1)
+        return (torch.from_numpy(channels.astype(np.float64, order="C")) + 0.5) / 128 - 1
+    if items.dtype.kind not in "biuf" or not np.isfinite(items).all():
+        raise DataError(f"items beside others are finite numbers or pictures, not {items.dtype}", code="DATA_TYPE")
+    return torch.from_numpy(items.astype(np.float64, order="C"))
 
 
 def split_dataset(data: Dataset[C], rng: Rng | None = None, shares: Sequence[float] = SHARES) -> Dataset[C]:

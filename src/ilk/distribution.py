@@ -174,7 +174,9 @@ class Plan:
 
 
 class Neural(Distribution[F], nn.Module):
-    """A distribution made of networks: fit, state and restore for free."""
+    """A distribution made of networks: fit, adapt, state and restore for free."""
+
+    begun: bool = False   # whether training goes on from the weights that there are
 
     def __init__(self, family: F, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         nn.Module.__init__(self)
@@ -207,6 +209,11 @@ class Neural(Distribution[F], nn.Module):
         from .train.loop import train
 
         train(self, data, run, valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """The fit, from the weights that there are: they count as the best until others are better by `valid`."""
+        self.begun = True
+        self.fit(data, run, valid)
 
     def state(self) -> State:
         """Parameters and buffers by name."""
@@ -273,6 +280,41 @@ class Conditions(Protocol):
 
 
 @runtime_checkable
+class Quantiles(Protocol):
+    """A real number of each of several items, as a law."""
+
+    def quantile(self, level: float) -> Tensor: ...
+
+
+Marginal = Tensor | Quantiles   # of m items: log weights of the values of a whole number, (m, values), or the law of a real one
+
+
+@runtime_checkable
+class Completion(Protocol):
+    """p(unknown | known) of each of several items: `log_mass` is log p(known) in nats, (B,); `ess`, (B,), says how good an estimate is, None that it is exact.
+
+    `draw` makes every item once, its unknown places together; `marginals` has one law a place, of the items where it is unknown, in order.
+    """
+
+    log_mass: Tensor
+    ess: Tensor | None
+
+    def draw(self, rng: Rng) -> Batch: ...
+    def marginals(self) -> Sequence[Marginal]: ...
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """Items with places known and unknown, each given its own: all in one pass, where `given` takes one at a time.
+
+    `known` is (B, places): a place is an element of a part, row by row, part after part; what a batch holds where it is unknown means nothing.
+    `evidence` is of all items alike; None is answered where it is of a sort that can't be met for many at once.
+    """
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> Completion | None: ...
+
+
+@runtime_checkable
 class Encodes(Protocol):
     """Maps items to codes of another space and back: a fitted autoencoder is a codec."""
 
@@ -305,6 +347,27 @@ class Denoises(Protocol):
     """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor: ...
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """Items with Gaussian noise of a known standard deviation, (B,) in their own units -> the expected items without."""
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch: ...
+
+
+@runtime_checkable
+class Revises(Protocol):
+    """Items made anew from partway: `strength` 0 leaves them as they are, 1 nothing of them."""
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch: ...
+
+
+@runtime_checkable
+class Upscales(Protocol):
+    """Small pictures, means of blocks of large ones -> large pictures; UsageError for a size that it does not enlarge."""
+
+    def upscale(self, batch: Batch, rng: Rng, how: How | None = None) -> Batch: ...
 
 
 @runtime_checkable
@@ -368,7 +431,7 @@ class Unfinished:
             ahead = [next(walk, None) for walk in walks]
             if all(state is None for state in ahead):
                 return
-            now = [later or before for later, before in zip(ahead, now or ahead, strict=True) if later or before]
+            now = [state for later, before in zip(ahead, now or ahead, strict=True) if (state := later or before)]
             yield Unfinished.joined(now)
 
 
@@ -394,6 +457,13 @@ class HasStatistics(Protocol):
     def statistics(self, batch: Batch) -> State: ...
     def add(self, one: State, other: State) -> State: ...
     def absorb(self, state: State) -> None: ...
+
+
+@runtime_checkable
+class Adapts(Protocol):
+    """Goes on learning from what it is, by data that are related to those it was fitted on."""
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None: ...
 
 
 @runtime_checkable

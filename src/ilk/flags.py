@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from . import registry
 from .errors import UsageError, nearest
 
-DEFAULTS = {"table": "made", "text": "ngram", "image": "diffusion"}
+DEFAULTS = {"fit": {"table": "made", "text": "ngram", "image": "diffusion"}, "augment": {"table": "circuit", "image": "vae"}}
 HIDDEN = {"modalities": {"columns", "shape", "dtype", "low", "levels"}, "decoding": {"tokens", "draft"}}
 SUFFIXES = {".npy": "array", ".npz": "array", ".txt": "text", ".md": "text", ".jsonl": "text", ".gz": "text", ".zip": "image",
             **dict.fromkeys((".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"), "image")}
@@ -45,15 +45,15 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 def _named(command: str, words: list[str]) -> dict[str, str]:
     """Which recipes the command line is about."""
-    if command in ("sample", "edit", "steps"):
+    if command in ("sample", "edit", "steps", "upscale", "beside", "revise"):
         how = _value(words, "--how")
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
-    if command != "fit":
+    if command not in DEFAULTS:
         return {}
-    place = words.index("fit") + 1
+    place = words.index(command) + 1
     data = next((w for w in words[place:] if not w.startswith("-")), "")
     modality = _value(words, "--modality") or _guess(data)
-    family = _value(words, "--family") or DEFAULTS.get(modality, "gmm")
+    family = _value(words, "--family") or DEFAULTS[command].get(modality, "gmm")
     return {"families": family, "modalities": registry.check("modalities", modality)}
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from .batch import Batch
 from .dataset import Dataset
-from .distribution import Keeps
+from .distribution import Keeps, Marginal
+from .errors import DataError
 from .given import Given, as_given
 from .grammar import given_of
 from .lift import Known
@@ -166,11 +167,48 @@ class HasParts(Protocol):
 
 
 @runtime_checkable
+class Fills(Protocol):
+    """A codec of items with cells that may not be known, each a place of its space."""
+
+    def gaps(self, items: Any, rng: Rng) -> tuple[Batch, Tensor]:
+        """The items with anything where they are not known, and where they are, (B, places)."""
+
+    def typical(self, laws: Sequence[Marginal], rng: Rng) -> Mapping[str, Any]:
+        """The best guess at the unknown cells of each column, by the law of each."""
+
+    def filled(self, items: Any, made: Mapping[str, Any]) -> Any:
+        """The items with these cells where they are not known."""
+
+
+@runtime_checkable
 class HasNumbers(Protocol):
     """A modality whose items have parts that are numbers."""
 
     def number(self, items: Any, part: str) -> Tensor:
         """That number of every item, (B,) float64, NaN where it is missing; UsageError for a part that is none."""
+
+
+@runtime_checkable
+class Resizes(Protocol):
+    """A modality whose items are pictures, which may be smaller than those that it knows."""
+
+    def sizeless(self) -> Modality[Any]:
+        """The same kind of pictures in any size."""
+
+    def times(self, small: Any) -> int:
+        """How many times as long the sides of those that it knows are; DataError where both are not the same whole number."""
+
+    def enlarged(self, small: Any, times: int) -> Any:
+        """Every pixel as a block of so many by so many."""
+
+
+def times_of(large: Sequence[int], small: Sequence[int]) -> int:
+    """How many times as long the sides (height, width) of large pictures are; DataError where both are not the same whole number, 2 or more."""
+    times = large[0] // max(1, small[0]) if len(large) == len(small) == 2 else 0
+    if times < 2 or [n * times for n in small] != list(large):
+        raise DataError(f"pictures of {' x '.join(map(str, small))} can't be enlarged to {' x '.join(map(str, large))}", code="SHAPE",
+                        remedy="both sides a half, a third, ... as long")
+    return times
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -115,7 +115,8 @@ class Model:
         found = {"label": data.context(index)["label"]} if "label" in self.body.about and data.labels is not None and data.labels.names == self.labels else {}
         if self.vocabulary is not None and data.captions is not None:
             found["caption"] = self.vocabulary.batch([data.captions.texts[i] for i in index.tolist()])
-        return found
+        others = replace(data, labels=None, captions=None)
+        return found | {name: batch for name, batch in others.context(index).items() if others.about[name] == self.body.about.get(name)}
 
     @cached_property
     def met(self) -> Conditioned:

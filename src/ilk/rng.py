@@ -128,10 +128,24 @@ class Elements(Rng):
         return out
 
 
-def choose(log_weight: Tensor, u: Tensor) -> Tensor:
-    """Inverse-CDF draw of one index per u from log weights (k,) or (n, k); never one of weight 0."""
+def choose(log_weight: Tensor, u: Tensor, row: Tensor | None = None) -> Tensor:
+    """Inverse-CDF draw of one index per u from log weights (k,) or (n, k), or of a table (m, k) in which u has the `row`; never one of weight 0."""
+    if row is not None and len(row) < len(log_weight):
+        log_weight, row = log_weight[row], None   # few rows of a large table
     cdf = log_weight.double().softmax(-1).cumsum(-1)
+    if row is not None:
+        return _placed(cdf, u * cdf[:, -1][row], row).clamp_max(cdf.shape[1] - 1)
     target = u * cdf[..., -1]
     if cdf.ndim == 1:
         return torch.searchsorted(cdf, target, right=True).clamp_max(len(cdf) - 1)
     return torch.searchsorted(cdf, target[:, None], right=True)[:, 0].clamp_max(cdf.shape[1] - 1)
+
+
+def _placed(rising: Tensor, target: Tensor, row: Tensor) -> Tensor:
+    """How many numbers of its row (m, k) are not above each target, (n,): searchsorted by halving, which copies no rows."""
+    k, flat = rising.shape[1], rising.flatten()
+    before, found = row * k - 1, torch.zeros_like(row)
+    for step in (1 << i for i in reversed(range(k.bit_length()))):
+        ahead = found + step
+        found = ahead.where((ahead <= k) & (flat[before + ahead.clamp_max(k)] <= target), found)
+    return found

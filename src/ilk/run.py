@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Steps:
-    """A budget of optimiser steps (EM rounds, passes): the same seed gives the same bytes."""
+    """A budget of optimiser steps (EM rounds, passes): the same seed gives the same bytes. None at all only makes sense of a start."""
 
     count: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= 10**9:
+        if not 0 <= self.count <= 10**9:
             raise UsageError(f"a budget of {self.count} steps", remedy="1 to 1000000000 steps", param="steps")
 
 

@@ -49,10 +49,12 @@ SMALL: dict[str, Family] = {
     "stylegan": ilk.StyleGAN(codes=4, depth=2, width=2),
     "cyclegan": ilk.CycleGAN(pool=7, net=MLP(width=16)),
     "latent": ilk.Latent(code=ilk.VAE(codes=2, net=MLP(width=16)), prior=ilk.GMM(components=2)),
+    "cascade": ilk.Cascade(low=ilk.Diffusion(net=MLP(width=16)), high=ilk.Diffusion(net=MLP(width=32)), factor=2),
     "chain": ilk.Chain(each=ilk.VAE(codes=2, net=MLP(width=16))),
 }
 # Spaces of families that take none of the standard ones.
-OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}, "cyclegan": {"picture": Reals((1, 9, 8))}}
+OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}, "cyclegan": {"picture": Reals((1, 9, 8))},
+                                     "cascade": {"picture": Reals((1, 8, 8))}}
 
 
 def recipe(name: str) -> Family:

@@ -19,7 +19,8 @@ TEXTBOOK = {"gan": "adversarial", "stylegan": "adversarial", "vae": "latent vari
             "autoencoder": "latent variable", "made": "autoregressive", "pixelcnn": "autoregressive", "wavenet": "autoregressive", "rnn": "autoregressive",
             "transformer": "autoregressive", "ngram": "autoregressive", "diffusion": "diffusion", "flow_matching": "diffusion", "flow": "flow", "rbm": "energy",
             "gmm": "hidden causes", "hmm": "hidden causes", "circuit": "hidden causes", "chow_liu": "closed form", "copula": "closed form", "chain": "composed",
-            "latent": "composed", "mixture": "composed", "score": "diffusion", "discrete_diffusion": "diffusion", "cyclegan": "adversarial", "insertion": "autoregressive"}
+            "latent": "composed", "mixture": "composed",
+            "cascade": "composed", "score": "diffusion", "discrete_diffusion": "diffusion", "cyclegan": "adversarial", "insertion": "autoregressive"}
 DENSITY = {"gan": ("none",), "stylegan": ("none",), "vae": ("bound",), "diffusion": ("bound",), "flow": ("exact",), "transformer": ("exact",), "chow_liu": ("exact",)}
 
 

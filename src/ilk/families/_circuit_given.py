@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import How, Met
-from ilk.families._circuit_leaves import Columns, log_normal
+from ilk.families._circuit_leaves import Cells, Columns, log_normal
 from ilk.families._mixed import Part
 from ilk.families._mixture_given import between, log_between
 from ilk.given import Evidence, Fix, Held, Parts, Presence, Weigh, Within
@@ -97,7 +97,7 @@ class CircuitPosterior:
     def __init__(self, whole: HiddenTree, said: Known) -> None:
         self.whole, self.said = whole, said
         many, h = len(whole.columns.sizes), whole.move.shape[2]
-        fit = torch.zeros(len(whole.columns), h, dtype=torch.float64)
+        self.fit = fit = torch.zeros(len(whole.columns), h, dtype=torch.float64)
         self.table, self.there = whole.leaves.table.log(), whole.leaves.there.clone()
         for i, weight in said.tables.items():
             span = whole.columns.span(i)
@@ -128,18 +128,34 @@ class CircuitPosterior:
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """States from the root down, then what each says of its own column."""
-        whole, many = self.whole, len(self.whole.columns.sizes)
+        whole = self.whole
         state = torch.empty(len(whole.columns), n, dtype=torch.long)
         state[whole.tree.order] = whole.tree.walk(self.move, rng.child("states").uniform(n, len(state)))
+        return whole.columns.join(*self.cells(state, rng))
+
+    def cells(self, state: Tensor, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+        """Of states (columns, n): codes of the categories (c, n), numbers in raw units (r, n) and where they are there."""
+        whole, many, n = self.whole, len(self.whole.columns.sizes), state.shape[1]
         codes, x = torch.empty(many, n, dtype=torch.long), torch.empty(len(state) - many, n, dtype=torch.float64)
         noise = rng.child("codes").uniform(n, many)
         for i in range(many):
-            codes[i] = choose(self.table[whole.columns.span(i)].T[state[i]], noise[:, i])
+            codes[i] = choose(self.table[whole.columns.span(i)].T, noise[:, i], state[i])
         noise = rng.child("numbers").uniform(n, len(x))
         for i in range(len(x)):
             x[i] = self._number(i, state[many + i], noise[:, i])
-        there = (self.there[torch.arange(len(x))[:, None], state[many:]]) > rng.child("there").uniform(n, len(x)).T
-        return whole.columns.join(codes, x, there)
+        return codes, x, self.there[torch.arange(len(x))[:, None], state[many:]] > rng.child("there").uniform(n, len(x)).T
+
+    def likelihood(self, cells: Cells, known: Tensor) -> tuple[Tensor, Tensor]:
+        """p(cell | state), or of all that it may be where it is not known (columns, n), times the weight of what is said, (columns, n, H);
+        and the log of what was divided by, (n,)."""
+        many = len(cells.codes)
+        own, scaled = replace(self.whole.leaves, table=self.table.exp()).likelihood(replace(cells, there=cells.there & known[many:]))
+        for i, told in self.told.items():
+            own[many + i] *= torch.tensor([told.missing, told.there], dtype=torch.float64).exp()[cells.there[i].long(), None]
+        top = self.fit.amax(1)
+        top = top.where(top > -inf, 0.0)
+        free = (self.fit - top[:, None]).exp()
+        return own.where(known[:, :, None], free[:, None]), scaled + (~known).double().T @ top
 
     def _number(self, i: int, state: Tensor, noise: Tensor) -> Tensor:
         """Raw numbers of the states, inside what is known."""

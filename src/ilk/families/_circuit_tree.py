@@ -80,13 +80,17 @@ class Branches:
             torch.mul(torch.bmm(rest, move[level]), below[level], out=share[level])
         return share, moves
 
-    def walk(self, move: Tensor, noise: Tensor) -> Tensor:
-        """States of each node, (d, n), the root's first; noise (n, d) is uniform."""
+    def walk(self, move: Tensor, noise: Tensor, below: Tensor | None = None) -> Tensor:
+        """States of each node, (d, n), the root's first, weighed by what hangs under each of every item (d, n, H) if that is said; noise (n, d) is uniform."""
         log_move, state = move.log(), torch.zeros(noise.shape[::-1], dtype=torch.long)
         for level in self.levels():
             nodes = torch.arange(level.start, level.stop)[:, None]
-            law = log_move[nodes, state[self.parent[level]] if level.start else state[level]]
-            state[level] = choose(law.flatten(0, 1), noise.T[level].flatten()).reshape(len(nodes), -1)
+            above, u = state[self.parent[level]] if level.start else state[level], noise.T[level].flatten()
+            if below is None:
+                made = choose(log_move[level].flatten(0, 1), u, ((nodes - level.start) * move.shape[1] + above).flatten())
+            else:
+                made = choose((log_move[nodes, above] + below[level].log()).flatten(0, 1), u)
+            state[level] = made.reshape(len(nodes), -1)
         return state
 
     def tilted(self, move: Tensor, log_weight: Tensor) -> tuple[Tensor, float]:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf, log, pi
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How
+from ilk.distribution import How, Marginal, Quantiles
+from ilk.families._gmm_each import GaussianCompletion
+from ilk.families._margins import Margin
 from ilk.families._mixed import Part
 from ilk.families._mixture_given import Asked, MixturePosterior
 from ilk.families.gmm import GMM, GaussianMixture
@@ -52,6 +54,43 @@ class Scored:
             slack = 1e-9 * (1 + items.x[:, j].abs())
             total = total.where((items.x[:, j] >= low - slack) & (items.x[:, j] <= high + slack), -inf)
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A number of each item by the law of its score."""
+
+    margin: Margin
+    score: Quantiles
+
+    def quantile(self, level: float) -> Tensor:
+        """The number of the same rank, (m,)."""
+        return self.margin.number(self.score.quantile(level))
+
+
+class ScoredEach:
+    """p(unknown numbers | known ones) of each item."""
+
+    ess = None
+
+    def __init__(self, whole: JoinedExact, batch: Batch, known: Tensor, rng: Rng) -> None:
+        self.whole, self.known, self.items = whole, whole.layout.known(known)[0], whole.layout.split(batch)
+        z = [margin.score(self.items.x[:, j]) for j, margin in enumerate(whole.margins)]
+        self.inner = GaussianCompletion(_gaussian(whole), whole.layout.join(replace(self.items, x=torch.stack(z, 1))), known, Asked(), rng)
+        volume = torch.stack([_volume(whole, j, self.items.x[:, j]) for j in range(len(z))], 1)
+        self.log_mass = self.inner.log_mass + (volume * self.known).sum(1)
+
+    def draw(self, rng: Rng) -> Batch:
+        """Scores, then the numbers of the same ranks."""
+        layout = self.whole.layout
+        made = layout.split(self.inner.draw(rng)).x
+        x = torch.stack([margin.number(made[:, j]) for j, margin in enumerate(self.whole.margins)], 1)
+        return layout.join(replace(self.items, x=self.items.x.where(self.known, x)))
+
+    def marginals(self) -> list[Marginal]:
+        """By the laws of the scores."""
+        laws = zip(self.whole.layout.places(), self.inner.marginals(), strict=True)
+        return [Ranked(self.whole.margins[j], law) for (_, j), law in laws if not isinstance(law, Tensor)]
 
 
 def scored(whole: JoinedExact, evidence: Evidence, rng: Rng) -> Scored | None:

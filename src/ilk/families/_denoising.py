@@ -15,8 +15,8 @@ from ilk.families._denoising_given import Leaning, Told, ToldContext, box_of
 from ilk.families._denoising_walk import CHUNK, Terms, Walks, sampling
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence, Lean
-from ilk.nets._context import Partly
 from ilk.nets._noise import ANSWERS, clock, levels
+from ilk.nets._pictured import Pictured
 from ilk.nets.mlp import MLP
 from ilk.nets.unet2d import UNet2D
 from ilk.rng import Rng
@@ -38,14 +38,18 @@ class Denoising(Neural[Any]):
         """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Partly(self.about)
-        inside = (self.shape[0] * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
-        net = self.family.net or default_net(inside)
-        self.net: nn.Module = net(Port("denoise", inside, inside, self.context.width if self.about else 0))
+        self.context = Pictured(self.about, self.shape[1:] if pictures(self.shape) else ())
+        shown, gives = self._folded(self.shape[0] + self.context.channels), self._folded(self.shape[0])
+        net = self.family.net or default_net(gives)
+        self.net: nn.Module = net(Port("denoise", shown, gives, self.context.width))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
         self.path, self.answer = self.family.noise(), ANSWERS[self.family.predict]
+
+    def _folded(self, channels: int) -> tuple[int, ...]:
+        """The shape of what the network is shown, of so many channels of a picture."""
+        return (channels * self.fold**2, *(n // self.fold for n in self.shape[1:])) if pictures(self.shape) else self.shape
 
     def prepare(self, data: Source) -> None:
         """Centre and scale, a channel's or a number's, from at most 20,000 items."""
@@ -87,6 +91,7 @@ class Denoising(Neural[Any]):
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
     def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
+        x, told = self.context.beside(x, told)
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
         out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
         return pixel_shuffle(out, self.fold) if self.fold > 1 else out
@@ -142,6 +147,13 @@ class Denoising(Neural[Any]):
         """The items at every noise level, noise and all, at the spread of data."""
         return Walks(self, n, rng, sampling(how), self.said(n, rng) if since is None else since.items.context).states(since)
 
+    def expected(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
+        """The expected items (B, *shape) of some in their own units with noise of sigma (B,) of the network's; `CHUNK` at a time."""
+        pieces = range(0, max(1, len(x)), CHUNK)
+        told = [{k: b.cut(i, i + CHUNK) for k, b in context.items()} for i in pieces]
+        found = [self.denoise(self.standard(x[i:i + CHUNK]), sigma[i:i + CHUNK], one) for i, one in zip(pieces, told, strict=True)]
+        return torch.cat(found).double() * self.scale + self.center
+
     @torch.no_grad()
     def encode(self, batch: Batch) -> Batch:
         """The noise that the probability-flow equation leads each item to, without guidance: standard normal if the model is right."""
@@ -173,6 +185,14 @@ class Denoising(Neural[Any]):
     def log_volume(self) -> float:
         """Nats by which a density of standardised items exceeds that of raw ones."""
         return float(self.scale.double().log().sum()) * (prod(self.shape) // self.scale.numel())
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
+        """Items from partway of the sampler's levels, with noise on them (Meng et al. 2022)."""
+        return self.known(self, {}, None).revise(batch, strength, rng, how)
+
+    def restored(self, batch: Batch, noise: Tensor) -> Batch:
+        """The expected items without noise."""
+        return self.known(self, {}, None).restored(batch, noise)
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """A context, met exactly; ranges, numbers that are kept, and several contexts with weights, met by guidance."""

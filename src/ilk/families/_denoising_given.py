@@ -11,9 +11,11 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import How, Met, Unfinished
-from ilk.families._denoising_walk import Terms, Walks, sampling
+from ilk.errors import UsageError
+from ilk.families._denoising_walk import Partway, Terms, Walks, sampling
 from ilk.given import Evidence, Fix, Held, Within
 from ilk.rng import Rng
+from ilk.space import Space
 
 if TYPE_CHECKING:
     from ilk.families._denoising import Denoising
@@ -51,6 +53,54 @@ class Told:
 
     def _walks(self, n: int, rng: Rng, how: How | None, context: Mapping[str, Batch]) -> Walks:
         return Walks(self.whole, n, rng, sampling(how), context, self.box, self.leans)
+
+    def _boxed(self, items: Batch) -> Batch:
+        return items if self.box is None else self.box.clamped(items)
+
+    def beside(self, n: int) -> Mapping[str, Batch]:
+        """What is told of n items that are there already: what is known, else nothing; UsageError where the model never learned to do without."""
+        if self.whole.about and not self.context and not self.whole.family.drop:
+            raise UsageError(f"this model has to be told {', '.join(self.whole.about)} of an item", code="GIVEN", param="given",
+                             remedy="say it (--label, --prompt), or fit with drop above 0")
+        return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
+
+    def _true(self, n: int) -> Mapping[str, Batch]:
+        """The same, which has to be all that is said of them."""
+        if self.leans:
+            raise UsageError("labels and prompts with weights lean what is drawn; they say nothing of an item that is there", code="GIVEN", param="given",
+                             remedy="leave the weights out")
+        return self.beside(n)
+
+    def revise(self, batch: Batch, strength: float, rng: Rng, how: How | None = None) -> Batch:
+        """Items from partway of the sampler's levels; with strength 1 from noise alone, as `sample` does."""
+        n = len(batch)
+        if strength == 0:
+            return self._boxed(Batch(batch.tensor))
+        if strength == 1:
+            return self.sample(n, rng, how)
+        return replace(self._walks(n, rng, how, self.beside(n)), begin=Partway(self.whole.standard(batch.tensor), strength)).last()
+
+    @torch.no_grad()
+    def restored(self, batch: Batch, noise: Tensor) -> Batch:
+        """The expected items without noise; where channels or numbers differ in scale, each is asked for at its own level."""
+        x, found = batch.tensor, batch.tensor.double()
+        for scale in self.whole.scale.unique().tolist():
+            sigma = (noise / scale).float().clamp(self.whole.path.least, self.whole.path.most)
+            data = self.whole.expected(x, sigma, self._true(len(x)))
+            found = data.where((self.whole.scale == scale) & (noise > 0).reshape(-1, *[1] * (data.ndim - 1)), found.reshape(data.shape))
+        return self._boxed(Batch(found.reshape(x.shape)))
+
+    def encode(self, batch: Batch) -> Batch:
+        """The noise that leads to each item."""
+        return self.whole.encode(Batch(batch.tensor, context=self._true(len(batch))))
+
+    def decode(self, codes: Batch) -> Batch:
+        """The item that each noise leads to."""
+        return self._boxed(self.whole.decode(Batch(codes.tensor, context=self._true(len(codes)))))
+
+    def code_space(self) -> Space:
+        """That of the items."""
+        return self.whole.space
 
 
 class Leaning(Told):

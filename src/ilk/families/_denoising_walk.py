@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from ilk.families._denoising_given import Box
 
 CHUNK = 256
-AGAIN = 3  # how often each step into a box is taken, so that the free part can settle with the kept one
+SLACK = 0.01   # share of a variance by which what is kept may be off: a network that is sure and wrong does not throw the rest far
 Known = Mapping[str, Batch]
 Terms = Sequence[tuple[Known, float]]   # contexts, and how strongly each is leant towards
 
@@ -38,8 +37,23 @@ def sampling(how: How | None) -> Sampler:
 
 
 @dataclass(frozen=True, eq=False)
+class Partway:
+    """Standardised items from which noise of the level at time `strength` is denoised; from time 1 nothing of them is left."""
+
+    x: Tensor
+    strength: float
+
+    def cut(self, start: int, stop: int) -> Partway:
+        """The items from start to stop."""
+        return Partway(self.x[start:stop], self.strength)
+
+
+@dataclass(frozen=True, eq=False)
 class Walks:
-    """How n items of a model are made, each told its context, all in a box if there is one; `CHUNK` at a time go through the network."""
+    """How n items of a model are made, each told its context, all in a box if there is one; `CHUNK` at a time go through the network.
+
+    They begin as noise, or partway from some items.
+    """
 
     whole: Denoising
     n: int
@@ -48,11 +62,12 @@ class Walks:
     context: Known
     box: Box | None = None
     leans: Terms = ()
+    begin: Partway | None = None
 
     @torch.no_grad()
     def last(self) -> Batch:
         """What comes out."""
-        every = levels(self.whole.path, self.sampler.steps)
+        every = levels(self.whole.path, self.sampler.steps, self.begin.strength if self.begin else 1.0)
         return self._shown([end(walk.stages(walk.start(every[0]), every)) for walk in self._each()])
 
     @torch.no_grad()
@@ -71,9 +86,10 @@ class Walks:
         return range(0, max(1, self.n), CHUNK)
 
     def _each(self) -> list[_Walk]:
-        return [_Walk(self.whole, self.sampler, self._denoise(i), self.box, (min(CHUNK, self.n - i), self.rng.at(i))) for i in self._starts()]
+        return [_Walk(self, i) for i in self._starts()]
 
-    def _denoise(self, first: int) -> Denoise:
+    def denoise(self, first: int) -> Denoise:
+        """What takes noise from the items of one chunk."""
         context = {k: b.cut(first, first + CHUNK) for k, b in self.context.items()}
         alike = [({k: b.take(torch.zeros(min(CHUNK, self.n - first), dtype=torch.long)) for k, b in c.items()}, w) for c, w in self.leans]
         return self.whole.guided(context, self.whole.family.guidance if self.sampler.guidance is None else self.sampler.guidance, alike)
@@ -92,12 +108,14 @@ class Walks:
 
 
 class _Walk:
-    """One chunk: `rows` says how many items, and their noise."""
+    """One chunk: the items from `first` on."""
 
-    def __init__(self, whole: Denoising, sampler: Sampler, free: Denoise, box: Box | None, rows: tuple[int, Rng]) -> None:
-        self.whole, self.sampler, self.rows, self.free, self.box = whole, sampler, rows, free, box
-        if box is not None:
-            self.low, self.high = whole.standard(box.low[None]), whole.standard(box.high[None])
+    def __init__(self, of: Walks, first: int) -> None:
+        self.whole, self.sampler, self.box, self.free = of.whole, of.sampler, of.box, of.denoise(first)
+        self.rows = (min(CHUNK, of.n - first), of.rng.at(first))
+        self.begin = of.begin.cut(first, first + CHUNK).x if of.begin else 0.0
+        if self.box is not None:
+            self.low, self.high = self.whole.standard(self.box.low[None]), self.whole.standard(self.box.high[None])
 
     def noise(self, name: str, number: int) -> Tensor:
         """Of all items, standard normal."""
@@ -105,8 +123,8 @@ class _Walk:
         return rng.child(name, number).normal(n, *self.whole.shape).float()
 
     def start(self, most: float) -> Stage:
-        """Nothing but noise."""
-        return Stage(self.noise("start", 0) * most, most)
+        """Noise, and what the items begin with if they do."""
+        return Stage(self.begin + self.noise("start", 0) * most, most)
 
     def stages(self, at: Stage, every: Sequence[float]) -> Iterator[Stage]:
         """All that come after one, at those of the levels that are lower."""
@@ -116,21 +134,31 @@ class _Walk:
             yield at
 
     def _after(self, at: Stage, ahead: float, number: int) -> Stage:
-        if self.box is None:
-            return self.sampler.step(self.free, at, ahead, number, lambda i: self.noise("step", i))
-        return self._boxed(at, ahead, number)
-
-    def _boxed(self, at: Stage, ahead: float, number: int) -> Stage:
-        """The expected data always put into the box; the step is taken some times, noise put back between (Lugmayr et al. 2022)."""
-        x, first = at.x, number * AGAIN
-        for j in range(first, first + (AGAIN if ahead > 0 else 1)):
-            if j > first:
-                x = x + sqrt(at.sigma**2 - ahead**2) * self.noise("again", j)
-            x = self.sampler.step(self._inside, Stage(x, at.sigma), ahead, 0, lambda i, j=j: self.noise(f"step {i}", j)).x  # type: ignore[misc]
-        return Stage(x, ahead)
+        return self.sampler.step(self.free if self.box is None else self._inside, at, ahead, number, lambda i: self.noise("step", i))
 
     def _inside(self, x: Tensor, sigma: float) -> Tensor:
-        return self.free(x, sigma).clamp(self.low, self.high)
+        return within(self.free, x, sigma, self.low, self.high)
+
+
+def within(denoise: Denoise, x: Tensor, sigma: float, low: Tensor, high: Tensor) -> Tensor:
+    """The expected data given that they lie in a box: the rest moves along, as far as the denoiser's own covariance sigma^2 dD/dx says.
+
+    Gaussian conditioning on the nearest point of the box, with one conjugate gradient (Rozet et al. 2024): exact for a single number of Gaussian data.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        data = denoise(x, sigma)
+    plain = data.detach()
+    off = plain.clamp(low, high) - plain
+    spread = sigma**2 * torch.autograd.grad(data, x, off)[0]
+    size, slack = _dot(off, off), SLACK * sigma**2 / (1 + sigma**2)
+    step = size / (_dot(off, spread).clamp_min(0) + slack * size).clamp_min(1e-12)
+    return (plain + step * spread).clamp(low, high)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Products of items, shaped to multiply them."""
+    return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
 
 
 def _stage(since: Unfinished) -> Stage:

@@ -62,7 +62,8 @@ class Dequantised(Mapped, Bounded["Flow"]):
         v, volume = self.filling(noise, self.standard(x).flatten(1))
         cost = 0.5 * (v.double().square() - noise.double().square()).sum(1) - volume.double()
         y = self.standard(x + ndtr(v.double()).reshape(x.shape))
-        return self.nats(self.blurred(y, rng) if blur else y, self.told(batch.context)) - cost
+        found: Tensor = self.nats(self.blurred(y, rng) if blur else y, self.told(batch.context)) - cost
+        return found
 
     def bound(self, batch: Batch, rng: Rng) -> Tensor:
         """The mean over some draws, (B,)."""

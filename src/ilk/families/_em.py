@@ -2,20 +2,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from ilk.batch import Batch, Source
+from ilk.batch import Batch, Memory, Source
 from ilk.errors import TrainingError
+from ilk.rng import Rng
 from ilk.run import Began, Ended, Progress, Run, Validated
 from ilk.store import State
 
 T = TypeVar("T")
 CHUNK, PREPARED = 1 << 16, 1 << 30   # items at once, bytes kept for all rounds
 BEST, SUMS = "best.", "sums."        # what a checkpoint calls tensors of the best round, and sums of the last
+OWN, MOST, FEW = (0, 64, 16, 4, 1), 100_000, 1 << 12   # items of its own for each to be adapted to (0: it stays as it was), in all, and at once
+FOLDS, ENOUGH = 5, 500
 QUICK, AHEAD = 6, 6.0                # rounds that forget, and how many times its share a batch counts in the first of them
 FACTS = ("round", "before", "best", "best_round")
 
@@ -27,6 +30,14 @@ class Learner(Protocol):
     def absorb(self, state: State) -> None: ...
     def state(self) -> State: ...
     def restore(self, state: State) -> None: ...
+
+
+class Adapting(Learner, Protocol):
+    """A learner of items that can be sampled and scored."""
+
+    def statistics(self, batch: Batch) -> State: ...
+    def log_prob(self, batch: Batch) -> Tensor: ...
+    def sample(self, n: int, rng: Rng) -> Batch: ...
 
 
 @dataclass(frozen=True)
@@ -160,6 +171,43 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
         body.restore(State(best.tensors, body.state().facts))
     run.emit(Ended(how.name, done, 0.0))
     return now
+
+
+def adapt(body: Adapting, data: Source, run: Run, valid: Source | None, how: Climb) -> None:
+    """Maximum a posteriori from the law that there is (Gauvain & Lee 1994): what it expects of items of its own counts beside those of the data.
+
+    How many items of its own, for each of the data, is chosen by held-out items; if none of that is better there than the law as it was, it stays.
+    """
+    run.saved()   # nothing to go on from, but a checkpoint of another fit is refused
+    quiet, start = replace(run, checkpoint=None, listeners=()), body.state()
+
+    def become(own: int, items: Source, run: Run) -> None:
+        body.restore(start)
+        if own:
+            prior = body.statistics(body.sample(min(MOST, own * len(items)), run.rng.child("own")))
+            climb(body, _stay, lambda: total(body, (prior, *map(body.statistics, items.chunks(FEW)))), run, how)
+
+    def cost(own: int) -> float:
+        found = 0.0
+        for learn, held in _folds(data, valid):
+            become(own, learn, quiet)
+            found -= sum(float(body.log_prob(chunk).sum()) for chunk in held.chunks(FEW))
+        return found
+
+    become(min(OWN, key=cost), data, replace(run, checkpoint=None))
+    run.tick(body.state)
+
+
+def _folds(data: Source, valid: Source | None) -> list[tuple[Source, Source]]:
+    """What chooses: the validation items where they are many, else every fifth of the data in turn."""
+    if valid is not None and len(valid) >= ENOUGH:
+        return [(data, valid)]
+    fold = torch.arange(len(data)) % min(FOLDS, len(data))
+    return [(Memory(data.take(fold != i)), Memory(data.take(fold == i))) for i in range(int(fold.max()) + 1)]
+
+
+def _stay() -> None:
+    """Where expectation-maximisation starts that is to go on."""
 
 
 def least(tried: Iterable[int], cost: Callable[[int], float], gain: float = 0.0) -> tuple[int, float]:

@@ -79,7 +79,7 @@ class Full(Gaussians):
             if bool(seen.any()):
                 out[:, rows] = self.marginal(seen)._whole(x[rows][:, seen])
         for rows in rare.split(max(1, CACHE // (k * d * d))):
-            out[:, rows] = self._each(x[rows], there[rows])[0]
+            out[:, rows] = self.by_row(x[rows], there[rows])[0]
         return out
 
     def _whole(self, x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class Full(Gaussians):
             torch.mm(whole, phi, out=out[:, rows])
         return out
 
-    def _each(self, x: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def by_row(self, x: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Row by row: log density (K, n), x less the mean where it is there (n, K, d), and the inverse of the seen block (n, K, d, d)."""
         both = (there[:, None] & there[:, :, None])[:, None]
         hidden = torch.diag_embed((~there).double())[:, None]
@@ -133,7 +133,7 @@ class Full(Gaussians):
 
     def _expected(self, x: Tensor, share: Tensor, there: Tensor) -> Moments:
         """Row by row: what is missing at its regression on what is there, with its remaining covariance."""
-        _, gap, inverse = self._each(x, there)
+        _, gap, inverse = self.by_row(x, there)
         gain = self.cov @ inverse
         filled = self.mean + (gain @ gap[..., None])[..., 0]
         weighted = filled * share.T[..., None]

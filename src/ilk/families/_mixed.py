@@ -72,6 +72,16 @@ class Mixed:
                 self.parts.append(Part(name, atom, len(self.sizes), prod(atom.shape), bit))
                 self.sizes += atom.each
 
+    def places(self) -> list[tuple[bool, int]]:
+        """Of every element of every part, in order: whether it is a number, and its column."""
+        return [(isinstance(p.atom, Reals), p.first + i) for p in self.parts for i in range(p.width)]
+
+    def known(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Where numbers (n, d) and categories (n, c) are known, from where places are."""
+        order = self.places()
+        numbers, codes = (sorted((c, k) for k, (number, c) in enumerate(order) if number is kind) for kind in (True, False))
+        return places[:, [k for _, k in numbers]], places[:, [k for _, k in codes]]
+
     @staticmethod
     def refuses(space: Space) -> str | None:
         """Anything but Reals, a Discrete of few values a place, or a Row of Reals and Discrete parts, missing or not."""

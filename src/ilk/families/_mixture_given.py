@@ -149,7 +149,7 @@ class MixturePosterior:
         codes = torch.zeros(n, len(layout.sizes), dtype=torch.long)
         noise = rng.child("codes").uniform(n, len(layout.sizes))
         for j, table in enumerate(self.tables):
-            codes[:, j] = choose(table[which], noise[:, j])
+            codes[:, j] = choose(table, noise[:, j], which)
         bits = rng.child("bits").uniform(n, layout.bits) < self.there[which]
         raw = x * self.whole.scale + self.whole.center
         return layout.join(Items(raw, torch.ones_like(raw, dtype=torch.bool), codes, torch.ones_like(codes, dtype=torch.bool), bits))

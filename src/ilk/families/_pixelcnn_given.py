@@ -87,7 +87,7 @@ class Told:
         if since is None:
             start, rng, context = self._begun(n, rng)
             return self.whole.grown(start, rng, context, first=True)
-        there, wanted = self.whole.begun(since), self.starts
+        there, wanted = self.whole.there(since), self.starts
         if there.shape[1] < wanted.shape[1] or not all(bool((row[:wanted.shape[1]] == wanted).all(1).any()) for row in there):
             raise UsageError("the rows that are there are not as is given", code="GIVEN", param="given", remedy="give it from the start")
         return self.whole.grown(there, rng, self._said(n) or since.items.context)

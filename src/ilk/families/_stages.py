@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from torch import Tensor
@@ -29,7 +30,7 @@ class Stages:
         if saved:
             self._take(saved, first)
         for i, name in enumerate(names[first:], first):
-            now = State(_under(saved.tensors, "now"), saved.facts["now"]) if saved and i == first else None
+            now = State(under(saved.tensors, "now"), saved.facts["now"]) if saved and i == first else None
             learn(name, run.stage(name, self.shares[name], lambda state, i=i: self._state(i, state), now))  # type: ignore[misc]
 
     def state(self) -> State:
@@ -50,7 +51,7 @@ class Stages:
 
     def _take(self, state: State, done: int) -> None:
         for i, body in enumerate(list(self.parts.values())[:done]):
-            body.restore(State(_under(state.tensors, str(i)), state.facts["facts"][i]))
+            body.restore(State(under(state.tensors, str(i)), state.facts["facts"][i]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,5 +80,18 @@ class View:
         return None if whole is None else self.seen(whole, self.rng)
 
 
-def _under(tensors: Mapping[str, Tensor], first: str) -> dict[str, Tensor]:
+@dataclass(frozen=True, eq=False)
+class Fresh(View):
+    """A View that is never looked at as a whole: what is random differs from one time that items are taken to the next."""
+
+    def take(self, index: Tensor) -> Batch:
+        """The items at an index, seen with noise that depends on which are taken together."""
+        return self.seen(self.items.take(index), self.rng.child("taken", blake2b(index.numpy().tobytes(), digest_size=8).hexdigest()))
+
+    def resident(self) -> None:
+        """Nothing: they are never the same twice."""
+
+
+def under(tensors: Mapping[str, Tensor], first: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a folder's, by the rest of their names."""
     return {k[len(first) + 1:]: t for k, t in tensors.items() if k.partition("/")[0] == first}

@@ -12,6 +12,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How, Met
 from ilk.errors import DataError, ModelError, TrainingError
+from ilk.families._chow_liu_each import TreeCompletion
 from ilk.given import Evidence, Weigh
 from ilk.rng import Rng, choose
 from ilk.run import Began, Ended, Progress, Run
@@ -43,7 +44,7 @@ class Law:
         noise = rng.uniform(n, len(self.tables))
         for i in self.order:
             above = x[:, self.parent[i]] if self.parent[i] >= 0 else torch.zeros(n, dtype=torch.long)
-            x[:, i] = choose(self.tables[i][above], noise[:, i])
+            x[:, i] = choose(self.tables[i], noise[:, i], above)
         return x
 
     def tilted(self, weights: Mapping[int, Tensor]) -> tuple[Law, float]:
@@ -169,6 +170,12 @@ class Tree(Distribution["ChowLiu"]):
     def given(self, evidence: Evidence, rng: Rng) -> Tilted | None:
         """Exact for any weights of any parts."""
         return Tilted(self, {i: t.double() for i, t in evidence.tables.items()}) if isinstance(evidence, Weigh) else None
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> TreeCompletion | None:
+        """Exact for any parts of each record, and weights of any besides."""
+        if not isinstance(evidence, Weigh | None):
+            return None
+        return TreeCompletion(self, batch, known, {} if evidence is None else {i: t.double() for i, t in evidence.tables.items()})
 
     def state(self) -> State:
         """The counts: the tree follows from them."""

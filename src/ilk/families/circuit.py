@@ -13,11 +13,12 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError, TrainingError
+from ilk.families._circuit_each import CircuitCompletion, completed
 from ilk.families._circuit_given import CircuitPosterior, Known, known
 from ilk.families._circuit_leaves import Cells, Columns, Leaves
 from ilk.families._circuit_start import shares, skeleton
 from ilk.families._circuit_tree import Branches
-from ilk.families._em import CHUNK, QUICK, Climb, Stepwise, climb, prepared, total
+from ilk.families._em import CHUNK, QUICK, Climb, Stepwise, adapt, climb, prepared, total
 from ilk.families._mixed import scales
 from ilk.given import Evidence
 from ilk.rng import Rng
@@ -57,6 +58,10 @@ class HiddenTree(Distribution["Circuit"]):
         body = Stepwise(self, self.expected)
         batches = max(1, min(BATCHES, len(data) // LEAST))
         climb(body, lambda: body.absorb(self._begin(data, run.rng)), lambda: body.round(b for c in items() for b in c.dealt(batches)), run, how, judge)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("circuit", self.family.rounds, self.family.tolerance))
 
     def _begin(self, data: Source, rng: Rng) -> State:
         """Scales, the tree, and sums of clusters as if they were of all items."""
@@ -131,6 +136,10 @@ class HiddenTree(Distribution["Circuit"]):
         """Exact for any weights of categories, any kept numbers and ranges, presences, and all of them together."""
         said = known(self.columns, evidence)
         return None if said is None else CircuitPosterior(self, said)
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> CircuitCompletion | None:
+        """Exact for any places of each item, and weights of categories and presences besides."""
+        return completed(self, batch, known, evidence)
 
     def state(self) -> State:
         """The tree, its moves, what states say, scales."""

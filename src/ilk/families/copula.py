@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError, TrainingError, UsageError
-from ilk.families._copula_given import Scored, scored
+from ilk.families._copula_given import Scored, ScoredEach, scored
 from ilk.families._margins import Margin, edges
 from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_fit import points_of, some
@@ -191,6 +191,10 @@ class JoinedExact(Joined):
     def given(self, evidence: Evidence, rng: Rng) -> Scored | None:
         """Kept numbers and the range of one: exact; ranges of several: an estimate."""
         return scored(self, evidence, rng)
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> ScoredEach | None:
+        """Exact for any numbers of each item."""
+        return ScoredEach(self, batch, known, rng) if evidence is None else None
 
 
 def ordered(items: Items, layout: Mixed) -> list[Tensor]:

@@ -15,8 +15,9 @@ from torch.nn.functional import embedding_bag
 from ilk.batch import Batch, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
-from ilk.families._em import CHUNK, Climb, climb, prepared, total
+from ilk.families._em import CHUNK, Climb, adapt, climb, prepared, total
 from ilk.families._gaussians import Diagonal, Full, Gaussians, Moments, shrunk
+from ilk.families._gmm_each import GaussianCompletion
 from ilk.families._mixed import Items, Mixed, scales
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
@@ -76,6 +77,10 @@ class GaussianMixture(Distribution["GMM"]):
         """Expectation-maximisation from k-means++ (Arthur & Vassilvitskii 2007); the number of components by BIC unless given."""
         items = cache(lambda: self.prepared(data))
         climb(self, lambda: self._begin(data, run), lambda: total(self, map(self.expected, items())), run, Climb("gmm", self.family.rounds, self.family.tolerance))
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("gmm", self.family.rounds, self.family.tolerance))
 
     def _begin(self, data: Source, run: Run) -> None:
         from ilk.families._mixture_fit import choose_components, seeded
@@ -172,6 +177,11 @@ class GaussianMixture(Distribution["GMM"]):
         """Exact for any categories, presences and kept numbers, and for ranges of one number (any, if diagonal); else an estimate."""
         said = asked(self, evidence)
         return None if said is None else MixturePosterior(self, said, rng)
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> GaussianCompletion | None:
+        """Exact for any places of each item, and weights of categories and presences besides."""
+        said = Asked() if evidence is None else asked(self, evidence)
+        return None if said is None or said.fixed or said.ranges else GaussianCompletion(self, batch, known, said, rng)
 
     def parameters(self) -> int:
         """How many free numbers the law has: what BIC counts."""

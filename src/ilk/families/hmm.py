@@ -13,7 +13,7 @@ from torch import Tensor
 from ilk.batch import Batch, Memory, Source
 from ilk.distribution import Distribution, Family, How
 from ilk.errors import ModelError
-from ilk.families._em import Climb, climb, least, total
+from ilk.families._em import Climb, adapt, climb, least, total
 from ilk.families._hmm_chain import Moves, Seen, backward, forward, likeliest, moved, portions
 from ilk.families._hmm_given import Told, Whereabouts
 from ilk.families._mixed import Items, Mixed
@@ -66,6 +66,10 @@ class Hidden(Distribution["HMM"]):
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Baum-Welch (Baum et al. 1970) from clusters of elements; the number of states by BIC unless given."""
         self._climb(data, run, Climb("hmm", self.family.rounds, self.family.tolerance))
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("hmm", self.family.rounds, self.family.tolerance))
 
     def _climb(self, data: Source, run: Run, how: Climb) -> float:
         def begin() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ilk.batch import Batch, Source
 from ilk.distribution import Family, How, Neural, Phase, Plan
 from ilk.errors import ModelError
+from ilk.families._record_each import RecordCompletion
 from ilk.families._record_given import RecordPosterior
 from ilk.given import Evidence, Held, Weigh
 from ilk.nets._record import Record
@@ -88,6 +89,12 @@ class Made(Neural["MADE"]):
             where = evidence.mask.flatten().nonzero()[:, 0].tolist()
             evidence = Weigh({i: _only(self.sizes[i], int(evidence.values.flatten()[i])) for i in where})
         return RecordPosterior(self, evidence.tables, rng) if isinstance(evidence, Weigh) else None
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> RecordCompletion | None:
+        """An estimate by draws of each record, weights of any places besides."""
+        if not isinstance(evidence, Weigh | None):
+            return None
+        return RecordCompletion(self, batch, known, {} if evidence is None else {i: t.double() for i, t in evidence.tables.items()}, rng)
 
     def state(self) -> State:
         """The orders (drawn in `build`, so part of the state) and the weights."""

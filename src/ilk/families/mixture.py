@@ -11,9 +11,10 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Memory, Source, stack
-from ilk.distribution import AnyFamily, Conditions, Distribution, Family, HasLogProb, HasStatistics, How, Met, Posterior
+from ilk.distribution import AnyFamily, Completes, Conditions, Distribution, Family, HasLogProb, HasStatistics, How, Met, Posterior
 from ilk.errors import ModelError
-from ilk.families._em import Climb, climb, least, total
+from ilk.families._em import Climb, adapt, climb, least, total
+from ilk.families._mixture_each import Together
 from ilk.families._mixture_fit import grouped, some
 from ilk.families.chow_liu import ChowLiu
 from ilk.families.ngram import NGrams
@@ -43,6 +44,10 @@ class Weighted(Distribution["Mixture"]):
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Expectation-maximisation; the number of components by the likelihood of held-out items unless given."""
         self._climb(data, run, Climb("mixture", self.family.rounds, self.family.tolerance), valid)
+
+    def adapt(self, data: Source, run: Run, valid: Source | None = None) -> None:
+        """Goes on from the law that there is."""
+        adapt(self, data, run, valid, Climb("mixture", self.family.rounds, self.family.tolerance))
 
     def _climb(self, data: Source, run: Run, how: Climb, valid: Source | None) -> None:
         def begin() -> None:
@@ -141,6 +146,12 @@ class Weighted(Distribution["Mixture"]):
         found = [part.given(evidence, rng.child(i)) if isinstance(part, Conditions) else None for i, part in enumerate(self.parts)]
         known = [f for f in found if f is not None and f.met.sort in ("exact", "estimate")]
         return Told(self.log_weight, known) if len(known) == len(found) else None
+
+    def given_each(self, batch: Batch, known: Tensor, evidence: Evidence | None, rng: Rng) -> Together | None:
+        """Exact where it is in every component."""
+        found = [part.given_each(batch, known, evidence, rng.child(i)) if isinstance(part, Completes) else None for i, part in enumerate(self.parts)]
+        exact = [f for f in found if f is not None and f.ess is None]
+        return Together(self.log_weight, exact, known) if len(exact) == len(found) else None
 
     def state(self) -> State:
         """The weights and every component's state."""

@@ -101,14 +101,14 @@ class PixelCnn(Neural["PixelCNN"]):
     def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """Row by row; what is to come is 0."""
         if since is not None:
-            return self.grown(self.begun(since), rng, since.items.context)
+            return self.grown(self.there(since), rng, since.items.context)
         return self.grown(torch.zeros(n, 0, dtype=torch.long), rng, self.context.draw(n, rng) if self.about else {}, first=True)
 
     def filled(self, start: Tensor, rng: Rng, context: Mapping[str, Batch]) -> Batch:
         """Items whose first numbers, in the order of the model, are these (n, known)."""
         return replace(end(self.grown(start, rng, context, first=True)).items, context={})
 
-    def begun(self, since: Unfinished) -> Tensor:
+    def there(self, since: Unfinished) -> Tensor:
         """The numbers of the rows that are there, in the order of the model."""
         return since.items.tensor.flatten(1)[:, self.order[:since.step * prod(self.picture) // self.picture[1]]]
 

@@ -112,6 +112,28 @@ class Cells:
             out[code, which] = 0.0 if out[code, which] < 1e-15 else out[code, which]
         return out
 
+    def quantile(self, code: Tensor, level: Tensor) -> Tensor:
+        """The number of each cell below which so much of the cell's mass lies."""
+        w, room, e = self.weights()[code], self.room()[code], numbers(self.edges)
+        spike, lo = self.spike[code], e[code]
+        has = ~spike.isnan()
+        left = ((spike - lo - 0.5 * self.grid) / room.clamp_min(1e-300)).clamp(0, 1).where(has, 1.0)   # share of the stretch below the spike
+        below, at = w[:, 2], level - w[:, 2]
+        before = w[:, 1] * left
+        at_spike = has & (at >= before) & (at < before + w[:, 0])
+        passed = has & (at >= before)
+        share = ((at - w[:, 0] * passed) / w[:, 1].clamp_min(1e-300)).clamp(0, 1)
+        f = lo + share * (e[code + 1] - lo)
+        if self.grid:
+            f = lo + 0.5 + (share * room).floor().clamp_max(room - 1).clamp_min(0) + (passed & (share >= left)).double()
+        f = spike.where(at_spike | (has & (room <= 0)), f)
+        over = ((at - w[:, 0] - w[:, 1]) / w[:, 3].clamp_min(1e-300)).clamp(0, 1)
+        f = self._grid(e[-1] - self.tails[1] * (1 - over).clamp_min(1e-300).log()).where((over > 0) & (w[:, 3] > 0), f)
+        return self._grid(e[0] + self.tails[0] * (level / below.clamp_min(1e-300)).clamp(1e-300, 1).log()).where((at < 0) & (below > 0), f)
+
+    def _grid(self, f: Tensor) -> Tensor:
+        return f.round() if self.grid else f
+
     def draw(self, code: Tensor, span: Span, rng: Rng) -> Tensor:
         """A number of each cell that obeys the span, from the law of the cell."""
         if span.only is not None:

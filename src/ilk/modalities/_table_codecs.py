@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import Keeps
+from ilk.distribution import Keeps, Marginal
 from ilk.errors import DataError, UsageError, nearest
 from ilk.given import Evidence, Presence
 from ilk.modalities._codings import Coding, Limit, coding, restored
 from ilk.modalities._columns import AnyColumn
+from ilk.modalities._typical import typical
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
 from ilk.rules import Test
@@ -98,6 +99,27 @@ class TableCodec(Codec[pl.DataFrame]):
             made.append(one.decode(x, seen, self.limits.get(c.name, Limit()), rng.child("cell", c.name)).alias(c.name))
         return pl.DataFrame(made)
 
+    def gaps(self, items: pl.DataFrame, rng: Rng) -> tuple[Batch, Tensor]:
+        """Rows of which some cells are not known as a batch, in which all are there, and where they are known, (B, parts)."""
+        parts, known = {}, []
+        for c in self._modelled():
+            known.append(torch.from_numpy(items[c.name].is_not_null().to_numpy().copy()))
+            seen = torch.ones(len(items), dtype=torch.bool) if c.maybe else None
+            x = self.codings[c.name].encode(items[c.name], rng.child("grid", c.name))
+            parts[c.name] = Batch(x.round() if x.is_floating_point() and self.codings[c.name].keeps == "refines" else x, seen)   # the middle of the step
+        return Batch(parts), torch.stack(known, 1)
+
+    def filled(self, items: pl.DataFrame, made: Mapping[str, pl.Series]) -> pl.DataFrame:
+        """The rows with made cells where they lack, all of a column's or just those; the others as they are."""
+        return pl.DataFrame([_filled(series, made.get(series.name)) for series in items.get_columns()])
+
+    def typical(self, laws: Sequence[Marginal], rng: Rng) -> dict[str, pl.Series]:
+        """The best single guess at the cells of each column that lack, by their laws."""
+        return {c.name: typical(self.codings[c.name], law, rng).alias(c.name) for c, law in zip(self._modelled(), laws, strict=True)}
+
+    def _modelled(self) -> list[AnyColumn]:
+        return [c for c in self.columns if self.codings[c.name].atom is not None]
+
     def log_volume(self, items: pl.DataFrame, rng: Rng) -> Tensor:
         """What the cells that are there add, column by column."""
         self._check(items)
@@ -142,6 +164,14 @@ def _evidence(c: AnyColumn, of: Evidence | None, gone: bool, only_gone: bool, va
     if not c.maybe:
         return of
     return Presence(-inf if only_gone else 0.0, 0.0 if gone else -inf, of)
+
+
+def _filled(series: pl.Series, made: pl.Series | None) -> pl.Series:
+    gone = series.is_null()
+    if made is None or not gone.any():
+        return series
+    new = made.filter(gone) if len(made) == len(series) else made
+    return new.alias(series.name) if gone.all() else series.clone().scatter(gone.arg_true(), new.cast(series.dtype))
 
 
 class NativeColumns(TableCodec):

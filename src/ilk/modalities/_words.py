@@ -79,7 +79,7 @@ class WordLaw:
         for block in range(0, MOST, 64):
             noise = rng.child("characters", block).uniform(n, 64)
             for t in range(64):
-                state = choose(table[state], noise[:, t]).where(live, torch.tensor(k + 1))
+                state = choose(table, noise[:, t], state).where(live, torch.tensor(k + 1))
                 live &= state != k + 1
                 columns.append(state)
                 if not bool(live.any()):

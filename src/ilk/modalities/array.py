@@ -20,7 +20,7 @@ from ilk.dataset import Dataset, Labels, Origin, given_splits
 from ilk.errors import DataError, ModelError, UsageError
 from ilk.files import atomic
 from ilk.modalities._array_codecs import Counted, Items, Smooth
-from ilk.modality import Codec, Gauge, Limits, Modality, Shown
+from ilk.modality import Codec, Gauge, Limits, Modality, Shown, times_of
 from ilk.rules import Test, Value
 
 MOST_LEVELS, MOST_NUMBERS = 65_536, 1 << 24
@@ -167,6 +167,18 @@ class Array(Modality[Items]):
     def join(self, pieces: Sequence[Items]) -> Items:
         """One array."""
         return np.concatenate(pieces)
+
+    def sizeless(self) -> Array:
+        """Arrays of any shape."""
+        return Array()
+
+    def times(self, small: Items) -> int:
+        """How many times as high and as wide the pictures (channels, height, width) that it knows are."""
+        return times_of(self.shape[1:], small.shape[2:])
+
+    def enlarged(self, small: Items, times: int) -> Items:
+        """Every pixel as a block."""
+        return small.repeat(times, 2).repeat(times, 3)
 
     def write(self, items: Items, to: Path) -> None:
         """.npy or .npz."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from ilk.captions import Captions
 from ilk.dataset import Dataset, Labels, Origin
 from ilk.errors import DataError, UsageError
+from ilk.modalities._image_beside import pictures_beside
 from ilk.modalities._image_codecs import LEVELS, Binary, Levels, Pixels
 from ilk.modalities._image_decode import SUFFIXES, Fit, Items, resized
 from ilk.modalities._image_files import has_pictures, look, picture_column
@@ -26,7 +27,7 @@ from ilk.modalities._image_idx import idx_files, is_idx, read_idx
 from ilk.modalities._image_load import MOST_NUMBERS, Loaded, Wanted, load
 from ilk.modalities._image_write import contact_sheet, png, write
 from ilk.modalities.array import ITEMS, Array, labelled
-from ilk.modality import Codec, Limits, Modality, Shown
+from ilk.modality import Codec, Limits, Modality, Shown, times_of
 from ilk.rules import Test, Value
 
 LEAST_SIDE, SHOWN = 8, 64
@@ -37,12 +38,16 @@ Color = Literal["auto", "grey", "rgb", "rgba"]
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Modality[Items]):
-    """Pictures as bytes of shape (items, height, width, channels). `shape` and `levels` (2: black and white) are filled by `read`."""
+    """Pictures as bytes of shape (items, height, width, channels). `shape` and `levels` (2: black and white) are filled by `read`.
+
+    `beside` is a folder with another picture of each one's name, which models may learn to make them from.
+    """
 
     size: Annotated[int, Interval(ge=0, le=4096)] = 0
     fit: Fit = "crop"
     color: Color = "auto"
     bad: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    beside: str = ""
     shape: tuple[Annotated[int, Interval(ge=1)], ...] = ()
     levels: Annotated[int, Interval(ge=2, le=LEVELS)] = LEVELS
 
@@ -67,17 +72,21 @@ class Image(Modality[Items]):
 
     def read(self, at: Any, limits: Limits) -> Dataset[Items]:
         """A path, or an array in memory; folders named train, valid and test become the splits."""
+        if self.beside and not (isinstance(at, str | Path) and (os.path.isdir(at) or Path(at).suffix.lower() == ".zip")):
+            raise UsageError("pictures that are no files of a folder or a zip have no names to look for beside them", code="FORMAT", param="beside",
+                             remedy="in Python: Dataset(..., beside={'beside': array})")
         if not isinstance(at, str | Path):
             return self._of_array(Array().read(at, limits))
         path = Path(at)
         if path.suffix.lower() in (".npz", ".npy"):
             return self._of_array(Array().read(path, limits))
         idx = {"": path} if is_idx(path) else idx_files(path) if os.path.isdir(path) else {}
-        if idx:
+        if idx and not self.beside:
             return self._of_idx(path, {split: read_idx(p, limits) for split, p in idx.items()})
         found = look(path, limits)
         loaded = load(path, found, Wanted(self.shape, self.size, _CHANNELS[self.color], self.fit, self.bad), limits)
-        return self._of_files(path, loaded)
+        made = self._of_files(path, loaded)
+        return replace(made, beside={"beside": pictures_beside(Path(self.beside), loaded.pictures, limits)}) if self.beside else made
 
     def _of_files(self, at: Path, loaded: Loaded) -> Dataset[Items]:
         labels = [p.label for p in loaded.pictures]
@@ -111,7 +120,7 @@ class Image(Modality[Items]):
         chosen = self if self.shape else replace(self, shape=asked)
         height, width, channels = chosen.shape
         made = resized(items, (height, width, channels), self.fit)
-        known = chosen if self.shape else replace(chosen, levels=2 if _two_levels(made) else LEVELS)
+        known = replace(chosen if self.shape else replace(chosen, levels=2 if _two_levels(made) else LEVELS), beside="")
         found: Labels | None = None if labels is None else labelled(labels, len(made))
         return Dataset(known, made, splits, found, origin=origin)
 
@@ -168,6 +177,19 @@ class Image(Modality[Items]):
     def join(self, pieces: Sequence[Items]) -> Items:
         """One array."""
         return np.concatenate(pieces)
+
+    def sizeless(self) -> Image:
+        """The same colour in any size."""
+        colour: Color = {1: "grey", 3: "rgb", 4: "rgba"}.get(self.shape[2], "auto")   # type: ignore[assignment]
+        return replace(self, size=0, shape=(), color=colour)
+
+    def times(self, small: Items) -> int:
+        """How many times as high and as wide the pictures that it knows are."""
+        return times_of(self.shape[:2], small.shape[1:3])
+
+    def enlarged(self, small: Items, times: int) -> Items:
+        """Every pixel as a block."""
+        return small.repeat(times, 1).repeat(times, 2)
 
     def write(self, items: Items, to: Path) -> None:
         """A folder of PNG files, a .zip of them, an .npz, or a .png: one picture, or a contact sheet of several."""

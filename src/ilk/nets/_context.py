@@ -106,7 +106,8 @@ class Partly(Context):
 
     def __init__(self, about: Mapping[str, Space]) -> None:
         super().__init__(about)
-        self.width += len(self.about)
+        self.parts = len(self.about)
+        self.width += self.parts
 
     @staticmethod
     def refuses(about: Mapping[str, Space]) -> str | None:
@@ -117,13 +118,13 @@ class Partly(Context):
     def told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor:
         """The vectors of n items; what the context lacks, and what `keep` (n, parts) is false for, is not told."""
         parts = [self._one(k, s, context[k]) if k in context else torch.zeros(n, _width(s), device=self.share.device) for k, s in self.about.items()]
-        there = torch.tensor([k in context for k in self.about], device=self.share.device).expand(n, -1)
+        there = torch.tensor([k in context for k in self.about], dtype=torch.bool, device=self.share.device).expand(n, -1)
         there = (there if keep is None else there & keep.to(there.device)).float()
         return torch.cat([*(x * there[:, i:i + 1] for i, x in enumerate(parts)), 1 - there], 1)
 
     def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
         """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
-        alone = rng.child("part").uniform(n, len(self.about)) >= drop if len(self.about) > 1 else torch.ones(n, 1, dtype=torch.bool)
+        alone = rng.child("part").uniform(n, self.parts) >= drop if self.parts > 1 else torch.ones(n, 1, dtype=torch.bool)
         return alone & (rng.uniform(n) >= drop)[:, None]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from math import atan, log, log1p, pi, sqrt
+from math import atan, ceil, log, log1p, pi, sqrt
 
 import torch
 from torch import Tensor
@@ -111,13 +111,13 @@ def ladder(rungs: int, least: float, most: float) -> Path:
     return Path(lambda u: at((u * rungs).floor() / (rungs - 1)), at, least, most, shift=1.0)
 
 
-def levels(path: Path, steps: int) -> list[float]:
-    """`steps` noise levels from the highest down, then 0.
+def levels(path: Path, steps: int, top: float = 1.0) -> list[float]:
+    """Noise levels from the highest down, then 0: `steps` of them, or the share of these from time `top` on.
 
     >>> levels(PATHS["straight"], 2)[-1]
     0.0
     """
-    times = torch.linspace(1, 0, steps + 1, dtype=torch.double)[:-1]
+    times = torch.linspace(top, 0, ceil(steps * top) + 1, dtype=torch.double)[:-1]
     return [*path.visited(times).tolist(), 0.0]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..batch import Batch
-from ..distribution import Conditions, Draws, HasBound, HasLogProb, Posterior, Samples, Translates
+from ..distribution import Conditions, Draws, HasBound, HasLogProb, Samples, Translates
 from ..given import About
 from ..rng import Rng
 from ..run import Run, Steps
@@ -93,10 +93,10 @@ def _check_mixture(f: Fitted, body: Any, told: list[Any], share: float) -> None:
     require(torch.allclose(whole, other + weight * gap, rtol=SLACK, atol=SLACK), f"{f.name}: items without a label do not score as the mixture")
 
 
-def _check_order(f: Fitted, body: Any, told: Posterior, label: Mapping[str, Batch]) -> None:
+def _check_order(f: Fitted, body: Any, told: Any, label: Mapping[str, Batch]) -> None:
     """A label after evidence is the evidence after the label, where both can be said."""
     for what, known in pieces(f.space):
-        first, second = (replace(f, body=of).given(known, Rng(0)) for of in (body, told))
+        first, second = replace(f, body=body).given(known, Rng(0)), replace(f, body=told).given(known, Rng(0))
         both = first.given(About(label), Rng(0)) if isinstance(first, Conditions) else None
         if both is None or second is None:
             continue

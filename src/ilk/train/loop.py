@@ -24,12 +24,18 @@ from ilk.train.muon import Muon
 from ilk.train.precision import Shadow, fast_bfloat16
 
 CLIP, WARM, VALID, CHUNK = 5.0, 0.02, 5000, 1024
+GENTLE, LOOKS = 0.1, 40   # of the rate, and looks at validation items, where training goes on from a model
 
 
 def planned(plan: Plan, run: Run, items: int) -> Plan:
     """The family's plan with what the run says instead."""
     batch = max(1, min(run.batch or plan.batch, items))
     return replace(plan, steps=run.steps(plan.steps), batch=batch, rate=run.rate or plan.rate)
+
+
+def gentle(plan: Plan, run: Run) -> Plan:
+    """The plan for weights that are good already: lower rates, unless the run says one, and a look at the validation items more often."""
+    return replace(plan, rate=run.rate or plan.rate * GENTLE, evaluate_every=max(1, min(plan.evaluate_every, plan.steps // LOOKS)))
 
 
 def low(plan: Plan, run: Run) -> bool:
@@ -49,6 +55,7 @@ def train(body: Neural[Any], data: Source, run: Run, valid: Source | None) -> No
     stop; the last checkpoint is whole in every case.
     """
     plan = planned(body.plan(len(data)), run, len(data))
+    plan = gentle(plan, run) if body.begun else plan
     keep_freed()
     try:
         loop = Loop(body, data, run, valid, plan)
@@ -77,7 +84,7 @@ class Loop:
         self.valid = None if valid is None or not len(valid) else valid.take(torch.arange(min(VALID, len(valid)))).to(run.device)
         self.step, self.before, self.best, self.epoch = 0, 0.0, Best(), (-1, torch.empty(0))
         saved = run.saved()
-        if saved is None:
+        if saved is None and not body.begun:
             body.prepare(data)
         body.to(run.device)
         self.shadow = Shadow(body) if low(plan, run) else None
@@ -109,12 +116,14 @@ class Loop:
         """How much of the budget is used."""
         if isinstance(self.run.budget, Seconds):
             return (time.monotonic() - self.start) / self.run.budget.count
-        return self.step / self.plan.steps
+        return self.step / max(1, self.plan.steps)
 
     def go(self) -> None:
         """Steps until the budget is used, then the best weights."""
         self.run.emit(Began(self.phases[0].name, None if isinstance(self.run.budget, Seconds) else self.plan.steps))
         losses: list[Tensor] = []
+        if self.body.begun:
+            self._validate()
         self.at_work.train()
         told = time.monotonic()
         while (fraction := self.fraction) < 1 and self.step < self.plan.steps:

@@ -48,7 +48,7 @@ def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
     size = prod(getattr(made, "shape", (1,))[1:])
     train = data.sample("train", min(ITEMS, max(HELD, NUMBERS // max(1, size))), rng.child("train"))
     test = data.sample("test", HELD, rng.child("test"))
-    found = _points(model, [made, train, test])
+    found = points(model, [made, train, test])
     if found is None:
         return None
     (mine, known, held), unit = found
@@ -67,7 +67,7 @@ def apart(model: Model, data: Dataset[Any]) -> Values:
     def distance(items: Any) -> Tensor:
         if not len(items):
             return torch.zeros(0, dtype=torch.double)
-        found = _points(model, [items, train])
+        found = points(model, [items, train])
         if found is None:
             raise UsageError("these items have no distance to the training items", code="QUANTITY", param="given")
         return nearest(found[0][0], found[0][1])[0].double()
@@ -83,11 +83,12 @@ def _unseen(text: str, seen: set[str]) -> float:
     return sum(run not in seen for run in found) / len(found)
 
 
-def _points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+def points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+    """Made, training and held-out items as points that have a distance, and its name; None for items without."""
     if all(isinstance(s, pl.DataFrame) for s in sides):
         seen = columns(model, sides)
-        points: list[Rows] = rows(seen, sides, slice(1, 2)) if seen else []
-        return (points, "gower") if points else None
+        found: list[Rows] = rows(seen, sides, slice(1, 2)) if seen else []
+        return (found, "gower") if found else None
     if alike(*sides[:2]):
         return None
     if pictures(sides[1]):

@@ -1,7 +1,8 @@
 """Soft givens while items are made: of several candidates for each item, those that come out with more of what is asked go on."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class Steered:
             state = state.take(rows.reshape(-1)).freed(branched=True)
             states = self._unfold(n, rng.child("on", state.step), how, state)
 
-    def _unfold(self, n: int, rng: Rng, how: How | None, since: Unfinished | None) -> Any:
+    def _unfold(self, n: int, rng: Rng, how: How | None, since: Unfinished | None) -> Iterator[Unfinished]:
         if not isinstance(self.body, Unfolds):
             raise TypeError(f"{type(self.body).__name__} does not unfold")
         return iter(self.body.unfold(n * PARTICLES, rng, how, since))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
+import torch
+
 from ilk import recipe, registry
 from ilk.dataset import Coded, Dataset, split_dataset
 from ilk.distribution import Family
@@ -17,6 +19,7 @@ from ilk.modality import Codec
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.run import Budget, Event, Run, Seconds, Steps, Validated, budget
+from ilk.verbs._start import fitting
 from ilk.verbs.read import read
 
 LEARN_FROM = 1_000_000
@@ -56,17 +59,22 @@ def stages(points: Sequence[Sequence[float]]) -> list[list[Sequence[float]]]:
 
 
 def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str | float | Budget | None = None, run: Run | None = None,
-        like: Model | None = None) -> Model:
+        like: Model | None = None, start: Model | None = None) -> Model:
     """The model of the family over the first codec and lift whose space it takes; None picks a family by the data.
 
     `budget` is "60s", "10m", seconds, or ilk.Steps(n); None lets the family decide. A full `run` says everything else.
     `like` codes the data as another model does, by default with its family too, so that the two can be compared and added.
+    `start` is a model of related data to go on from, in its coding and with its recipe, instead of from nothing.
 
     >>> import ilk, polars as pl
     >>> ilk.fit(pl.DataFrame({"a": [1.5, 2.25, 3.125] * 20}), ilk.GMM(components=1))
     <ilk gmm of table>
     """
     run = run or Run(seed=seed, budget=_budget(budget))
+    if start is not None:
+        return adapted(data, start, family, run, like)
+    if run.budget == Steps(0):
+        raise UsageError("a budget of 0 steps", remedy="1 to 1000000000 steps", param="steps")
     data = split_dataset(data if isinstance(data, Dataset) else read(data, like.modality if like else None))
     if len(data.index("train")) < 2:
         raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
@@ -77,8 +85,15 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     return fitted(replace(data, modality=like.modality) if like else data, family, codec, lift, run)
 
 
-def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run) -> Model:
-    """The model over a way that is already chosen."""
+def adapted(data: Any, start: Model, family: Family | None, run: Run, like: Model | None) -> Model:
+    """A model that goes on from another: its weights in its recipe and coding, then a fit; UsageError where that has no meaning."""
+    found, digest = fitting(data, start, family, like)
+    made = fitted(found, start.body.family, start.codec, start.lift, replace(run, facts={**run.facts, "start": digest}), start)
+    return replace(made, card={**made.card, "start": str(start.card.get("data", "")), "start_sha256": digest})
+
+
+def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run, begin: Model | None = None) -> Model:
+    """The model over a way that is already chosen; of a family that adapts, it goes on from where another stands."""
     start = time.monotonic()
     about = {name: space for name, space in data.about.items() if family.refuses_context({name: space}) is None}
     body = family.build(lift.space, run.rng.child("build"), about)
@@ -87,13 +102,22 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), tuple(about)) if len(data.index(s)) else None for s in ("train", "valid"))
     if train is None:
         raise DataError("there are no items to learn from", code="TOO_FEW")
-    body.fit(train, run, valid)
+    if begin is None:
+        body.fit(train, run, valid)
+    else:
+        body.restore(begin.body.state())
+        body.adapt(train, run, valid)   # type: ignore[attr-defined]
     labels = data.labels.names if data.labels is not None and "label" in about else ()
     words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
-            **_said(run), **history.facts()}
+            **_counts(data, labels), **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, words, card)
+
+
+def _counts(data: Dataset[Any], labels: Sequence[int | str]) -> dict[str, Any]:
+    """How many items learned from have each label; nothing for a model without."""
+    return {"label_counts": torch.bincount(data.labels.codes[data.index("train")], minlength=len(labels)).tolist()} if labels and data.labels is not None else {}
 
 
 def _said(run: Run) -> dict[str, Any]:

@@ -39,6 +39,11 @@ def native(modality: Modality[Any], items: Any) -> Any:
     return items if isinstance(items, pl.DataFrame | list | np.ndarray) or not modality.claims(items) else modality.read(items, Limits()).items
 
 
+def alone(modality: Modality[Any]) -> set[str]:
+    """Columns that no other depends on: identifiers and free texts."""
+    return {c.name for c in getattr(modality, "columns", ()) if c.kind in ("identifier", "text")}
+
+
 def _guess(data: Any) -> Modality[Any]:
     last = "" if str(data).lower().endswith((".jsonl", ".ndjson")) else "text"  # text claims nearly any file, but knows its own JSONL best
     for name in sorted(registry.names("modalities"), key=lambda n: (n == last, n != "text", n == "array", n)):

@@ -14,9 +14,10 @@ from ilk.errors import UsageError
 from ilk.memory import enough, held
 from ilk.model import Model
 from ilk.rng import Rng
+from ilk.space import Row
 from ilk.verbs.condition import BLOCK, LEAST, PROBE
 
-MOST = 10**9
+MOST, CELLS = 10**9, 250_000
 
 
 @runtime_checkable
@@ -87,7 +88,8 @@ def drawn(model: Model, n: int, rng: Rng, how: How | None) -> Any:
     """n raw items that obey what is given, by a way of drawing that is `bound`."""
     met, have, tried = model.met, 0, 0
     found: list[Any] = []
-    block = min(BLOCK, max(1, ceil(n * met.met.cost))) if met.tilt else BLOCK if met.picky else min(BLOCK, max(1, n))
+    most = _most(model)
+    block = min(most, max(1, ceil(n * met.met.cost))) if met.tilt else BLOCK if met.picky else min(most, max(1, n))
     for items in met.draws(rng, block, how):
         if not found and len(items):
             enough(3 * held(items) // len(items) * n, f"{n} items")
@@ -100,6 +102,12 @@ def drawn(model: Model, n: int, rng: Rng, how: How | None) -> Any:
             raise UsageError(f"{have} of {tried} draws by {type(how).__name__} obey {asked}", code="TOO_RARE", param="how",
                              remedy="ask for less, or leave the way of drawing out")
     return model.modality.take(model.modality.join(found), torch.arange(n))
+
+
+def _most(model: Model) -> int:
+    """How many items are drawn at once: rows of few parts cost little, and the fewer blocks the faster."""
+    space = model.codec.space
+    return max(BLOCK, CELLS // len(space.parts)) if isinstance(space, Row) else BLOCK
 
 
 def named(how: How | None) -> str:
