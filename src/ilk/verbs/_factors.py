@@ -77,7 +77,7 @@ def _root(noise: Tensor) -> Tensor:
     """The shrunk covariance's lower root (Ledoit & Wolf 2004), or standard deviations of wide codes."""
     least = float(noise.square().mean()) * 1e-6 + 1e-12
     if noise.shape[1] > WIDE:
-        return (noise.square().mean(0) + least).sqrt()
+        return torch.sqrt(noise.square().mean(0) + least)
     covariance = torch.from_numpy(ledoit_wolf(noise.numpy(), assume_centered=True)[0])
     root: Tensor = torch.linalg.cholesky(covariance + least * torch.eye(len(covariance), dtype=torch.double))
     return root
