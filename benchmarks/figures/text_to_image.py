@@ -13,7 +13,7 @@ from ilk.metrics._caption_net import Matching, found, matching
 from ilk.model import Model
 from ilk.verbs.evaluate import prompted
 
-N, SCENES, AMONG = 320, 6000, 32
+N, SCENES, AMONG, STEPS = 320, 6000, 32, 5000
 FAMILY = ilk.Diffusion(reads=2, guidance=2.0)
 
 
@@ -22,7 +22,7 @@ def figure(seed: int) -> dict[str, Any]:
     data = shapes.scenes(seed, {"train": SCENES, "valid": 300, "test": 4 * N})
     judge = matching(data.train, shapes.texts_of(data, "train"))
     start = time.monotonic()
-    model = ilk.fit(shapes.without(shapes.without(data, "train", shapes.HELD_OUT), "valid", shapes.HELD_OUT), FAMILY, seed=seed)
+    model = ilk.fit(shapes.without(shapes.without(data, "train", shapes.HELD_OUT), "valid", shapes.HELD_OUT), FAMILY, seed=seed, budget=ilk.Steps(STEPS))
     fit = time.monotonic() - start
     seen, unseen = asked(data)
     told, real = judged(judge, data, model, seen, seed), judged(judge, data, None, seen, seed)
