@@ -15,7 +15,7 @@ LAYERS = (
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities"),
     ("verbs", "presets"),
-    ("cli", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
+    ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
