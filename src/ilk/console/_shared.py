@@ -110,6 +110,7 @@ def listed(items: Any) -> Any:
 
 
 def printed(model: Model | Dataset[Any], items: Any) -> str:
+    """Items as text."""
     if hasattr(items, "write_csv"):
         return str(items.write_csv())
     if isinstance(items, list):
