@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import pi
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ilk.families._denoising_given import Box
 
 CHUNK = 256
+LITTLE = 1e-4  # of a range, less than which is taken for its nearest end
 SLACK = 0.01   # share of a variance by which what is kept may be off: a network that is sure and wrong does not throw the rest far
 Known = Mapping[str, Batch]
 Terms = Sequence[tuple[Known, float]]   # contexts, and how strongly each is leant towards
@@ -143,17 +145,26 @@ class _Walk:
 def within(denoise: Denoise, x: Tensor, sigma: float, low: Tensor, high: Tensor) -> Tensor:
     """The expected data given that they lie in a box: the rest moves along, as far as the denoiser's own covariance sigma^2 dD/dx says.
 
-    Gaussian conditioning on the nearest point of the box, with one conjugate gradient (Rozet et al. 2024): exact for a single number of Gaussian data.
+    Gaussian conditioning on the box's expected point, with one conjugate gradient (Rozet et al. 2024): exact for a single number of Gaussian data.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         data = denoise(x, sigma)
     plain = data.detach()
-    off = plain.clamp(low, high) - plain
+    off = _inside(plain, sigma / (1 + sigma**2) ** 0.5, low, high) - plain
     spread = sigma**2 * torch.autograd.grad(data, x, off)[0]
     size, slack = _dot(off, off), SLACK * sigma**2 / (1 + sigma**2)
     step = size / (_dot(off, spread).clamp_min(0) + slack * size).clamp_min(1e-12)
-    return (plain + step * spread).clamp(low, high)
+    most = off.abs().flatten(1).amax(1).reshape(step.shape)   # nothing is tied more closely than by itself, whatever a network says where noise is high
+    return (plain + (step * spread).clamp(-most, most)).clamp(low, high)
+
+
+def _inside(data: Tensor, spread: float, low: Tensor, high: Tensor) -> Tensor:
+    """The means of normal laws that are cut to ranges, as if the data were standard normal; the nearest ends of ranges that hold next to nothing."""
+    a, b = (low - data) / spread, (high - data) / spread
+    held = torch.special.ndtr(b) - torch.special.ndtr(a)
+    mean: Tensor = data + spread * ((-a.square() / 2).exp() - (-b.square() / 2).exp()) / (2 * pi) ** 0.5 / held.clamp_min(LITTLE)
+    return mean.where(held > LITTLE, data).clamp(low, high)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
