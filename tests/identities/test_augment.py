@@ -92,7 +92,6 @@ def test_the_interval_covers() -> None:
 def test_what_is_refused() -> None:
     rows: Any
     for rows, by, said in ((clouds(1, 100, 0.2), "x0", "no class"), (clouds(1, 100, 0.0).with_columns(kind=pl.Series(["rare"] + ["common"] * 99)), "kind", "to learn from"),
-                           (pl.DataFrame({"x": [float(i) for i in range(200)], "kind": ["a", "b"] * 100}), "kind", "nothing to balance|to learn from"),
                            (np.zeros((50, 2)) + np.arange(50)[:, None], "label", "no class `label`"), (["a text", "another"] * 20, "label", "no judge of text")):
         with pytest.raises(ilk.IlkError, match=said):
             ilk.augment(rows, by=by)

@@ -15,7 +15,7 @@ from ilk.given import Evidence, Weigh
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
-NEAR, STEPS, RATE, CHUNK = 0.1, 150, 0.1, 256   # how near in standard deviations of the data; of the search
+NEAR, STEPS, RATE, CHUNK = 0.1, 60, 0.25, 256   # how near in standard deviations of the data; of the search
 Said = Callable[[int, Rng], Mapping[str, Batch]]
 
 

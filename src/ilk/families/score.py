@@ -20,6 +20,7 @@ class ScoreModel(DenoiserFamily):
     `reads` layers read captions in order (0: a bag of words).
 
     >>> import torch
+    >>> from ilk.rng import Rng
     >>> from ilk.space import Reals
     >>> model = ScoreModel().build(Reals((2,)), Rng(0))
     >>> x, sigma = torch.randn(3, 2), torch.tensor([0.1, 1.0, 10.0])
