@@ -62,7 +62,7 @@ def test_mixtures_adapt_too() -> None:
 @pytest.mark.learns
 @pytest.mark.parametrize("family", [ilk.MADE(width=64), ilk.Mixture(components=4), ilk.Circuit(hidden=8)], ids=lambda f: type(f).__name__)
 def test_a_related_model_helps_where_items_are_few(family: Any) -> None:
-    """Forty target rows after 1,000 related ones beat forty alone, on every seed; those that go on a posteriori beat the related model as it was, too."""
+    """Forty target rows after 1,000 related ones beat forty alone, on every seed, and do not lose what the related model knew; the circuit beats it, too."""
     gains, over = [], []
     for seed in range(3):
         source, target, test = likes(10 + seed, 1000, 0.0), likes(20 + seed, 40, 0.6), likes(30 + seed, 1000, 0.6)
@@ -72,7 +72,8 @@ def test_a_related_model_helps_where_items_are_few(family: Any) -> None:
         both = ilk.fit(target, start=first, seed=seed, budget=ilk.Steps(100))
         gains.append(both.score(test).mean - alone.score(test).mean)
         over.append(both.score(test).mean - first.score(test).mean)
-    assert min(gains) > 0.1 and min(over) > -0.2 and (isinstance(family, ilk.MADE) or sum(over) > 0.05), (gains, over)
+    assert min(gains) > 0.1 and min(over) > -0.2, (gains, over)
+    assert not isinstance(family, ilk.Circuit) or sum(over) > 0.1, over
 
 
 def test_it_goes_on_rather_than_anew() -> None:
