@@ -55,10 +55,12 @@ TOPICS = (
     Topic("Text", "文本", ("shakespeare_ngram", "shakespeare_transformer", "shakespeare_lstm", "tang_poems", "translation"), (
         Published("nanoGPT, CPU setting, tiny Shakespeare", "1.88", NANO, "20 random batches of the last tenth, contexts up to 64"),
         Published("nanoGPT, baby GPU, tiny Shakespeare", "1.4697", NANO, "random batches of the last tenth, contexts up to 256; GPU"))),
-    Topic("Tables", "表格", ("adult_made", "adult_families", "conditions_circuit", "flow_tables"), tuple(
+    Topic("Tables", "表格", ("adult_made", "adult_families", "conditions_circuit", "adult_missing", "adult_rare", "known_conditional", "flow_tables"), tuple(
         Published(f"{model}, adult", value, CATBOOST, "another measure: tuned CatBoost, mean of 50, other split") for model, value in (
             ("real rows", ".9276"), ("TVAE", ".9017"), ("CTABGAN+", ".9064"), ("TabDDPM", ".9136")))),
-    Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")))
+    Topic("Edits", "编辑", ("attribute_edit", "transfer_swap")),
+    Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")),
+    Topic("Text to image", "文生图", ("text_to_image", "emoji_captions", "guidance_sweep")))
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {"title": "# Figures", "absent": "not run here", "head": "| figure | value | unit | n | seeds | sd | seconds | floor | ceiling |",
            "same": "same", "differs": "differs: {}", "published": "| published | value | source | protocol |",

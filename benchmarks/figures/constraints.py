@@ -40,15 +40,20 @@ def figure(seed: int) -> dict[str, Any]:
 
 
 def _bills(seed: int) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    net = np.round(rng.gamma(2, 60, ROWS), 2)
-    tax = np.round(net * rng.choice([0.05, 0.2], ROWS), 2)
-    start = np.datetime64("2023-01-01") + rng.integers(0, 700, ROWS).astype("timedelta64[D]")
-    zips = rng.integers(0, 40, ROWS)
-    parts = np.array([rng.multinomial(100, p) for p in rng.dirichlet([3, 5, 2], ROWS)])
-    return pl.DataFrame({"net": net, "tax": tax, "gross": np.round(net + tax, 2), "discount": np.round(net * rng.beta(1, 8, ROWS), 2), "start": start,
-                         "end": start + rng.geometric(0.05, ROWS).clip(0, 90).astype("timedelta64[D]"), "rent": parts[:, 0], "wages": parts[:, 1], "goods": parts[:, 2],
-                         "zip": [f"z{z:02}" for z in zips], "city": [f"city {z // 4}" for z in zips], "bill": rng.permutation(100 * ROWS)[:ROWS]})
+    """Gamma nets, two rates of tax, discounts, dates, percentages that are a Dirichlet's rounded down (the last takes the rest), and zip codes of cities."""
+    rng = ilk.Rng(seed).child("bills")
+    many = -rng.child("exponential").uniform(ROWS, 12).log().numpy()
+    u = rng.child("uniform").uniform(ROWS, 5).numpy()
+    net = np.round(60 * many[:, :2].sum(1), 2)
+    tax = np.round(net * np.where(u[:, 0] < 0.5, 0.05, 0.2), 2)
+    start = np.datetime64("2023-01-01") + (700 * u[:, 1]).astype("timedelta64[D]")
+    days = np.ceil(np.log(u[:, 2]) / np.log(0.95)).clip(0, 90)
+    shares = np.add.reduceat(many[:, 2:], [0, 3, 8], axis=1)
+    rent, wages, _ = (100 * shares / shares.sum(1, keepdims=True)).astype(int).T
+    zips = (40 * u[:, 3]).astype(int)
+    return pl.DataFrame({"net": net, "tax": tax, "gross": np.round(net + tax, 2), "discount": np.round(net * (1 - u[:, 4] ** 0.125), 2), "start": start,
+                         "end": start + days.astype("timedelta64[D]"), "rent": rent, "wages": wages, "goods": 100 - rent - wages,
+                         "zip": [f"z{z:02}" for z in zips], "city": [f"city {z // 4}" for z in zips], "bill": rng.child("bill").shuffle(100 * ROWS)[:ROWS].numpy()})
 
 
 def _broken(items: pl.DataFrame, known: dict[str, str]) -> int:
@@ -76,8 +81,8 @@ def _told_apart(model: Any, items: Any, test: Any, seed: int) -> float:
 
 def _field(seed: int) -> dict[str, Any]:
     """A blob that drifts and spreads on a ring of 64 cells, total mass 1: made states are not negative and have that mass exactly."""
-    rng = np.random.default_rng(seed)
-    place, wide = rng.random((FIELDS, 1)), np.sqrt(0.002 + 0.01 * rng.random((FIELDS, 1)))
+    u = ilk.Rng(seed).child("field").uniform(FIELDS, 2).numpy()
+    place, wide = u[:, :1], np.sqrt(0.002 + 0.01 * u[:, 1:])
     off = (np.arange(WIDE) / WIDE - place + 0.5) % 1 - 0.5
     states = np.exp(-(off**2) / (2 * wide**2))
     data = ilk.read((states / states.sum(1, keepdims=True)).astype(np.float32))

@@ -70,6 +70,7 @@ from ilk.quantities.preference import Taste as Taste
 from ilk.region import after as after
 from ilk.region import between as between
 from ilk.region import box as box
+from ilk.region import mask as mask
 from ilk.region import outside as outside
 from ilk.rng import Rng as Rng
 from ilk.run import Run as Run
@@ -88,8 +89,11 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.augment import augment as augment
+from ilk.verbs.background import background as background
 from ilk.verbs.classify import classify as classify
+from ilk.verbs.counterfactual import counterfactual as counterfactual
 from ilk.verbs.denoise import denoise as denoise
 from ilk.verbs.detect import detect as detect
 from ilk.verbs.diagnose import diagnose as diagnose
@@ -117,6 +121,7 @@ from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
 from ilk.verbs.steps import steps as steps
+from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
 from ilk.verbs.upscale import beside as beside
 from ilk.verbs.upscale import upscale as upscale

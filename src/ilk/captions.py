@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from .batch import Batch
 from .space import Discrete, Many
 
-MOST_WORDS, LONGEST = 4096, 64
+MOST_WORDS, LONGEST, SPREAD = 4096, 64, 0.02
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_]+", re.UNICODE)  # scripts without spaces go by the character
 
 
@@ -75,3 +76,28 @@ class Captions:
     def batch(self, index: Tensor) -> Batch:
         """The captions of some items."""
         return self.vocabulary.batch([self.texts[i] for i in index.tolist()])
+
+
+class Reader(nn.Module):
+    """Captions word by word: a token before the first, whose vector sums the caption up, then `layers` layers in which all look at all."""
+
+    def __init__(self, words: int, most: int, width: int, layers: int) -> None:
+        super().__init__()
+        self.words, self.most = words, most
+        self.embed = nn.Embedding(words + 2, width)   # one more stands before every caption, one fills up
+        self.place = nn.Parameter(SPREAD * torch.randn(most + 1, width))
+        nn.init.normal_(self.embed.weight, std=SPREAD)
+        one = [nn.TransformerEncoderLayer(width, max(1, width // 32), 2 * width, 0.0, "gelu", batch_first=True, norm_first=True) for _ in range(layers)]
+        self.layers, self.norm = nn.ModuleList(one), nn.LayerNorm(width)
+
+    def forward(self, captions: Batch, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Vectors (B, 1 + most, width), and where there is a word, (B, 1 + most); a caption is empty that is not `told`, (B,)."""
+        codes = captions.padded(self.words + 1)
+        codes = pad(codes, (0, self.most - codes.shape[1]), value=self.words + 1)
+        codes = codes if told is None else codes.where(told[:, None], self.words + 1)
+        codes = pad(codes, (1, 0), value=self.words).to(self.place.device)
+        there = codes <= self.words
+        h = self.embed(codes) + self.place
+        for layer in self.layers:
+            h = layer(h, src_key_padding_mask=~there)
+        return self.norm(h), there

@@ -305,7 +305,7 @@ class _Reader:
             self.advance()
             low, high = self.range()
             return [self.linear(left, sign, _Side({}, Decimal(repr(end))), start) for sign, end in ((">=", low), ("<=", high))]
-        found = []
+        found: list[Constraint] = []
         while not found or self.token[0] == "sign":
             sign, right = self.sign(), self.side()
             found.append(self.linear(left, sign, right, start))
@@ -408,7 +408,7 @@ class _Reader:
 
     def listed(self, opening: str, closing: str, item: Any) -> list[Any]:
         self.take("mark", opening)
-        found = []
+        found: list[Any] = []
         while self.token != ("mark", closing):
             if found:
                 self.take("mark", ",")

@@ -117,12 +117,14 @@ class Port:
     """What a network is for: it maps (B, *takes), and (B, about) beside it if `about` > 0, to (B, *gives).
 
     One that denoises is told a time too: x (B, *takes), time (B,) from 0 (no noise) to 1000, then the context if there is one.
+    Where `words` > 0 there are also vectors of words, (B, places, words), for one that `Looks`.
     """
 
     role: Literal["encode", "decode", "denoise", "next", "score"]
     takes: tuple[int, ...]
     gives: tuple[int, ...]
     about: int = 0
+    words: int = 0
 
 
 @runtime_checkable
@@ -130,6 +132,13 @@ class Net(Protocol):
     """A recipe of nets/, or any callable from Port to nn.Module: a user's own class will do."""
 
     def __call__(self, port: Port, /) -> nn.Module: ...
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A network that denoises and looks at words while it does: at their vectors (B, places, words) wherever `there` (B, places) is true."""
+
+    def look(self, x: Tensor, time: Tensor, about: Tensor, words: Tensor, there: Tensor) -> Tensor: ...
 
 
 AnyFamily = Annotated[Family, GetPydanticSchema(lambda source, handler: core_schema.any_schema())]  # a family inside another: checked by its own recipe
@@ -347,6 +356,21 @@ class Denoises(Protocol):
     """x = data + sigma * noise -> the expected data; networks with another scaling convert inside."""
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor: ...
+
+
+@runtime_checkable
+class Defers(Protocol):
+    """Makes items of what another distribution draws: that is what a way of drawing is asked of."""
+
+    @property
+    def through(self) -> Any: ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """Has its own way of telling captions, in place of that by words."""
+
+    vocabulary: Any
 
 
 @runtime_checkable

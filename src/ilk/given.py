@@ -63,7 +63,7 @@ class Keep:
 
     def __post_init__(self) -> None:
         plain = isinstance(self.values, Mapping) and all(isinstance(k, str) and (isinstance(v, bool | str | None) or _finite(v)) for k, v in self.values.items())
-        _checked(self, "values", plain, "finite numbers, texts, True, False or None by name")
+        _checked(self, "values", plain, "finite numbers, texts, True, False or None by name", "RULE_TYPE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ def _finite(x: object) -> bool:
     return isinstance(x, float | int) and not isinstance(x, bool) and isfinite(x)
 
 
-def _checked(given: Any, name: str, fine: bool, wanted: str) -> None:
+def _checked(given: Any, name: str, fine: bool, wanted: str, code: str = "GIVEN") -> None:
     if not fine:
-        raise UsageError(f"{name} of {type(given).__name__} is {str(getattr(given, name))[:60]!r}", remedy=wanted, code="GIVEN", param="given")
+        raise UsageError(f"{name} of {type(given).__name__} is {str(getattr(given, name))[:60]!r}", remedy=wanted, code=code, param="given")
 
 
 def _plain(item: Any) -> Any:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,7 +21,7 @@ class Case:
 
     `made` are items of the model (as many as the test items if possible), `holdout` are real items the model has not
     seen, as many as `train`, for comparisons of closeness. Labels are whole numbers, one an item; those of made items are what
-    was asked for. `errors`: whether standard errors are wanted.
+    was asked for, and so are their captions. `errors`: whether standard errors are wanted.
     """
 
     model: Model | None = None
@@ -32,6 +32,9 @@ class Case:
     train_labels: Tensor | None = None
     made_labels: Tensor | None = None
     test_labels: Labels | None = None
+    train_captions: Sequence[str] | None = None
+    made_captions: Sequence[str] | None = None
+    test_captions: Sequence[str] | None = None
     errors: bool = True
 
 

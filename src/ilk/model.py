@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__, recipe, registry
 from .captions import Vocabulary
-from .distribution import Distribution, describe
+from .distribution import Distribution, Tells, describe
 from .errors import IlkError, ModelError, UsageError
 from .given import Given, given_from_json, given_to_json, tests_of
 from .grammar import written
@@ -107,6 +107,9 @@ class Model:
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
         """How captions are told to it, if they are."""
+        if isinstance(self.body, Tells):
+            own: Vocabulary = self.body.vocabulary
+            return own
         about = self.body.about.get("caption")
         return Vocabulary(self.words, about.at_most) if isinstance(about, Many) else None
 

@@ -73,7 +73,7 @@ def named(name: str) -> Family:
     """The recipe of a name: a family's with its default options, or a preset; UsageError with the nearest name if there is neither.
 
     >>> named("realnvp")
-    Flow(structure='coupling', transform='affine', layers=6, width=64, bins=8, bound=4.0, dropout=0.0, noise=None)
+    Flow(structure='coupling', transform='affine', layers=6, width=64, bins=8, bound=4.0, dropout=0.0, noise=None, dequantise='uniform')
     """
     families = registry.names("families")
     if name not in families and name not in _PRESETS:

@@ -3,8 +3,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import UsageError, nearest
 from .rules import Value
@@ -54,6 +58,23 @@ class Box(Region):
         return stays
 
 
+@dataclass(frozen=True, eq=False)
+class Mask(Region):
+    """Every pixel where `where`, (rows, columns), is true."""
+
+    where: NDArray[np.bool_]
+
+    def kept(self, parts: Mapping[str, Value]) -> dict[str, Value]:
+        """Every pixel where it is false; UsageError where items are of another size, or it is true nowhere."""
+        places = {name: _place(name) for name in parts}
+        size = tuple(max((place[axis] for place in places.values()), default=-1) + 1 for axis in (0, 1))
+        if size != self.where.shape:
+            raise UsageError(f"the mask is of {_by(self.where.shape)} pixels, the picture of {_by(size)}", code="REGION", param="redo", remedy="a mask of the picture's size")
+        if not self.where.any():
+            raise UsageError("the mask is true nowhere: nothing is to be made anew", code="REGION", param="redo", remedy="white, or True, is made anew")
+        return {n: parts[n] for n, place in places.items() if not self.where[place]}
+
+
 @dataclass(frozen=True)
 class Outside(Region):
     """All that another region leaves: to paint on around it."""
@@ -88,16 +109,23 @@ class Span(Region):
         if not isinstance(whole, str):
             raise UsageError("only texts have a beginning and an end", code="REGION", param="redo", remedy="name columns, or a box of pixels")
         end = "" if self.stop is None else whole[self.stop:]
-        kept: dict[str, Value] = {"prefix": whole[:self.start]}
-        return {**kept, "suffix": end} if end else kept
+        return {"prefix": whole[:self.start], **({"suffix": end} if end else {})}
 
 
 _NAME = re.compile(r"\s*+(?:`((?:[^`]|``)++)`|([^`,:\s](?:[^`,:]*[^`,:\s])?))\s*+(,|$)")
-FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, outside:REGION, after:PLACE, between:PLACE,PLACE, or names such as age,income (odd ones in `backticks`)"
+FORMS = "box:TOP,LEFT,BOTTOM,RIGHT, mask:FILE, outside:REGION, after:PLACE, between:PLACE,PLACE, or names such as age,income (odd ones in `backticks`)"
 
 
-def parse(text: str) -> Region:
-    """A region as people write it; UsageError for anything else.
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _no_files(at: str) -> Mask:
+    raise UsageError(f"{at} can't be read as a mask here", code="REGION", param="redo", remedy="ilk.mask(array)")
+
+
+def parse(text: str, read: Callable[[str], Mask] = _no_files) -> Region:
+    """A region as people write it; `read` gets the mask in a file. UsageError for anything else.
 
     >>> parse("outside:box:8,8,24,24")
     Outside(of=Box(top=8, left=8, bottom=24, right=24))
@@ -107,23 +135,25 @@ def parse(text: str) -> Region:
     inside, times = text, 0
     while (kind := inside.partition(":"))[1] and kind[0].strip() == "outside":
         inside, times = kind[2], times + 1
-    region = _region(inside)
+    region = _region(inside, read)
     outer = Outside(region) if times else region
     return outer if times % 2 else region   # what is outside of the outside is inside
 
 
-def _region(text: str) -> Region:
+def _region(text: str, read: Callable[[str], Mask]) -> Region:
     kind, colon, rest = text.partition(":")
     if not colon or "`" in kind:
         return Named(_names(text))
     kind = kind.strip()
     if kind == "box":
         return Box(*_numbers(rest, 4, text))
+    if kind == "mask":
+        return read(rest.strip())
     if kind == "after":
         return Span(*_numbers(rest, 1, text))
     if kind == "between":
         return Span(*_numbers(rest, 2, text))
-    raise UsageError(f"no region {kind!r}: {nearest(kind, ('box', 'outside', 'after', 'between'))}", code="REGION", param="redo", remedy=FORMS)
+    raise UsageError(f"no region {kind!r}: {nearest(kind, ('box', 'mask', 'outside', 'after', 'between'))}", code="REGION", param="redo", remedy=FORMS)
 
 
 def _numbers(text: str, many: int, whole: str) -> list[int]:
@@ -162,6 +192,18 @@ def box(top: int, left: int, bottom: int, right: int) -> Box:
     ['1,0']
     """
     return Box(top, left, bottom, right)
+
+
+def mask(where: Any) -> Mask:
+    """Pixels by an array of truths, (rows, columns): a picture's pixels above a threshold, say; UsageError for anything else.
+
+    >>> mask([[True, False]]).kept({"0,0": 1, "0,1": 2})
+    {'0,1': 2}
+    """
+    found = np.asarray(where)
+    if found.ndim != 2 or found.dtype != np.bool_:
+        raise UsageError(f"an array of {found.dtype} of shape {found.shape} is no mask", code="REGION", param="redo", remedy="bool of shape (rows, columns): array > 127")
+    return Mask(found)
 
 
 def after(place: int) -> Span:

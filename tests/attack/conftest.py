@@ -19,7 +19,8 @@ import pytest
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WARM = """
 import json, os, sys
-import ilk.console, ilk.cli, ilk.families.gmm, ilk.families.made, ilk.families.ngram, ilk.catalogue
+import ilk.cli, ilk.console.edit, ilk.console.judge, ilk.console.learn, ilk.console.make, ilk.console.keep
+import ilk.families.gmm, ilk.families.made, ilk.families.ngram, ilk.catalogue
 for line in sys.stdin:
     ask = json.loads(line)
     if not (pid := os.fork()):

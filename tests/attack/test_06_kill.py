@@ -174,7 +174,7 @@ def test_ctrl_c_twice(ilk: Any) -> None:
 
 def test_ctrl_c_before_anything(ilk: Any) -> None:
     _table(300)
-    before = ("import os, signal, time, ilk.verbs.read, ilk.console as c; signal.signal(2, signal.default_int_handler); "   # a runner's own shell may ignore it
+    before = ("import os, signal, time, ilk.verbs.read, ilk.console.learn as c; signal.signal(2, signal.default_int_handler); "   # a runner's own shell may ignore it
               "c.read = lambda *a: (os.kill(os.getpid(), signal.SIGINT), time.sleep(9))")
     ran = ilk.start("fit", "d.csv", before=before).wait()
     assert ran.code == 130 and "Traceback" not in ran.err and not Path("d.ilk").exists()

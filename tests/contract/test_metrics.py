@@ -77,7 +77,10 @@ def image_cases() -> list[Case]:
     (real, right), (train, labels), (test, _), (holdout, _) = drawn(12, 200), drawn(13, 400), drawn(14, 200), drawn(15, 200)
     noise = dice(16).integers(0, 256, real.shape).astype(np.uint8)
     half = np.where(np.arange(200)[:, None, None, None] % 2, real, noise)
-    return [Case(None, made, train, test, holdout, train_labels=labels, made_labels=asked)
+    def said(codes: Any) -> list[str]:
+        return ["a tall bar" if code else "a wide bar" for code in codes]
+
+    return [Case(None, made, train, test, holdout, train_labels=labels, made_labels=asked, train_captions=said(labels), made_captions=said(asked))
             for made, asked in ((real, right), (half, right), (noise, dice(17).integers(0, 2, 200)))]
 
 

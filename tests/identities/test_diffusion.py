@@ -15,7 +15,6 @@ from ilk.batch import Batch, Memory
 from ilk.decoding.top_k import TopK
 from ilk.distribution import Port
 from ilk.errors import UsageError
-from ilk.families import _denoising_walk
 from ilk.families._denoising import Denoising
 from ilk.families.diffusion import Diffusion
 from ilk.families.flow_matching import FlowMatching
@@ -289,20 +288,14 @@ def test_what_is_not_about_numbers_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize("how", [Heun(steps=18), DPMSolver(steps=18), DDPM(steps=18)], ids=lambda h: type(h).__name__)
-def test_the_free_part_leans_on_the_kept_one(how: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guided, not exact: with the exact denoiser, N(1.2, .6^2) is what x1 given x0 = 1.5 ought to be. The mean falls short of it, less so
-    the more often a step is taken: never beyond it, more than half way as it is, within .15 with 10 times."""
+def test_the_free_part_follows_the_kept_one(how: Sampler) -> None:
+    """With the exact denoiser, N(1.2, .6^2) is what x1 given x0 = 1.5 ought to be."""
     cov = torch.tensor([[1.0, 0.8], [0.8, 1.0]], dtype=torch.double)
     body = knowing(built(Diffusion(net=TINY), Reals((2,))), lambda x, s, context: x @ torch.linalg.solve(cov + s[0] ** 2 * torch.eye(2), cov))
     kept = body.given(Fix({0: 1.5}), Rng(0))
     assert kept is not None
-    means = []
-    for again in (1, _denoising_walk.AGAIN, 10):
-        monkeypatch.setattr(_denoising_walk, "AGAIN", again)
-        made = kept.sample(1500, Rng(7), how).tensor[:, 1]
-        means.append(float(made.mean()))
-        assert again == 1 or 0.4 < float(made.std()) < 0.85
-    assert means[0] + 0.2 < means[1] < means[2] - 0.1 and means[1] > 0.75 and abs(means[2] - 1.2) < 0.15
+    made = kept.sample(1500, Rng(7), how).tensor[:, 1]
+    assert abs(float(made.mean()) - 1.2) < 0.1 and 0.45 < float(made.std()) < 0.75
 
 
 def test_bounds_of_a_range_are_not_rounded_out_of_it() -> None:

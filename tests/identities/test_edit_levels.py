@@ -22,6 +22,7 @@ from ilk.nets._pictured import regridded
 from ilk.nets.mlp import MLP
 from ilk.rng import Rng
 from ilk.samplers.ddpm import DDPM
+from ilk.samplers.dpm_solver import DPMSolver
 from ilk.samplers.heun import Heun
 from ilk.space import Discrete, Maybe, Reals
 
@@ -32,6 +33,9 @@ ROOT = torch.tensor([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0], [-0.3, 0.5, 0.7]], dtype=
 COV, MEAN = ROOT @ ROOT.T, torch.tensor([0.5, -1.0, 2.0], dtype=torch.double)
 ITEM = torch.tensor([[2.0, 0.0, 1.0]], dtype=torch.double)
 N = 20_000
+SIDE = 4
+PLACES = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).double()
+WIDE = torch.linalg.inv(1.5 * torch.eye(SIDE * SIDE, dtype=torch.double) - 0.12 * (torch.cdist(PLACES, PLACES) < 1.5))   # neighbours lean on each other
 
 
 def gain(cov: Tensor, sigma: float) -> Tensor:
@@ -140,6 +144,20 @@ def test_kept_numbers_stay_while_the_rest_is_revised() -> None:
     assert bool((found[:, 0] - 2.0).abs().max() < 1e-12) and float(found[:, 1].std()) > 0.3
 
 
+@pytest.mark.parametrize(("cov", "known"), [(COV, 1), (None, 8)])
+def test_what_is_kept_moves_the_rest_as_a_gaussian_says(cov: Tensor | None, known: int) -> None:
+    """Kept numbers of Gaussian data: the rest has the mean of the conditional within a few hundredths, and its spread within a tenth or so."""
+    cov = WIDE if cov is None else cov
+    body = ideal(torch.zeros(len(cov), dtype=torch.double), cov)
+    values = torch.linspace(-1, 1.5, known, dtype=torch.double)
+    told = body.given(Fix({i: float(v) for i, v in enumerate(values)}), Rng(0))
+    assert told is not None
+    mean, spread = moments(told.sample(4000, Rng(1), DPMSolver(steps=20)).tensor[:, known:])
+    back = cov[known:, :known] @ torch.linalg.inv(cov[:known, :known])
+    ratio = (spread.diag() / (cov[known:, known:] - back @ cov[:known, known:]).diag()).sqrt()
+    assert (mean - back @ values).abs().max() < 0.06 and float(ratio.min()) > 0.85 and float(ratio.max()) < 1.15
+
+
 # --- invert
 
 def test_the_flow_leads_back_where_it_came_from() -> None:
@@ -237,11 +255,6 @@ def pooled(side: int, factor: int) -> Tensor:
     return avg_pool2d(basis, factor).flatten(1).T
 
 
-SIDE = 4
-PLACES = torch.cartesian_prod(torch.arange(SIDE), torch.arange(SIDE)).double()
-WIDE = torch.linalg.inv(1.5 * torch.eye(SIDE * SIDE, dtype=torch.double) - 0.12 * (torch.cdist(PLACES, PLACES) < 1.5))   # neighbours lean on each other
-
-
 def gaussian_cascade() -> Levels:
     """Both parts in closed form for N(0, WIDE) on a 4 x 4 grid: a GMM of the small pictures, and the expected data given a small one."""
     body = ilk.Cascade(low=ilk.GMM(components=1), high=ilk.Diffusion(guidance=1.0, net=MLP(width=4, depth=1)), factor=2).build(Reals((1, SIDE, SIDE)), Rng(0))
@@ -276,7 +289,7 @@ def test_a_cascade_of_exact_parts_has_the_law_of_the_large_pictures() -> None:
     body.family = replace(body.family, blur=0.0)
     x = Rng(3).normal(N, SIDE * SIDE) @ torch.linalg.cholesky(WIDE).T
     body.low.fit(Memory(body._lows(Batch(x.reshape(N, 1, SIDE, SIDE)), Rng(0))), ilk.Run(seed=0))
-    first, last = body.stream(N, Rng(4), Heun(steps=40))
+    first, last = (s.items for s in body.unfold(N, Rng(4), Heun(steps=40)) if s.step)
     mean, cov = moments(avg_pool2d(first.tensor, 2).flatten(1))
     assert mean.abs().max() < 0.05 and (cov - pool @ WIDE @ pool.T).abs().max() < 0.05
     mean, cov = moments(last.tensor.flatten(1))
@@ -354,7 +367,7 @@ def test_a_cascade_of_three_sizes_goes_through_them() -> None:
     inner = ilk.Cascade(low=ilk.GMM(components=1), high=ilk.VAE(codes=2, net=MLP(width=8)), factor=2)
     body = ilk.Cascade(low=inner, high=ilk.FlowMatching(net=MLP(width=8)), factor=2).build(Reals((1, 16, 16)), Rng(0))
     body.fit(Memory(Batch(Rng(1).normal(100, 1, 16, 16))), ilk.Run(seed=0, budget=ilk.Steps(8)))
-    states = [s.tensor for s in body.stream(5, Rng(2))]
+    states = [s.items.tensor for s in body.unfold(5, Rng(2)) if s.step]
     assert [s.shape for s in states] == [(5, 1, 16, 16)] * 3 and torch.equal(states[-1], body.sample(5, Rng(2)).tensor)
     assert len({len(s[0, 0].unique()) for s in states}) == 3 and len(states[0][0, 0].unique()) == 16
 

@@ -109,6 +109,7 @@ def test_bits_are_torchs() -> None:
     assert float((law.sample(y[:1].expand(20_000, -1), Rng(3)).double().mean(0) - y[0].sigmoid()).abs().max()) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "space"), [
     (VAE(codes=2, likelihood="categorical", net=MLP(width=16)), SPACES["record"]), (VAE(codes=2, likelihood="logistic", net=MLP(width=16)), SPACES["record"]),
     (VAE(codes=2, variance="decoded", net=MLP(width=16)), Discrete(5, (2,))),

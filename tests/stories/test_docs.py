@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -15,6 +15,7 @@ import pytest
 from ilk import registry
 from ilk.distribution import Family
 from ilk.flags import HIDDEN
+from ilk.recipe import listed
 
 from ._pages import ROOT, code_of, environment, run_python
 
@@ -58,7 +59,7 @@ def options(axis: str, name: str) -> list[list[str]]:
     """Name, what it takes, and default of every option."""
     cls = registry.get(axis, name)
     hints = get_type_hints(cls, include_extras=True)
-    shown = [f for f in fields(cls) if f.name not in HIDDEN.get(axis, set())]
+    shown = [f for f in listed(cls) if f.name not in HIDDEN.get(axis, set())]
     return [[f"`{f.name}`", takes(hints[f.name]), "{}" if f.default is MISSING else _default(f.default)] for f in shown]
 
 

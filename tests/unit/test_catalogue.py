@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -11,15 +13,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import PIL.Image as pil
 import pytest
 
+import ilk
 from ilk import catalogue
-from ilk.catalogue import index, load, sources, unpack
+from ilk.catalogue import index, load, shapes, sources, unpack
 from ilk.errors import DataError, UsageError
 
 CSV = b"|a line to skip\n 1, x ,yes.\n2,?,no.\n\n3,y,yes\n"
 KINDS = {"pip", "npm", "apt", "https", "sklearn", "stdlib"}
-FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "chords", "recordings"}
+FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "chords", "recordings", "shapes"}
 
 
 def sha(data: bytes) -> str:
@@ -71,12 +75,12 @@ def test_entry_is_complete(name: str) -> None:
         assert ".." not in file.path.split("/") and not file.path.startswith("/") and "\\" not in file.path
     for source in entry.sources:
         assert source.kind in KINDS
-        assert source.kind not in ("pip", "npm", "apt") or (source.name and source.version and source.at)
+        assert source.kind not in ("pip", "npm", "apt") or (source.name and source.version and (source.at or source.pick))
         assert source.kind != "https" or source.at.startswith("https://")
 
 
 def test_names_hold_what_was_promised() -> None:
-    promised = "adult nltcs plants dna mushrooms jsb shakespeare spoken_digits mnist emoji tang iris wine breast_cancer diabetes digits topics"
+    promised = "adult nltcs plants dna mushrooms jsb shakespeare spoken_digits mnist emoji shapes tang iris wine breast_cancer diabetes digits topics"
     assert set(promised.split()) <= set(catalogue.names())
     assert catalogue.names() == tuple(sorted(catalogue.names()))
 
@@ -136,6 +140,34 @@ def test_topics_are_paragraphs() -> None:
 def test_wrong_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="iris are not text: they are of the modality table"):
         load.texts("iris")
+
+
+def test_shapes_are_what_the_answers_say() -> None:
+    asked = [("what is the blue shape?", "rectangle"), ("is there a triangle in the image?", "no")]
+    assert shapes.shown(asked) == "blue rectangle" and shapes.shown(asked[1:]) is None
+    assert shapes.shown([("does the image not contain a red shape?", "no"), ("is no circle present?", "yes"), ("is there a triangle?", "no")]) == "red rectangle"
+    drawn = io.BytesIO()
+    pil.new("RGB", (64, 64), "blue").save(drawn, "PNG")
+    told = json.dumps([[*asked[0], 1], ["is there a red shape?", "no", 0]]).encode()
+    items, names = shapes.pictures(unpack.pack({"0.png": drawn.getvalue(), "1.png": drawn.getvalue(), "questions.json": told}, "train"))
+    assert items.shape == (1, 64, 64, 3) and tuple(items[0, 0, 0]) == (0, 0, 255) and names.tolist() == ["blue rectangle"]
+
+
+PALETTE = {"black": (0, 0, 0), "blue": (0, 0, 255), "brown": (165, 42, 42), "gray": (128, 128, 128), "green": (0, 255, 0), "red": (255, 0, 0),
+           "teal": (0, 128, 128), "yellow": (255, 255, 0)}
+
+
+def test_answers_agree_with_the_colours_of_the_pictures() -> None:
+    try:
+        data = ilk.read("shapes")
+    except DataError:
+        pytest.skip("the data are not on this machine")
+    assert data.labels is not None and data.captions is not None and (len(data.train), len(data.test)) == (3578, 888)
+    for i in range(0, len(data), 17):
+        name = str(data.labels.names[int(data.labels.codes[i])])
+        assert data.captions.texts[i] == f"a {name}"
+        here = {tuple(int(v) for v in pixel) for pixel in data.items[i].reshape(-1, 3)}
+        assert {c for c, rgb in PALETTE.items() if rgb in here} == {name.split()[0]}
 
 
 # files in folders
@@ -238,6 +270,34 @@ def test_package_is_unpacked_into_the_cache_once(shelf: Path, monkeypatch: pytes
         assert catalogue.fetch("few") == {p: shelf / "cache" / p for p in ("few/a.csv", "few/b.csv")}
     assert len(commands) == 1 and commands[0][-1] == "thing==1.0" and "--no-deps" in commands[0]
     assert sorted(p.name for p in (shelf / "cache").rglob("*")) == ["a.csv", "b.csv", "few"]
+
+
+def test_members_of_a_package_are_packed_by_split(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {split: {"0.txt": split.encode(), "1.txt": b"1"} for split in ("train", "test")}
+    digests = {split: unpack.digest("x.tar.gz", unpack.pack(members, "x")) for split, members in parts.items()}
+    written(shelf / "entries", "parts", [(f"parts/{s}.tar.gz", digests[s], s) for s in parts], 'form = "shapes"\n',
+            '[[sources]]\nkind = "pip"\nname = "thing"\nversion = "1.0"\npick = "data/{split}/*"\n')
+
+    def make(at: Path) -> None:
+        with zipfile.ZipFile(at, "w") as made:
+            for split, members in parts.items():
+                for name, data in members.items():
+                    made.writestr(f"data/{split}/inner/{name}", data)
+            made.writestr("data/other.txt", b"not wanted")
+
+    client(monkeypatch, "thing-1.0-py3-none-any.whl", make)
+    found = catalogue.fetch("parts")
+    assert {path.rpartition("/")[2]: sorted(n.rpartition("/")[2] for n in _members(at)) for path, at in found.items()} == dict.fromkeys(
+        ("train.tar.gz", "test.tar.gz"), ["0.txt", "1.txt"])
+    client(monkeypatch, "thing-1.0-py3-none-any.whl", wheel)
+    monkeypatch.setenv("ILK_CACHE", str(shelf / "elsewhere"))
+    with pytest.raises(DataError, match=r"no data/train/\*"):
+        catalogue.fetch("parts")
+
+
+def _members(at: Path) -> list[str]:
+    with open(at, "rb") as file:
+        return list(unpack.pick(file, lambda _: True))
 
 
 def test_package_with_another_content_is_not_used(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

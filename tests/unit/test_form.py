@@ -80,7 +80,8 @@ def test_the_same_form_serves_several_models(model: ilk.Model) -> None:
 def test_what_is_rejected_for_does_not_go_on_for_ever() -> None:
     """A way of drawing whose draws never obey is told after as many as a probe makes; without one, the probe has measured."""
     asked = iter(range(100))
-    never: Any = SimpleNamespace(met=SimpleNamespace(rest=("prefix == '1'",), draws=lambda rng, block, how: ([] for _ in asked)))
+    met = SimpleNamespace(tilt=None, picky=True, parts=(("prefix == '1'", "rejected"),), draws=lambda rng, block, how: ([] for _ in asked))
+    never: Any = SimpleNamespace(met=met, codec=SimpleNamespace(space=None))
     with pytest.raises(UsageError, match="0 of 20000 draws by Form obey prefix == '1'"):
         drawn(never, 3, Rng(0), ilk.Form(pattern="7"))
     assert next(asked) == 10

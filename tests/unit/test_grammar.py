@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ilk import constraints, region
-from ilk.console import _mapping
+from ilk.console._shared import mapping as _mapping
 from ilk.constraints import Constraint, Depends, Each, Linear, Step, Sums, Unique, as_constraints, constraint_from_json, constraint_to_json
 from ilk.errors import UsageError
 from ilk.given import Avoid, Given, Keep, Label, Like, Prompt, Towards, Where, given_from_json, given_to_json

@@ -15,7 +15,7 @@ LAYERS = (
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities"),
     ("verbs", "presets"),
-    ("cli", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
+    ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
@@ -96,4 +96,4 @@ def test_importing_ilk_imports_neither_torch_nor_polars() -> None:
 def test_the_walk_sees_what_is_there() -> None:
     found = set(imported(HOME / "model.py"))
     assert ("verbs", True) in {(name, inside) for name, _, inside in found} and ("lift", False) in {(name, inside) for name, _, inside in found}
-    assert {name for name, _, inside in imported(HOME / "console.py") if not inside} >= {"verbs", "model", "recipe", "registry"}
+    assert {name for name, _, inside in imported(HOME / "console" / "learn.py") if not inside} >= {"verbs", "model", "recipe", "registry"}

@@ -134,7 +134,7 @@ def test_a_prefix_is_taken_back_as_it_is_printed(prefix):
     assert Text().asked(printed).values == {"prefix": prefix}
 
 
-@pytest.mark.parametrize("asked", ["ab", "prefix", "prefix == ", "prefix == 1", "prefix != 'a'", "suffix == 'a'", "prefix == 'a' and prefix == 'ab'", "x" * 70_000])
+@pytest.mark.parametrize("asked", ["ab", "prefix", "prefix == ", "prefix == 1", "prefix != 'a'", "prefix == 'a' and prefix == 'ab'", "x" * 70_000])
 def test_any_other_string_is_the_prefix_itself(asked):
     assert Text().asked(asked).values == {"prefix": asked}
 

@@ -131,3 +131,22 @@ def test_the_command_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert said(capsys, "steps", "t.ilk", "--at", "99")[0] == 2
     assert run("steps", "t.ilk", "--seed", "2", "--how", "top_p", "--p", ".5", "--out", "s.jsonl") == 0
     assert len(list(tmp_path.glob("s-*.jsonl"))) >= 2 and ilk.lineage(tmp_path / "s-000.jsonl").record is not None
+
+
+def test_folders_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is known by all that is in it; records that lie among pictures are no pictures."""
+    monkeypatch.chdir(tmp_path)
+    ilk.fit(ilk.read((ilk.Rng(1).uniform(40, 4, 4, 1) * 255).numpy().astype(np.uint8), "image"), ilk.VAE(codes=2), budget=ilk.Steps(2)).save("p.ilk")
+    assert run("sample", "p.ilk", "-n", "3", "--out", "made") == 0
+    found = ilk.lineage("made")
+    assert found.record is not None and not found.record.sources and len(ilk.read("made")) == 3
+    assert run("edit", "p.ilk", "made", "--redo", "box:0,0,2,4", "--out", "made/sheet.png") == 0
+    assert Path(f"made/sheet.png{SUFFIX}").exists() and ilk.lineage("made").record is None
+    assert ilk.lineage("made/sheet.png", among=["."]).parents[0].name == "made"
+    Path("made/sheet.png").unlink()
+    assert len(ilk.read("made")) == 3
+
+
+def test_a_record_that_cant_be_written_stops_the_command_after_its_items(made: Path) -> None:
+    Path(f"new.csv{SUFFIX}").mkdir()
+    assert run("sample", "m.ilk", "--out", "new.csv") == 5 and Path("new.csv").exists()

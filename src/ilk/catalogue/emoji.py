@@ -1,6 +1,7 @@
-"""The pictures of a font of emoji, each with the group of Unicode 15 that it belongs to."""
+"""The pictures of a font of emoji, each with the group of Unicode 15 that it belongs to, and its name."""
 from __future__ import annotations
 
+import unicodedata
 from io import BytesIO
 
 import numpy as np
@@ -54,15 +55,18 @@ def group_of(code: int) -> str | None:
     return next((name for name, ranges in _GROUPS.items() if any(a <= code <= b for a, b in ranges)), None)
 
 
-def pictures(font: bytes) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-    """The emoji of a font with colour bitmaps, (n, 32, 32, 3) on white in order of code points, and the group of each."""
+def pictures(font: bytes) -> tuple[NDArray[np.uint8], NDArray[np.str_], list[str]]:
+    """The emoji of a font with colour bitmaps, (n, 32, 32, 3) on white in order of code points, the group and the name of each.
+
+    Names are those of Python's Unicode: "" for the few that an older one does not know.
+    """
     from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # comes with matplotlib
 
     opened = TTFont(BytesIO(font), lazy=True)
     drawn = opened["CBDT"].strikeData[0]
     glyphs = opened.getBestCmap()
     codes = {code: group for code in sorted(glyphs) if glyphs[code] in drawn and (group := group_of(code))}
-    return np.stack([_on_white(drawn[glyphs[code]].imageData) for code in codes]), np.array(list(codes.values()))
+    return np.stack([_on_white(drawn[glyphs[code]].imageData) for code in codes]), np.array(list(codes.values())), [unicodedata.name(chr(code), "").lower() for code in codes]
 
 
 def _on_white(png: bytes) -> NDArray[np.uint8]:

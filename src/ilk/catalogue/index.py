@@ -31,8 +31,8 @@ class Source:
     """Where files can be had.
 
     `kind` is pip, npm, apt, https, sklearn or stdlib; `name` and `version` pin a package. `at` says where a file is in it
-    (or its address), with {name}, {path} and {split} of the file filled in. `pick` is for an address that answers with an
-    archive: the members matching it are packed anew as the file.
+    (or its address), `pick` that the members of the package (or of the archive at the address) matching it are packed anew
+    as the file; {name}, {path} and {split} of the file are filled in.
     """
 
     kind: str
@@ -43,11 +43,19 @@ class Source:
 
     def place(self, file: File) -> str:
         """Where this source keeps a file."""
-        return self.at.replace("{name}", file.name).replace("{path}", file.path).replace("{split}", file.split)
+        return _filled(self.at, file)
+
+    def members(self, file: File) -> str:
+        """The pattern of the members that make a file."""
+        return _filled(self.pick, file)
 
     def __str__(self) -> str:
         """The source in a message."""
         return f"{self.kind} {self.name} {self.version}".strip() if self.name else self.kind
+
+
+def _filled(pattern: str, file: File) -> str:
+    return pattern.replace("{name}", file.name).replace("{path}", file.path).replace("{split}", file.split)
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ _QUATRAIN = re.compile(r"((?:\w{5}[，。！？；：、]){2})((?:\w{5}[，。�
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Items as an array, the first axis counting them, and a class per item if they have one."""
+    """Items as an array, the first axis counting them, and a class and a caption per item if they have them."""
 
     items: NDArray[np.uint8]
     labels: NDArray[Any] | None = None
+    captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def arrays(name: str, offline: bool = False) -> dict[str, Arrays]:
     >>> arrays("digits")["all"].items.shape
     (1797, 8, 8)
     """
-    return _loaded(name, offline, "an array", {"bits": _bits, "images": _images, "greys": _greys, "emoji": _emoji})
+    return _loaded(name, offline, "an array", {"bits": _bits, "images": _images, "greys": _greys, "emoji": _emoji, "shapes": _shapes})
 
 
 def chords(name: str, offline: bool = False) -> dict[str, list[list[list[int]]]]:
@@ -175,6 +176,13 @@ def _emoji(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, Arrays]:
     from .emoji import pictures
 
     return {split: Arrays(*pictures(data[0])) for split, data in content.items()}
+
+
+def _shapes(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, Arrays]:
+    from .shapes import pictures
+
+    found = {split: pictures(data[0]) for split, data in content.items()}
+    return {split: Arrays(items, shown, [f"a {name}" for name in shown]) for split, (items, shown) in found.items()}
 
 
 def _whole(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from .index import File, Source
 from .unpack import pack, pick
@@ -30,12 +31,24 @@ def gather(source: Source, files: Sequence[File], folder: Path) -> dict[str, byt
     return {} if get is None else get(source, files, folder)
 
 
-def _members(source: Source, files: Sequence[File], archive: io.BufferedReader, packed: int | None = None) -> dict[str, bytes]:
+def _members(source: Source, files: Sequence[File], archive: BinaryIO, packed: int | None = None) -> dict[str, bytes]:
+    """The files as members of an archive, or each made of those that match its pattern."""
+    if source.pick:
+        return _packed({f.path: source.members(f) for f in files}, archive, packed)
     paths = {source.place(f): f.path for f in files}
     found = pick(archive, paths.__contains__, packed=packed)
     if absent := sorted(paths.keys() - found.keys()):
         raise Unavailable(f"the package has no {absent[0]}")
     return {paths[name]: data for name, data in found.items()}
+
+
+def _packed(patterns: dict[str, str], archive: BinaryIO, packed: int | None = None) -> dict[str, bytes]:
+    """Members that match a file's pattern, packed anew as the file."""
+    found = pick(archive, lambda name: any(fnmatch.fnmatchcase(name, p) for p in patterns.values()), packed=packed)
+    made = {path: {name.rpartition("/")[2]: data for name, data in found.items() if fnmatch.fnmatchcase(name, p)} for path, p in patterns.items()}
+    if absent := [patterns[path] for path, members in made.items() if not members]:
+        raise Unavailable(f"the archive has no {absent[0]}")
+    return {path: pack(members, path.rpartition("/")[2].partition(".")[0]) for path, members in made.items()}
 
 
 def _pip(source: Source, files: Sequence[File], folder: Path) -> dict[str, bytes]:
@@ -88,14 +101,13 @@ def _made(folder: Path, pattern: str) -> Path:
 
 
 def _https(source: Source, files: Sequence[File], folder: Path) -> dict[str, bytes]:
-    return {f.path: _packed(source, f, _download(source.place(f))) for f in files}
+    return {f.path: _kept(source, f, _download(source.place(f))) for f in files}
 
 
-def _packed(source: Source, file: File, data: bytes) -> bytes:
+def _kept(source: Source, file: File, data: bytes) -> bytes:
     """The content as the file keeps it: members picked from an archive, or gzip'd."""
     if source.pick:
-        members = pick(io.BytesIO(data), lambda name: fnmatch.fnmatchcase(name, source.pick))
-        return pack({name.rpartition("/")[2]: d for name, d in members.items()}, file.name.partition(".")[0])
+        return _packed({file.path: source.members(file)}, io.BytesIO(data))[file.path]
     if file.path.endswith(".gz") and not source.place(file).endswith(".gz"):
         return gzip.compress(data, mtime=0)
     return data

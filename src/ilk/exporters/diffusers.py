@@ -16,6 +16,7 @@ from ilk import registry
 from ilk.distribution import Port, describe
 from ilk.errors import ModelError, ResourceError
 from ilk.exporter import Exporter
+from ilk.exporters._pipeline import INDEX, opened
 from ilk.families._denoising import Denoising
 from ilk.files import atomic, not_written
 from ilk.model import Model, load, save
@@ -93,7 +94,9 @@ class Diffusers(Exporter):
         return sorted(p for p in to.rglob("*") if p.is_file())
 
     def read(self, at: str | Path) -> Model:
-        """The model again, with the weights of `unet/`, which may have been trained on elsewhere."""
+        """The model again, with the weights of `unet/`, which may have been trained on elsewhere; or a text-to-image pipeline of others."""
+        if (Path(at) / INDEX).exists():
+            return opened(Path(at))
         files = read_folder(at := Path(at), ("ilk.json", REST))
         weights = {NET + k: v for k, v in tensors_from_bytes(_bytes(at / "unet" / WEIGHTS), WEIGHTS).items()}
         with TemporaryDirectory() as folder:

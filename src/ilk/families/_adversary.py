@@ -174,19 +174,9 @@ class Adversarial(Neural[Any]):
         """p(x | label), met exactly; a known part, by searching codes that have it."""
         return Labelled(self, evidence.context) if isinstance(evidence, About) else searched(self.search(), evidence, self.space, self.unsaid)
 
-    @abstractmethod
-    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
-        """Standardised items of normal codes (n, codes), float32, as the generator makes them once it has learned."""
-
-    def search(self) -> Search:
-        """Codes to items: the noise beside the codes, if there is any, is the same for all steps."""
-        def mean(z: Tensor, about: Mapping[str, Batch]) -> Tensor:
-            return self.pictured(z, self.context(about) if self.about else None, Rng(0)).flatten(1)
-
-        def items(z: Tensor, about: Mapping[str, Batch], rng: Rng) -> Batch:
-            x = self.pictured(z, self.context(about) if self.about else None, Rng(0))
-            return Batch((x.double() * self.scale + self.center).reshape(len(z), *getattr(self.space, "shape", ())))
-        return Search(self.codes, mean, items, self.standard)
+    def search(self) -> Search | None:
+        """How codes are searched for a known part of an item, if they can be."""
+        return None
 
     @torch.no_grad()
     def belief(self, data: Source, rng: Rng) -> tuple[float, float]:

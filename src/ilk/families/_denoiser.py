@@ -23,6 +23,7 @@ class DenoiserFamily(Family):
     distribution = DenoisingBound
     guidance: Annotated[float, Interval(ge=0, le=100)] = 1.5
     drop: Annotated[float, Interval(ge=0, lt=1)] = 0.1
+    reads: Annotated[int, Interval(ge=0, le=64)] = 0
     likelihood: Likelihood = "bound"
     levels: Annotated[int, Interval(ge=1, le=100_000)] = 16
     net: AnyNet = None

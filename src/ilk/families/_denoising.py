@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from ilk.batch import Batch, Source
-from ilk.distribution import How, Net, Neural, Phase, Plan, Port, Unfinished, end
+from ilk.distribution import How, Looks, Net, Neural, Phase, Plan, Port, Unfinished, end
 from ilk.families._denoising_given import Leaning, Told, ToldContext, box_of
 from ilk.families._denoising_walk import CHUNK, Terms, Walks, sampling
 from ilk.families._pairing import paired
 from ilk.given import About, Evidence, Lean
+from ilk.nets._context import READ
 from ilk.nets._noise import ANSWERS, clock, levels
 from ilk.nets._pictured import Pictured
 from ilk.nets.mlp import MLP
@@ -25,6 +26,7 @@ from ilk.samplers.heun import Heun
 from ilk.space import Reals, Space
 
 LOOK, FOLD, CODE_STEPS = 20_000, 14, 32
+Said = tuple[Tensor, ...]   # the context as a vector; what was read, and where there are words
 
 
 class Denoising(Neural[Any]):
@@ -38,10 +40,10 @@ class Denoising(Neural[Any]):
         """The network, the scales of the data, and the context, of which any part may go untold."""
         self.shape: tuple[int, ...] = getattr(self.space, "shape", ()) or (1,)
         self.fold = 2 if pictures(self.shape) and min(self.shape[1:]) >= FOLD and self.shape[1] % 2 == 0 == self.shape[2] % 2 else 1
-        self.context = Pictured(self.about, self.shape[1:] if pictures(self.shape) else ())
+        self.context = Pictured(self.about, self.shape[1:] if pictures(self.shape) else (), self.family.reads)
         shown, gives = self._folded(self.shape[0] + self.context.channels), self._folded(self.shape[0])
         net = self.family.net or default_net(gives)
-        self.net: nn.Module = net(Port("denoise", shown, gives, self.context.width))
+        self.net: nn.Module = net(Port("denoise", shown, gives, self.context.width, READ if self.context.readers else 0))
         unit = (self.shape[0], 1, 1) if pictures(self.shape) else self.shape
         self.register_buffer("center", torch.zeros(unit))
         self.register_buffer("scale", torch.ones(unit))
@@ -64,7 +66,10 @@ class Denoising(Neural[Any]):
     def phases(self) -> Sequence[Phase]:
         """Squared error of the network's answer; kernels between hidden layers learn by Muon, twice as fast as by AdamW."""
         rows: Literal["independent", "coupled"] = "independent" if self.family.pairing == "independent" else "coupled"
-        return [Phase("denoise", self.net.parameters, self._loss, rows=rows, matrices=self._kernels)]
+        return [Phase("denoise", self._learning, self._loss, rows=rows, matrices=self._kernels)]
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [*self.net.parameters(), *self.context.parameters()]
 
     def _kernels(self) -> list[nn.Parameter]:
         return [p for p in self.net.parameters() if p.ndim == 4][1:-1]
@@ -90,10 +95,13 @@ class Denoising(Neural[Any]):
         error: Tensor = (answer - wanted).square().flatten(1).mean(1)
         return error if self.family.min_snr is None else error * (sigma**-2).clamp_max(self.family.min_snr) * self.answer.out(sigma).square()
 
-    def _ask(self, x: Tensor, sigma: Tensor, told: Tensor | None) -> Tensor:
-        x, told = self.context.beside(x, told)
+    def _ask(self, x: Tensor, sigma: Tensor, told: Said | None) -> Tensor:
+        x, vector = self.context.beside(x, None if told is None else told[0])
         folded = pixel_unshuffle(x, self.fold) if self.fold > 1 else x
-        out: Tensor = self.net(folded, clock(sigma), *([] if told is None else [told]))
+        if told is not None and vector is not None and self.context.readers and isinstance(self.net, Looks):
+            out = self.net.look(folded, clock(sigma), vector, *told[1:])
+        else:
+            out = self.net(folded, clock(sigma), *([] if vector is None else [vector]))
         return pixel_shuffle(out, self.fold) if self.fold > 1 else out
 
     def standard(self, x: Tensor) -> Tensor:
@@ -104,8 +112,8 @@ class Denoising(Neural[Any]):
         """And back."""
         return (x.double() * self.scale + self.center).reshape(len(x), *getattr(self.space, "shape", ()))
 
-    def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor | None:
-        return self.context.told(context, n, keep) if self.about else None
+    def _told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Said | None:
+        return self.context.said(context, n, keep) if self.about else None
 
     def denoise(self, x: Tensor, sigma: Tensor, context: Mapping[str, Batch]) -> Tensor:
         """D(x, sigma) of standardised x, (B, *shape) with sigma (B,); what the context lacks is not told."""
@@ -124,8 +132,8 @@ class Denoising(Neural[Any]):
             if not leans and (not context or weight == 1):
                 return self.denoise(x, level, context)
             s = level.reshape(-1, *[1] * (x.ndim - 1))
-            told = torch.cat([*(self.context.told(c, len(x)) for c, _ in terms), self.context.told({}, len(x))])
-            many = len(terms) + 1
+            every = [self.context.said(c, len(x)) for c in (*(c for c, _ in terms), {})]
+            told, many = tuple(torch.cat(parts) for parts in zip(*every, strict=True)), len(every)
             *asked, free = self._ask((self.answer.shown(s) * x).repeat(many, *[1] * (x.ndim - 1)), level.repeat(many), told).chunk(many)
             lean = sum((w * (one - free) for one, (_, w) in zip(asked, terms, strict=True)), start=free)
             return self.answer.skip(s) * x + self.answer.out(s) * lean

@@ -101,8 +101,9 @@ class Mapped(Neural["Flow"]):
 
     def made(self, z: Tensor, context: Mapping[str, Batch]) -> Tensor:
         """The numbers that some noise makes, (n, *shape of an item) float64."""
-        x: Tensor = self.map.inverse(z.reshape(len(z), *self.shape).to(self.kind), self.told(context))[0]
-        return (x.double() * self.scale + self.center).reshape(len(z), *self.outer)
+        x = self.map.inverse(z.reshape(len(z), *self.shape).to(self.kind), self.told(context))[0]
+        found: Tensor = (x.double() * self.scale + self.center).reshape(len(z), *self.outer)
+        return found
 
     def nats(self, x: Tensor, about: Tensor | None) -> Tensor:
         """Log density of standardised items in raw units, (B,) float64."""

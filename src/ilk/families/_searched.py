@@ -15,7 +15,7 @@ from ilk.given import Evidence, Weigh
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
-NEAR, STEPS, RATE, CHUNK = 0.1, 200, 0.1, 256   # how near in standard deviations of the data; of the search
+NEAR, STEPS, RATE, CHUNK = 0.1, 60, 0.25, 256   # how near in standard deviations of the data; of the search
 Said = Callable[[int, Rng], Mapping[str, Batch]]
 
 
@@ -39,11 +39,10 @@ class Searched:
     al. 1996): of a linear model with such noise these are exact draws of the posterior. What is known is put in exactly.
     """
 
-    def __init__(self, search: Search, box: Box, said: Said) -> None:
+    def __init__(self, search: Search, box: Box, said: Said, whole: bool) -> None:
         self.search, self.box, self.said, self.met = search, box, said, Met("guided")
-        known = (box.low > -inf) | (box.high < inf)
-        self.known = known.flatten()
-        self.low, self.high = (search.shown(end.where(known, torch.zeros_like(end))[None]).flatten() for end in (box.low.clamp_min(-1e30), box.high.clamp_max(1e30)))
+        self.known = ((box.low > -inf) | (box.high < inf)).flatten()
+        self.low, self.high = (_shown(search, end, whole) for end in (box.low, box.high))
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Items with what is known."""
@@ -77,14 +76,23 @@ class Searched:
         return torch.autograd.grad(loss, z)[0]
 
 
+def _shown(search: Search, end: Tensor, whole: bool) -> Tensor:
+    """Ends as they are looked at; infinite ones stay so."""
+    there = end.isfinite()
+    raw = end.where(there, torch.zeros_like(end))[None]
+    return search.shown(raw.long() if whole else raw).flatten().double().where(there.flatten(), end.flatten()).float()
+
+
 def searched(search: Search | None, evidence: Evidence, space: Space, said: Said) -> Searched | None:
     """The model with part of its items known; None for evidence that says something else, or that a search can't see."""
     if search is None:
         return None
     box = _ranges(evidence, space) if isinstance(evidence, Weigh) else box_of(evidence, getattr(space, "shape", ()))
-    if box is None or not isinstance(space, Reals | Discrete) or search.shown(box.low.clamp(0, 0)[None]).numel() != prod(space.shape):
+    if box is None or not isinstance(space, Reals | Discrete):
         return None
-    return Searched(search, box, said)
+    whole = isinstance(space, Discrete)
+    blank = torch.zeros(1, *space.shape, dtype=torch.long if whole else torch.double)
+    return Searched(search, box, said, whole) if search.shown(blank).numel() == prod(space.shape) else None
 
 
 def _ranges(evidence: Weigh, space: Space) -> Box | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -38,6 +38,14 @@ class Standing(Cache, Protocol):
     def push(self, token: Tensor) -> None: ...
 
 
+@runtime_checkable
+class Tellable(Protocol):
+    """A context of which parts may go untold."""
+
+    partly: bool
+    sizes: tuple[int, ...] | None
+
+
 class Sequences(Neural[F]):
     """p(item) = prod_t p(token t | those before it), the end of the item being the last token.
 
@@ -67,9 +75,14 @@ class Sequences(Neural[F]):
     @torch.no_grad()
     def log_prob_from(self, batch: Batch, first: int, end: bool = True) -> Tensor:
         """Log mass of each item from its element `first` on, given those before, (B,)."""
-        if self.beside is not None and not batch.context:
+        if self.beside is not None and not batch.context and not self.untold:
             return self._any_label(batch, first, end)
         return self.told(batch, first, end).where(self._possible(batch.lengths, end), -torch.inf)
+
+    @property
+    def untold(self) -> bool:
+        """Whether items have a law of their own where nothing is said beside them, and not that of labels by their shares."""
+        return isinstance(self.beside, Tellable) and self.beside.partly and self.beside.sizes is None
 
     def _possible(self, length: Tensor, end: bool) -> Tensor:
         """Whether an item may have this length, or begin so."""

@@ -64,7 +64,7 @@ class Told:
 
     def _contexts(self, n: int, rng: Rng, how: How | None) -> Mapping[str, Batch]:
         known = self.whole.beside
-        if self.context or known is None:
+        if self.context or known is None or self.whole.untold:
             return {k: b.take(torch.zeros(n, dtype=torch.long)) for k, b in self.context.items()}
         if isinstance(how, Searches):
             raise UsageError("a search finds items of one context, not of several", code="HOW", param="how", remedy="give one")

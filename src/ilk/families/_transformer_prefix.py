@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ..batch import Batch
+from ..errors import UsageError
 from ..nets._context import Context
 from ..nets._decoder import SPREAD
 from ..space import Discrete, Many, Maybe, Reals, Space, inner
@@ -18,10 +19,11 @@ MOST, SIDE = 256, 8  # places of a part at most; patches of a picture to a side
 
 class Prefix(Context):
     """(B, tokens, width): a label is one embedding, a vector one linear map, a picture its patches, a text its tokens; a missing part
-    embeddings of its own."""
+    embeddings of its own, and so, if `partly`, one that is not told."""
 
-    def __init__(self, about: Mapping[str, Space], width: int) -> None:
+    def __init__(self, about: Mapping[str, Space], width: int, partly: bool = False) -> None:
         super().__init__(about)
+        self.partly = partly
         self.counts = {name: _places(inner(space)) for name, space in self.about.items()}
         self.tokens = sum(self.counts.values())
         self.maps = nn.ModuleDict({str(i): _map(inner(s), width) for i, s in enumerate(self.about.values())})
@@ -34,15 +36,20 @@ class Prefix(Context):
         odd = [name for name, space in about.items() if not 0 < _places(inner(space)) <= MOST]
         return f"learns from labels, numbers, pictures and sequences of at most {MOST} whole numbers beside the items, not from {', '.join(odd)}" if odd else None
 
-    def forward(self, context: Mapping[str, Batch]) -> Tensor:
-        """The embeddings of some contexts."""
-        parts = []
+    def forward(self, context: Mapping[str, Batch], n: int = 0, keep: Tensor | None = None) -> Tensor:
+        """The embeddings of some contexts, of n that say nothing; `keep` (n, parts) is false for what shall go untold. UsageError where it may not."""
+        if not self.partly and (absent := [name for name in self.about if name not in context]):
+            raise UsageError(f"this model makes and scores items only when it is told {' and '.join(absent)}", code="GIVEN", param="given",
+                             remedy="give it, or fit a transformer with drop above 0")
+        many = len(next(iter(context.values()))) if context else n
+        parts, start = [], 0
         for i, (name, space) in enumerate(self.about.items()):
-            batch, start = context[name], sum(list(self.counts.values())[:i])
-            told = self._told(name, inner(space), batch, self.maps[str(i)])
-            if isinstance(space, Maybe) and batch.seen is not None:
-                told = told.where(batch.seen[:, None, None], self.missing[start:start + self.counts[name]])
-            parts.append(told)
+            untold = self.missing[start:start + self.counts[name]].expand(many, -1, -1)
+            told = self._told(name, inner(space), context[name], self.maps[str(i)]) if name in context else untold
+            if name in context and isinstance(space, Maybe) and (seen := context[name].seen) is not None:
+                told = told.where(seen[:, None, None], untold)
+            parts.append(told if keep is None else told.where(keep[:, i, None, None].to(told.device), untold))
+            start += self.counts[name]
         return torch.cat(parts, 1) + self.place
 
     def _told(self, name: str, space: Space, batch: Batch, into: nn.Module) -> Tensor:

@@ -16,7 +16,8 @@ class Diffusion(DenoiserFamily):
 
     `path` says which noise levels are learned and visited, `predict` what the network answers: "v" is the preconditioned mean of data and
     noise. `min_snr` weighs every level's error of the expected data by its ratio of signal to noise, or by this where that is less
-    (Hang et al. 2023, who take 5). Labels are forgotten with chance `drop`, so that `guidance` above 1 can sharpen what they ask for. The
+    (Hang et al. 2023, who take 5). Labels are forgotten with chance `drop`, so that `guidance` above 1 can sharpen what they ask for. Captions
+    are a bag of words, or `reads` layers read them in order, and the network looks at their words wherever it has attention. The
     `likelihood` is the variational bound or the density of the probability flow. Samplers are ways to draw: `sample(64, how=Heun(steps=18))`;
     by default DPMSolver(steps=10).
 

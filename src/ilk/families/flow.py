@@ -104,6 +104,7 @@ class Flow(Family):
     Whole numbers come as real ones, filled up by uniform noise; with `dequantise` "variational" they come as they are, and the noise is learned
     (Ho et al. 2019): the score is a higher bound.
 
+    >>> from math import log, pi
     >>> flow = Flow(layers=2, width=16).build(Reals((3,)), Rng(0))
     >>> flow.log_prob(Batch(torch.zeros(2, 3))) + 1.5 * log(2 * pi)
     tensor([0., 0.], dtype=torch.float64)

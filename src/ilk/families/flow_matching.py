@@ -17,7 +17,8 @@ class FlowMatching(DenoiserFamily):
 
     In the scale x = data + sigma * noise it is a diffusion with sigma = t / (1 - t), so samplers, labels, guidance and likelihoods are those of
     `Diffusion`. With `pairing` "optimal", the noises of a batch are matched to its items by least squared distance (Pooladian et al. 2023;
-    Tong et al. 2024): paths cross less and fewer steps do. Noise then knows its data, so there is no bound, and the likelihood is the flow's.
+    Tong et al. 2024): paths cross less and fewer steps do. Noise then knows its data, so there is no bound, and the likelihood is the flow's. `reads` layers
+    read captions in order (0: a bag of words).
 
     >>> import torch
     >>> from ilk.rng import Rng

@@ -10,8 +10,10 @@ import torch
 from annotated_types import Interval
 from torch import Tensor, nn
 
+from ilk.batch import Batch
 from ilk.distribution import AnyNet, Family, Net, Plan, Port
 from ilk.families._adversary import Adversarial, pictures, refuses
+from ilk.families._searched import Search
 from ilk.nets._context import Context
 from ilk.nets.dcgan import DCGAN
 from ilk.nets.mlp import MLP
@@ -41,10 +43,20 @@ class Gan(Adversarial):
     def made(self, n: int, rng: Rng, about: Tensor | None, psi: float = 1.0) -> Tensor:
         """Normal numbers from the middle `psi` of their law, through the generator."""
         z = torch.special.ndtri(0.5 + psi * (rng.child("z").uniform(n, self.codes) - 0.5)).to(self.center.device)
-        return self.pictured(z, about, rng)
+        return self.pictured(z, about)
 
-    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
-        """Through the generator."""
+    def search(self) -> Search:
+        """Codes to items."""
+        def mean(z: Tensor, about: Mapping[str, Batch]) -> Tensor:
+            return self.pictured(z, self.context(about) if self.about else None).flatten(1)
+
+        def items(z: Tensor, about: Mapping[str, Batch], rng: Rng) -> Batch:
+            x = self.pictured(z, self.context(about) if self.about else None)
+            return Batch((x.double() * self.scale + self.center).reshape(len(z), *getattr(self.space, "shape", ())))
+        return Search(self.codes, mean, items, self.standard)
+
+    def pictured(self, z: Tensor, about: Tensor | None) -> Tensor:
+        """Standardised items of normal codes (n, codes), float32."""
         kind = next(self.generator.parameters()).dtype
         out: Tensor = self.generator(z.to(kind), *([] if about is None else [about.to(kind)])).float()
         return out.tanh() if pictures(self.shape) else out

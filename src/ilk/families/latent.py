@@ -73,6 +73,12 @@ class Coded(Distribution["Latent"]):
         """Items given their context."""
         return self.emitted(self.prior.draw(n, rng.child("prior"), context, how), rng)
 
+    @property
+    def through(self) -> Distribution[Any]:
+        """The law of codes."""
+        prior: Distribution[Any] = self.prior
+        return prior
+
     def unfold(self, n: int, rng: Rng, how: How | None = None, since: Unfinished | None = None) -> Iterator[Unfinished]:
         """What the codes stand for while the prior makes them; at once where it makes them so."""
         return self.unfolded(self.prior, (n, rng), how, since)

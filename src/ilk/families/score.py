@@ -17,8 +17,10 @@ class ScoreModel(DenoiserFamily):
     Data have standard deviation 1 there. The score is (D - x) / sigma^2, D the expected data (Tweedie), for which the network is
     preconditioned as in Karras et al. 2022; its squared error weighs sigma^2 (1 + sigma^2). `sample(64, how=Langevin())` draws as the paper does;
     by default DPMSolver(steps=10). The `likelihood` is the variational bound or the density of the probability flow (Song et al. 2021).
+    `reads` layers read captions in order (0: a bag of words).
 
     >>> import torch
+    >>> from ilk.rng import Rng
     >>> from ilk.space import Reals
     >>> model = ScoreModel().build(Reals((2,)), Rng(0))
     >>> x, sigma = torch.randn(3, 2), torch.tensor([0.1, 1.0, 10.0])

@@ -46,14 +46,13 @@ class Stylegan(Adversarial):
             w = w.where((torch.arange(self.layers) < cut[:, None]).to(w.device)[..., None], other)
         return self.painted(w, rng)
 
+    def search(self) -> None:
+        """None: what is known is searched for by smaller generators only, since every step goes through the whole synthesis."""
+
     @property
     def codes(self) -> int:
         """How many normal numbers make a style."""
         return int(self.family.codes)
-
-    def pictured(self, z: Tensor, about: Tensor | None, rng: Rng) -> Tensor:
-        """One style for all layers."""
-        return self.painted(self._mapped(z, about)[:, None].expand(-1, self.layers, -1), rng)
 
     @property
     def layers(self) -> int:

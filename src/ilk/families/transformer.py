@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
 from ..nets._decoder import Decoder, Encoder, Shape, gram_places
+from ..rng import Rng
 from ..run import Run
 from ..space import Space
 from ..train.loop import train
@@ -41,7 +42,7 @@ class Transformed(Windowed["Transformer"]):
         cross = bool(self.about) and self.family.conditioning == "cross"
         shape = replace(self.family.shape(self.size + 1), cross=cross)
         self.net = Decoder(shape)
-        self.beside = Prefix(self.about, self.family.width) if self.about else None
+        self.beside = Prefix(self.about, self.family.width, self.family.drop > 0) if self.about else None
         self.encoder = Encoder(shape) if cross else None
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
@@ -59,7 +60,7 @@ class Transformed(Windowed["Transformer"]):
         return line, law_rows(line, self.family.context, self._alone(batch))
 
     def _alone(self, batch: Batch) -> bool:
-        return bool(batch.context) or batch.weight is not None
+        return self.beside is not None or batch.weight is not None
 
     def phases(self) -> Sequence[Phase]:
         """The negative log-likelihood of tokens."""
@@ -75,17 +76,25 @@ class Transformed(Windowed["Transformer"]):
         steps = int(min(max(200, self.family.epochs * ceil(rows / batch)), 100_000))
         return Plan(steps=steps, batch=batch, rate=3e-3, weight_decay=0.01, evaluate_every=max(50, steps // 12), low_precision=True)
 
-    def nats(self, inputs: Tensor, targets: Tensor, context: Known) -> Tensor:
+    def loss(self, batch: Batch, rng: Rng) -> Tensor:
+        """Nats of each row over the mean number of its targets, (B,); parts of the context are left out with chance `drop`."""
+        if self.beside is None or not self.family.drop:
+            return super().loss(batch, rng)
+        inputs, targets = batch.tensor.unbind(1)
+        keep = self.beside.kept(self.family.drop, len(batch), rng.child("drop"))
+        return self.nats(inputs, targets, batch.context, keep).sum(1) / (targets >= 0).sum(1).float().mean().clamp_min(1)
+
+    def nats(self, inputs: Tensor, targets: Tensor, context: Known, keep: Tensor | None = None) -> Tensor:
         """-log p of every target that is one, 0 elsewhere, (B, T)."""
         before = gram_places(inputs, self.net.shape) if self.family.ngrams else None
         h = self.net.embedded(inputs, before)
-        lead, source = self._led(len(h), context, h.dtype)
+        lead, source = self._led(len(h), context, h.dtype, keep)
         h = self.net(torch.cat([lead, h], 1), self._mask(inputs, h.dtype, lead.shape[1]), source)[:, -inputs.shape[1]:]
         return self.cost(self.net.logits(h), targets)
 
-    def _led(self, n: int, context: Known, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    def _led(self, n: int, context: Known, dtype: torch.dtype, keep: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """What stands before the tokens of each item, (n, places, width), and the source that they attend to, if there is one."""
-        told = torch.zeros(n, 0, self.family.width, dtype=dtype, device=self.net.embed.weight.device) if self.beside is None else self.beside(context).to(dtype)
+        told = torch.zeros(n, 0, self.family.width, dtype=dtype, device=self.net.embed.weight.device) if self.beside is None else self.beside(context, n, keep).to(dtype)
         return (told, None) if self.encoder is None else (told[:, :0], self.encoder(told))
 
     def _mask(self, inputs: Tensor, dtype: torch.dtype, lead: int = 0) -> Tensor:
@@ -122,7 +131,8 @@ class Transformer(Family):
 
     A token is predicted from at most `context` tokens. `tie` uses the embeddings for the output too; `ngrams` rows of hashed
     bigrams and trigrams are added to them (0: none). What is known beside the items stands before their tokens (`prefix`), or as
-    many layers read it as a source that every layer attends to (`cross`). `epochs` are passes over the data when no budget is set.
+    many layers read it as a source that every layer attends to (`cross`); with `drop` above 0 any part of it may go untold.
+    `epochs` are passes over the data when no budget is set.
 
     >>> from ilk.rng import Rng
     >>> from ilk.space import Discrete, Many
@@ -142,6 +152,7 @@ class Transformer(Family):
     tie: bool = True
     ngrams: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
     conditioning: Literal["prefix", "cross"] = "prefix"
+    drop: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 10
 
     def shape(self, tokens: int) -> Shape:

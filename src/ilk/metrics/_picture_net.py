@@ -4,6 +4,7 @@ With labels it learns to tell them apart; without, by how many quarter turns a p
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from math import cos, pi
 
 import numpy as np
@@ -45,7 +46,7 @@ class Trained:
     """A network that has learned from pictures (n, h, w, c) and their classes, if they have any."""
 
     def __init__(self, pictures: Cells, classes: Cells | None, rng: Rng) -> None:
-        x = _planes(pictures)
+        x = _square(planes(pictures))
         self.mean, self.off = float(x.mean()), float(x.std()) or 1.0
         with rng.as_global():
             self.net = Net(x.shape[1], x.shape[2], TURNS if classes is None else int(classes.max()) + 1)
@@ -55,17 +56,14 @@ class Trained:
     def _learn(self, x: Tensor, y: Tensor | None, rng: Rng) -> None:
         batch = min(BATCH, len(x))
         steps = min(STEPS, max(FEWEST_STEPS, EPOCHS * len(x) // batch))
-        params = list(self.net.parameters())
-        moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
-        for i in range(steps):
+
+        def loss(i: int) -> Tensor:
             here = rng.child("step", i)
             rows = here.child("rows").integers(batch, len(x))
-            seen, told = _turned(x[rows], here) if y is None else (_moved(x[rows], here), y[rows])
-            slopes = torch.autograd.grad(cross_entropy(self.net(seen), told), params)
-            rate = RATE * min(1.0, (i + 1) / WARM) * 0.5 * (1 + cos(pi * i / steps))
-            with torch.no_grad():
-                for p, (one, two), slope in zip(params, moments, slopes, strict=True):  # Adam, its start-up left to the warm-up
-                    p.sub_(rate * one.lerp_(slope, 0.1) / (two.lerp_(slope.square(), 0.01).sqrt() + 1e-8))
+            seen, told = _turned(x[rows], here) if y is None else (moved(x[rows], here), y[rows])
+            return cross_entropy(self.net(seen), told)
+
+        descend(list(self.net.parameters()), loss, steps)
 
     def features(self, pictures: Cells) -> Cells:
         """The features of pictures, (n, 64) in float64."""
@@ -78,11 +76,22 @@ class Trained:
         return found
 
     def _ready(self, pictures: Cells) -> Tensor:
-        return (_planes(pictures) - self.mean) / self.off
+        return (_square(planes(pictures)) - self.mean) / self.off
 
     def digest(self) -> str:
         """The same for the same weights: figures in feature spaces of other digests are not to be compared."""
         return digest(*(t.numpy() for t in self.net.state_dict().values()))
+
+
+def descend(params: Sequence[nn.Parameter], loss: Callable[[int], Tensor], steps: int, most: float = RATE) -> None:
+    """Adam on the loss of every step (its start-up left to the warm-up), the rate going up to `most` and down to 0."""
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
+    for i in range(steps):
+        slopes = torch.autograd.grad(loss(i), params)
+        rate = most * min(1.0, (i + 1) / WARM) * 0.5 * (1 + cos(pi * i / steps))
+        with torch.no_grad():
+            for p, (one, two), slope in zip(params, moments, slopes, strict=True):
+                p.sub_(rate * one.lerp_(slope, 0.1) / (two.lerp_(slope.square(), 0.01).sqrt() + 1e-8))
 
 
 def shown(pictures: Cells) -> str:
@@ -91,29 +100,33 @@ def shown(pictures: Cells) -> str:
     return "no resize" if (height, width) == pictures.shape[1:3] else f"shrunk to {width}x{height}"
 
 
-def _seen(height: int, width: int) -> tuple[int, int]:
-    scale = min(1.0, SIDE / max(height, width))
+def _seen(height: int, width: int, side: int = SIDE) -> tuple[int, int]:
+    scale = min(1.0, side / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _planes(pictures: Cells) -> Tensor:
-    """Channels first, in [0, 1], areas averaged down to at most 32 a side, filled up to a square."""
+def planes(pictures: Cells, side: int = SIDE) -> Tensor:
+    """Channels first, in [0, 1], areas averaged down to at most so many a side."""
     found = []
     for start in range(0, len(pictures), CHUNK):
         x = torch.from_numpy(np.ascontiguousarray(pictures[start:start + CHUNK])).permute(0, 3, 1, 2).float() / 255
-        seen = _seen(*x.shape[2:])
+        seen = _seen(x.shape[2], x.shape[3], side)
         found.append(x if seen == tuple(x.shape[2:]) else adaptive_avg_pool2d(x, seen))
-    whole = torch.cat(found)
-    side = max(whole.shape[2:])
-    return pad(whole, (0, side - whole.shape[3], 0, side - whole.shape[2]))
+    return torch.cat(found)
 
 
-def _moved(x: Tensor, rng: Rng) -> Tensor:
+def _square(x: Tensor) -> Tensor:
+    """Filled up to a square, so that it can be turned."""
+    side = max(x.shape[2:])
+    return pad(x, (0, side - x.shape[3], 0, side - x.shape[2]))
+
+
+def moved(x: Tensor, rng: Rng) -> Tensor:
     """All by the same few pixels: what a picture shows does not depend on where."""
-    side = x.shape[2]
-    most = side // 12
+    high, wide = x.shape[2:]
+    most = min(high, wide) // 12
     down, right = rng.child("moved").integers(2, 2 * most + 1).tolist()
-    return pad(x, (most,) * 4, mode="replicate")[:, :, down:down + side, right:right + side]
+    return pad(x, (most,) * 4, mode="replicate")[:, :, down:down + high, right:right + wide]
 
 
 def _turned(x: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:

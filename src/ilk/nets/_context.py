@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ilk.batch import Batch
+from ilk.captions import Reader
 from ilk.errors import UsageError
 from ilk.rng import Rng
 from ilk.space import Discrete, Many, Maybe, Reals, Space, inner
 
 MOST = 1000  # joint classes whose shares are counted
+READ = 128   # numbers that a word is read into
 
 
 class Context(nn.Module):
@@ -30,7 +32,7 @@ class Context(nn.Module):
                 self.register_buffer(f"center_{name}", torch.zeros(prod(atom.shape)))
                 self.register_buffer(f"scale_{name}", torch.ones(prod(atom.shape)))
         self.width = sum(_width(s) for s in self.about.values())
-        self.sizes = _sizes(self.about)
+        self.sizes, self.parts = _sizes(self.about), len(self.about)
         many = prod(self.sizes) if self.sizes is not None else 0
         self.register_buffer("share", torch.full((many,), -log(max(1, many))))
 
@@ -78,6 +80,11 @@ class Context(nn.Module):
             raise UsageError(f"items can be scored only with {', '.join(self.about)}", code="CONTEXT")
         return [(self.labels(torch.full((n,), i)), share) for i, share in enumerate(self.share.double().tolist())]
 
+    def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
+        """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
+        alone = rng.child("part").uniform(n, self.parts) >= drop if self.parts > 1 else torch.ones(n, 1, dtype=torch.bool)
+        return alone & (rng.uniform(n) >= drop)[:, None]
+
     def _place(self, few: Mapping[str, Batch]) -> Tensor:
         place = torch.zeros(len(next(iter(few.values()))), dtype=torch.long)
         for size, name in zip(self.sizes or (), self.about, strict=True):
@@ -102,12 +109,17 @@ class Context(nn.Module):
 
 
 class Partly(Context):
-    """The same with a flag for each part that is not told: zeros stand for it then."""
+    """The same with a flag for each part that is not told: zeros stand for it then.
 
-    def __init__(self, about: Mapping[str, Space]) -> None:
+    With `reads` > 0, a transformer of so many layers reads sequences in order, and what it makes of the whole takes the place of their counts.
+    """
+
+    def __init__(self, about: Mapping[str, Space], reads: int = 0) -> None:
         super().__init__(about)
-        self.parts = len(self.about)
-        self.width += self.parts
+        many = {name: space for name, space in self.about.items() if reads and isinstance(space, Many)}
+        self.readers = nn.ModuleDict({name: Reader(_width(space), space.at_most, READ, reads) for name, space in many.items()})
+        self.widths = {name: READ if name in self.readers else _width(space) for name, space in self.about.items()}
+        self.width = sum(self.widths.values()) + self.parts
 
     @staticmethod
     def refuses(about: Mapping[str, Space]) -> str | None:
@@ -117,15 +129,27 @@ class Partly(Context):
 
     def told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor:
         """The vectors of n items; what the context lacks, and what `keep` (n, parts) is false for, is not told."""
-        parts = [self._one(k, s, context[k]) if k in context else torch.zeros(n, _width(s), device=self.share.device) for k, s in self.about.items()]
-        there = torch.tensor([k in context for k in self.about], dtype=torch.bool, device=self.share.device).expand(n, -1)
-        there = (there if keep is None else there & keep.to(there.device)).float()
-        return torch.cat([*(x * there[:, i:i + 1] for i, x in enumerate(parts)), 1 - there], 1)
+        return self.said(context, n, keep)[0]
 
-    def kept(self, drop: float, n: int, rng: Rng) -> Tensor:
-        """Which parts to tell of n items: none with chance `drop`; of several parts, each is also left out by itself as often."""
-        alone = rng.child("part").uniform(n, self.parts) >= drop if self.parts > 1 else torch.ones(n, 1, dtype=torch.bool)
-        return alone & (rng.uniform(n) >= drop)[:, None]
+    def said(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """The vectors, and those of all that was read: (n, places, READ), and which places have a word, (n, places)."""
+        there = torch.tensor([k in context for k in self.about], dtype=torch.bool, device=self.share.device).expand(n, -1)
+        there = there if keep is None else there & keep.to(there.device)
+        parts, words, marks = [], [torch.zeros(n, 0, READ, device=there.device)], [there[:, :0]]
+        for i, (name, space) in enumerate(self.about.items()):
+            if name in self.readers:
+                read, mark = self.readers[name](context.get(name, _silent(n)), there[:, i])
+                words, marks = [*words, read], [*marks, mark]
+                parts.append(read[:, 0])
+            else:
+                parts.append(self._one(name, space, context[name]) if name in context else torch.zeros(n, self.widths[name], device=there.device))
+        flags = there.float()
+        return torch.cat([*(x * flags[:, i:i + 1] for i, x in enumerate(parts)), 1 - flags], 1), torch.cat(words, 1), torch.cat(marks, 1)
+
+
+def _silent(n: int) -> Batch:
+    """n sequences of nothing."""
+    return Batch(Batch(torch.zeros(0, dtype=torch.long)), length=torch.zeros(n, dtype=torch.long))
 
 
 def _counted(batch: Batch, size: int) -> Tensor:

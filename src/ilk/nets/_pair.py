@@ -1,7 +1,6 @@
 """What pairs of networks for images share: how often they halve, and which of the two a port asks for."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -32,8 +31,8 @@ def smallest(shape: tuple[int, ...]) -> tuple[int, int]:
 class PairNet(Net):
     """A network that draws images from codes and one that views them, `width` channels at full size and twice as many at each halving."""
 
-    drawer: ClassVar[Callable[..., nn.Module]]
-    viewer: ClassVar[Callable[..., nn.Module]]
+    drawer: ClassVar[type[nn.Module]]
+    viewer: ClassVar[type[nn.Module]]
     width: Annotated[int, Interval(ge=1, le=4096)] = 32
 
     def __call__(self, port: Port) -> nn.Module:
@@ -42,4 +41,5 @@ class PairNet(Net):
         if image is None or len(image) != 3 or (port.role == "score" and port.about):
             raise UsageError(f"{type(self).__name__} makes images (channels, height, width) from codes, or scores them; it can't {port.role} {port.takes} to {port.gives}",
                              code="NET", param="net")
-        return type(self).drawer(port, self.width) if port.role == "decode" else type(self).viewer(port, self.width)
+        kind = self.drawer if port.role == "decode" else self.viewer
+        return kind(port, self.width)

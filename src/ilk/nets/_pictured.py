@@ -19,9 +19,9 @@ class Pictured(Partly):
     Beside items that are no pictures (`grid` is empty) there are vectors alone.
     """
 
-    def __init__(self, about: Mapping[str, Space], grid: tuple[int, ...]) -> None:
+    def __init__(self, about: Mapping[str, Space], grid: tuple[int, ...], reads: int = 0) -> None:
         sheets = {name: atom.shape for name, space in about.items() if grid and isinstance(atom := inner(space), Reals) and len(atom.shape) == 3}
-        super().__init__({name: space for name, space in about.items() if name not in sheets})
+        super().__init__({name: space for name, space in about.items() if name not in sheets}, reads)
         self.sheets, self.grid, self.channels = sheets, grid, sum(c + 1 for c, *_ in sheets.values())
         self.parts += len(sheets)
         self.sizes = None if sheets else self.sizes
@@ -39,12 +39,12 @@ class Pictured(Partly):
             getattr(self, f"center_{name}").copy_(center)
             getattr(self, f"scale_{name}").copy_(spread.where(spread > 1e-6 * (1 + center.abs()), torch.ones_like(spread)))
 
-    def told(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> Tensor:
-        """What is known of n items, a row each; what the context lacks, and what `keep` (n, parts) is false for, is not told."""
+    def said(self, context: Mapping[str, Batch], n: int, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """What is known of n items, a row each, and what was read; what the context lacks, and what `keep` (n, parts) is false for, is not told."""
         first = self.parts - len(self.sheets)
-        vectors = super().told(context, n, None if keep is None else keep[:, :first])
+        vectors, words, there = super().said(context, n, None if keep is None else keep[:, :first])
         sheets = [self._sheet(name, context.get(name), n, None if keep is None else keep[:, i]) for i, name in enumerate(self.sheets, first)]
-        return torch.cat([vectors, *(sheet.flatten(1) for sheet in sheets)], 1)
+        return torch.cat([vectors, *(sheet.flatten(1) for sheet in sheets)], 1), words, there
 
     def _sheet(self, name: str, batch: Batch | None, n: int, keep: Tensor | None) -> Tensor:
         """The channels of a picture, and the one that says where it is not told, (n, c + 1, h, w)."""

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ilk.distribution import Net, Port
 from ilk.errors import UsageError
+from ilk.nets._looking import Known, Looking, silence
 
 SLOWEST = 10_000  # the longest period of the time features, in radians
 
@@ -33,11 +34,11 @@ class Resnet(nn.Module):
         self.dropout = nn.Dropout(recipe.dropout)
         self.conv2 = nn.Conv2d(gives, gives, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(takes, gives, 1) if takes != gives else None
-        _silence(self.conv2)
+        silence(self.conv2)
 
-    def forward(self, x: Tensor, known: Tensor) -> Tensor:
+    def forward(self, x: Tensor, known: Known) -> Tensor:
         """(B, takes, h, w) and what is known, (B, 4 channels[0]) -> (B, gives, h, w)."""
-        scale, shift = self.time_emb_proj(known)[..., None, None].chunk(2, 1)
+        scale, shift = self.time_emb_proj(known.vector)[..., None, None].chunk(2, 1)
         h = self.conv1(F.silu(self.norm1(x)))
         h = torch.addcmul(shift, self.norm2(h), 1 + scale)
         past: Tensor = x if self.conv_shortcut is None else self.conv_shortcut(x)
@@ -53,9 +54,9 @@ class Attention(nn.Module):
         self.group_norm = nn.GroupNorm(recipe.groups, channels)
         self.to_q, self.to_k, self.to_v = (nn.Linear(channels, channels) for _ in range(3))
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
-        _silence(self.to_out[0])
+        silence(self.to_out[0])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, known: Known) -> Tensor:
         """(B, channels, h, w) -> the same."""
         b, c, high, wide = x.shape
         h = self.group_norm(x).flatten(2).mT
@@ -96,27 +97,28 @@ class Larger(nn.Module):
 
 
 class Stage(nn.Module):
-    """What happens at one size: residual blocks, each with attention after it as far as there is any."""
+    """What happens at one size: residual blocks, each with attention after it as far as there is any, to words too if there are any."""
 
-    def __init__(self, takes: Sequence[int], gives: int, recipe: UNet2D, attends: int) -> None:
+    def __init__(self, takes: Sequence[int], gives: int, recipe: UNet2D, attends: int, words: int) -> None:
         super().__init__()
         self.resnets = nn.ModuleList([Resnet(t, gives, recipe) for t in takes])
-        self.attentions = nn.ModuleList([Attention(gives, recipe) for _ in range(attends)])
+        one = [Looking(gives, gives // recipe.head, recipe.groups, words) if words else Attention(gives, recipe) for _ in range(attends)]
+        self.attentions = nn.ModuleList(one)
         self.downsamplers, self.upsamplers = nn.ModuleList(), nn.ModuleList()
 
-    def at(self, i: int, h: Tensor, known: Tensor) -> Tensor:
+    def at(self, i: int, h: Tensor, known: Known) -> Tensor:
         """The i-th block."""
         h = self.resnets[i](h, known)
-        return self.attentions[i](h) if i < len(self.attentions) else h
+        return self.attentions[i](h, known) if i < len(self.attentions) else h
 
-    def forward(self, h: Tensor, known: Tensor) -> list[Tensor]:
+    def forward(self, h: Tensor, known: Known) -> list[Tensor]:
         """What comes of every block, and of making it smaller."""
         found: list[Tensor] = []
         for i in range(len(self.resnets)):
             found.append(self.at(i, found[-1] if found else h, known))
         return [*found, *(layer(found[-1]) for layer in self.downsamplers)]
 
-    def back(self, h: Tensor, known: Tensor, kept: list[Tensor]) -> Tensor:
+    def back(self, h: Tensor, known: Known, kept: list[Tensor]) -> Tensor:
         """The same with what was kept on the way down, the last first."""
         for i in range(len(self.resnets)):
             h = self.at(i, torch.cat([h, kept.pop()], 1), known)
@@ -136,19 +138,27 @@ class UNet(nn.Module):
         self.conv_in = nn.Conv2d(port.takes[0], first, 3, padding=1)
         self.time_embedding = nn.ModuleDict({"linear_1": nn.Linear(first, known), "linear_2": nn.Linear(known, known)})
         self.class_embedding = nn.Embedding(port.about, known) if port.about else None
-        self.down_blocks, kept = _down(recipe)
-        self.mid_block = Stage([last] * 2, last, recipe, 1)
-        self.up_blocks = _up(recipe, kept)
+        self.down_blocks, kept = _down(recipe, port.words)
+        self.mid_block = Stage([last] * 2, last, recipe, 1, port.words)
+        self.up_blocks = _up(recipe, kept, port.words)
         self.conv_norm_out = nn.GroupNorm(recipe.groups, first)
         self.conv_out = nn.Conv2d(first, port.gives[0], 3, padding=1)
-        _silence(self.conv_out)
+        silence(self.conv_out)
 
     def forward(self, x: Tensor, time: Tensor, about: Tensor | None = None) -> Tensor:
         """What the last layer says, in the number format of x."""
+        return self._said(x, Known(self._known(time, about, self.conv_in.weight.dtype)))
+
+    def look(self, x: Tensor, time: Tensor, about: Tensor, words: Tensor, there: Tensor) -> Tensor:
+        """The same, looking at words (B, places, port.words) wherever `there` is one."""
+        kind = self.conv_in.weight.dtype
+        return self._said(x, Known(self._known(time, about, kind), words.to(kind), there))
+
+    def _said(self, x: Tensor, known: Known) -> Tensor:
         high, wide = x.shape[-2:]
         step, kind = 2 ** (len(self.down_blocks) - 1), self.conv_in.weight.dtype
         h = F.pad(x, (0, -wide % step, 0, -high % step)) if wide % step or high % step else x
-        out = self._through(h.to(kind).contiguous(memory_format=torch.channels_last), self._known(time, about, kind))
+        out = self._through(h.to(kind).contiguous(memory_format=torch.channels_last), known)
         return out[..., :high, :wide].to(x.dtype).contiguous()
 
     def _known(self, time: Tensor, about: Tensor | None, kind: torch.dtype) -> Tensor:
@@ -161,7 +171,7 @@ class UNet(nn.Module):
             known = known + about.to(kind) @ self.class_embedding.weight
         return F.silu(known)
 
-    def _through(self, x: Tensor, known: Tensor) -> Tensor:
+    def _through(self, x: Tensor, known: Known) -> Tensor:
         kept = [self.conv_in(x)]
         for stage in self.down_blocks:
             kept += stage(kept[-1], known)
@@ -172,11 +182,11 @@ class UNet(nn.Module):
         return out
 
 
-def _down(recipe: UNet2D) -> tuple[nn.ModuleList, list[int]]:
+def _down(recipe: UNet2D, words: int) -> tuple[nn.ModuleList, list[int]]:
     """The stages on the way down, and the channels of all that they keep."""
     stages, kept = nn.ModuleList(), [recipe.channels[0]]
     for i, c in enumerate(recipe.channels):
-        stage = Stage([kept[-1], *[c] * (recipe.blocks - 1)], c, recipe, recipe.attends(i) * recipe.blocks)
+        stage = Stage([kept[-1], *[c] * (recipe.blocks - 1)], c, recipe, recipe.attends(i) * recipe.blocks, words)
         kept += [c] * recipe.blocks
         if i < len(recipe.channels) - 1:
             stage.downsamplers.append(Smaller(c))
@@ -185,23 +195,17 @@ def _down(recipe: UNet2D) -> tuple[nn.ModuleList, list[int]]:
     return stages, kept
 
 
-def _up(recipe: UNet2D, kept: list[int]) -> nn.ModuleList:
+def _up(recipe: UNet2D, kept: list[int], words: int) -> nn.ModuleList:
     """The stages on the way up: one block more each, for what was kept of making it smaller."""
     stages, below = nn.ModuleList(), recipe.channels[-1]
     for i, c in reversed(list(enumerate(recipe.channels))):
         takes = [(c if j else below) + kept.pop() for j in range(recipe.blocks + 1)]
-        stage = Stage(takes, c, recipe, recipe.attends(i) * (recipe.blocks + 1))
+        stage = Stage(takes, c, recipe, recipe.attends(i) * (recipe.blocks + 1), words)
         if i:
             stage.upsamplers.append(Larger(c))
         stages.append(stage)
         below = c
     return stages
-
-
-def _silence(layer: nn.Module) -> None:
-    """A layer that adds nothing yet, so that a new network is nearly linear."""
-    for p in layer.parameters():
-        nn.init.zeros_(p)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +214,7 @@ class UNet2D(Net):
 
     The middle, at the lowest size, looks everywhere (attention in heads of `head` channels); `attention` of the lowest
     sizes do so after every block too. The context may be any vector; that of a label (one-hot) is an embedding.
+    Where the port has words, attention is to them as well, with names and shapes of UNet2DConditionModel.
 
     >>> UNet2D(width=16, head=16)(Port("denoise", (1, 8, 8), (1, 8, 8)))(torch.zeros(5, 1, 8, 8), torch.zeros(5)).shape
     torch.Size([5, 1, 8, 8])

@@ -96,7 +96,7 @@ def _check_mixture(f: Fitted, body: Any, told: list[Any], share: float) -> None:
 def _check_order(f: Fitted, body: Any, told: Any, label: Mapping[str, Batch]) -> None:
     """A label after evidence is the evidence after the label, where both can be said."""
     for what, known in pieces(f.space):
-        first, second = (replace(f, body=of).given(known, Rng(0)) for of in (body, told))
+        first, second = replace(f, body=body).given(known, Rng(0)), replace(f, body=told).given(known, Rng(0))
         both = first.given(About(label), Rng(0)) if isinstance(first, Conditions) else None
         if both is None or second is None:
             continue

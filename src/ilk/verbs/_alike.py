@@ -11,7 +11,7 @@ import polars as pl
 from ilk.constraints import Constraint, Depends, Unique
 from ilk.errors import UsageError, nearest
 from ilk.modality import Renumbers
-from ilk.verbs._rows import Flags
+from ilk.verbs._projection import Flags
 
 Cells = tuple[Hashable, ...]
 
@@ -36,8 +36,8 @@ def keys(modality: Any, unique: Unique, items: Any) -> list[Hashable]:
 
 def repeated(modality: Any, unique: Unique, items: Any) -> Flags:
     """Which items have the key of an earlier one, (B,)."""
-    seen: set[Hashable] = set()
-    return np.array([key is not None and (key in seen or bool(seen.add(key))) for key in keys(modality, unique, items)], dtype=bool)
+    first: dict[Hashable, int] = {}
+    return np.array([key is not None and first.setdefault(key, i) != i for i, key in enumerate(keys(modality, unique, items))], dtype=np.bool_)
 
 
 @dataclass

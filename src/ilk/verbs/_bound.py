@@ -13,8 +13,8 @@ from ilk.constraints import Constraint, Depends, Step, Unique, exact
 from ilk.errors import UsageError
 from ilk.modality import Gauge, Renumbers
 from ilk.rules import Test
-from ilk.verbs._projection import Floats, Polyhedron, project
-from ilk.verbs._rows import Flags, Row, equal_sums, kept, moment, rows_of
+from ilk.verbs._projection import Flags, Floats, Polyhedron, project
+from ilk.verbs._rows import Row, equal_sums, kept, moment, rows_of
 from ilk.verbs._steps import Grid, Whole, bounds, fine, narrow, whole
 from ilk.verbs._whole import FREE, Lattice, Wholes, settle
 
@@ -124,7 +124,7 @@ class Numeric:
         steps = np.rint(np.nan_to_num(self.grid.wholes(values)).clip(-MOST, MOST)).astype(np.int64)
         on = ((self.grid.values(steps) == values) & (np.abs(steps) < MOST)) | np.isnan(values)
         places = {name: i for i, name in enumerate(self.names)}
-        found = {c: np.ones(len(values), dtype=bool) for c in self.constraints if not isinstance(c, Unique | Depends)}
+        found: dict[Constraint, Flags] = {c: np.ones(len(values), dtype=bool) for c in self.constraints if not isinstance(c, Unique | Depends)}
         tied: dict[Constraint, list[Floats]] = {}
         for row, line in zip(self.rows, self.lines, strict=False):
             c, columns = self.constraints[row.number], [places[n] for n in row.names]

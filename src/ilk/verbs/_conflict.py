@@ -13,7 +13,7 @@ from ilk.verbs._bound import Numeric
 from ilk.verbs._steps import Whole, bounds
 from ilk.verbs._whole import FREE
 
-SEARCHED = 200   # columns up to which whole numbers are taken for whole
+SEARCHED, NODES = 200, 10_000   # columns up to which whole numbers are taken for whole; how long that is searched
 
 
 def refuse(numeric: Numeric) -> None:
@@ -50,7 +50,7 @@ def _possible(numeric: Numeric, lines: Mapping[str, Sequence[Whole]]) -> bool:
     low, high = (_real([getattr(line, end) for line in flat]) / size for end in ("low", "high"))
     if (low > high).any():
         return False
-    options: dict[str, Any] = {"time_limit": 10.0}
+    options: dict[str, Any] = {"node_limit": NODES, "presolve": False}
     found = milp(np.zeros(len(per)), integrality=(per == 1.0) & few, constraints=LinearConstraint(rows, low, high), bounds=Bounds(-np.inf, np.inf), options=options)
     return bool(found.status != 2)
 

@@ -103,7 +103,7 @@ def _sums(modality: Any, c: Sums, number: int) -> list[Row]:
 def kept(row: Row, values: Floats, gauges: Sequence[Gauge]) -> Flags:
     """Which items obey the row, (B,), by the decimals that are written (or the binary numbers that are stored); one with a missing number is not judged."""
     if len(row.factors) == 1 and row.factors[0][1] == 1:   # floats are in the order of their shortest decimals
-        return compared(values[:, 0], row.sign, float(row.total)) | np.isnan(values[:, 0])
+        return np.asarray(compared(values[:, 0], row.sign, float(row.total)) | np.isnan(values[:, 0]))
     factors = np.array([float(f) for _, f in row.factors])
     sums, total = values @ factors, float(row.total)
     size = 1e-9 * (np.abs(values) @ np.abs(factors) + abs(total))
@@ -128,7 +128,7 @@ def excess(row: Row, values: Sequence[float], gauges: Sequence[Gauge]) -> Fracti
 
 def equal_sums(values: Floats, gauge: Gauge) -> Flags:
     """Which items have equal sums, (B,), of values (B, sums, parts)."""
-    out = np.isnan(values).any((1, 2))
+    out = np.asarray(np.isnan(values).any((1, 2)))
     for i in np.flatnonzero(~out):
         whole = [fsum(part) if gauge.binary else sum((meant(v, gauge) for v in part), Fraction(0)) for part in values[i].tolist()]
         out[i] = len(set(whole)) == 1

@@ -62,9 +62,10 @@ def whole(row: Row, places: Mapping[str, int], grid: Grid) -> Whole:
         raise UsageError(f"{row.said} can't be met by whole steps of {steps}", code="CONTRADICTION", param="obey",
                          remedy="a number that the steps add up to" if all(s.denominator % 2 or s.denominator == 1 for s in grid.steps) else
                          "a number that the steps add up to: for arrays of floats one with a short binary form, such as 100 or 0.125")
-    low, high = {"==": (total, total), "<=": (-FREE, floor(total)), "<": (-FREE, ceil(total) - 1), ">=": (ceil(total), FREE), ">": (floor(total) + 1, FREE),
-                 "": (-FREE, FREE)}[row.sign]
-    return Whole(factors, int(max(low, -FREE)), int(min(high, FREE)))
+    ends = {"==": (floor(total), floor(total)), "<=": (-FREE, floor(total)), "<": (-FREE, ceil(total) - 1), ">=": (ceil(total), FREE), ">": (floor(total) + 1, FREE),
+            "": (-FREE, FREE)}
+    low, high = ends[row.sign]
+    return Whole(factors, max(low, -FREE), min(high, FREE))
 
 
 def bounds(gauge: Gauge, step: Fraction, anchor: Fraction) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from ilk.verbs._projection import Flags, Floats
 
 Wholes = NDArray[np.int64]
 FREE = 1 << 61                       # a limit beyond all numbers
-PASSES, REACH, FEW = 8, 1000, 64     # of one repair; how far a search goes; columns of a search
+PASSES, REACH, FEW, NODES = 8, 1000, 64, 10_000   # of one repair; how far a search goes; its columns; its nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,8 @@ class Lattice:
     def obeyed(self, k: Wholes) -> Flags:
         """Which items obey, (B,)."""
         total = k @ self.rows.T
-        return ((total >= self.low) & (total <= self.high)).all(1) & ((k >= self.least) & (k <= self.most)).all(1)
+        inside = np.concatenate([(total >= self.low) & (total <= self.high), (k >= self.least) & (k <= self.most)], 1)
+        return np.asarray(inside.all(1))
 
     def within(self, columns: Flags) -> Lattice:
         """Some columns, and the rows that have no others."""
@@ -99,16 +100,17 @@ def _alike(k: Wholes, items: NDArray[np.intp], lattice: Lattice, weight: Floats)
 def _searched(k: Wholes, near: Floats, lattice: Lattice, weight: Floats) -> Wholes | None:
     """The best whole point within REACH steps of k by mixed-integer programming, in distances instead of squares; None if there is none."""
     n, total = len(k), lattice.rows @ k
-    low, high = (np.clip((x[0] - total).astype(np.float64), -1e15, 1e15) for x in (lattice.low, lattice.high))
+    low, high = (np.where(np.abs(x[0]) >= FREE, np.copysign(np.inf, x[0]), x[0] - total) for x in (lattice.low, lattice.high))
     least, most = (np.clip(x[0] - k, -REACH, REACH) for x in (lattice.least, lattice.most))
     if (least > most).any():
         return None
     eye, off = np.eye(n), k - near
     rows = [LinearConstraint(np.concatenate([lattice.rows, np.zeros_like(lattice.rows)], 1), low, high),   # d, then the distance of each
             LinearConstraint(np.concatenate([eye, -eye], 1), -np.inf, -off), LinearConstraint(np.concatenate([-eye, -eye], 1), -np.inf, off)]
-    scale = np.sqrt(weight / weight.max())
-    found = milp(np.concatenate([np.zeros(n), scale]), integrality=np.repeat([1, 0], n), constraints=rows, options={"time_limit": 1.0},
-                 bounds=Bounds(np.concatenate([least, np.zeros(n)]), np.concatenate([most, np.full(n, np.inf)])))
+    cost = np.concatenate([np.zeros(n), np.sqrt(weight / weight.max())])
+    box = Bounds(np.concatenate([least, np.zeros(n)]), np.concatenate([most, np.full(n, np.inf)]))
+    # Its presolve loses one in a thousand, and a limit of time would give other items on a busy day.
+    found = milp(cost, integrality=np.repeat([1, 0], n), constraints=rows, options={"node_limit": NODES, "presolve": False}, bounds=box)
     if found.x is None:
         return None
     made = k + np.rint(found.x[:n]).astype(np.int64)

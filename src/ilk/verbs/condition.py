@@ -214,7 +214,7 @@ def _caption(model: Model, text: str) -> Mapping[str, Batch]:
     if model.vocabulary is None:
         raise UsageError("this model was fitted without captions",
                          remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
-    if not words_of(text) or not set(words_of(text)) & set(model.words):
+    if not words_of(text) or model.vocabulary.unknown(text) == words_of(text):
         raise UsageError(f"none of the words of {text[:100]!r} are in the captions that the model knows", code="GIVEN", param="given",
                          remedy=f"words such as {', '.join(model.words[:12])}")
     return {"caption": model.vocabulary.batch([text])}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ilk.constraints import Constraint, Depends, Linear, Sums, Unique
 from ilk.errors import UsageError
 from ilk.verbs._bound import Numeric
-from ilk.verbs._rows import Floats
+from ilk.verbs._projection import Floats
 from ilk.verbs.read import read
 
 FEWEST, CHANCE, CODES = 30, log(1e-6), 1000   # rows; log probability that counts as none, over all that is tried; values of a determinant

@@ -1,7 +1,7 @@
 """edit: items with part of them made anew; their variations; and the way from one item to another."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ilk import registry
 from ilk.batch import Batch
 from ilk.distribution import Encodes, How
 from ilk.errors import UsageError
 from ilk.given import Keep
-from ilk.modality import HasParts
+from ilk.modality import HasParts, Limits
 from ilk.model import Model
-from ilk.region import Named, Region, parse
+from ilk.region import Mask, Named, Region, mask, parse
 from ilk.rng import Rng
 from ilk.space import Reals
 from ilk.verbs.condition import flat, given
@@ -34,8 +35,8 @@ class Edited:
 def edit(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Any:
     """n items for each of these that are it but for what is made anew: what is kept is kept exactly.
 
-    `redo` is `ilk.box(top, left, bottom, right)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` or `ilk.between(start, stop)`
-    of a text, or one of these in writing: "box:8,8,24,24", "between:10,20", "age,income".
+    `redo` is `ilk.box(top, left, bottom, right)` or `ilk.mask(array)` of a picture, `ilk.outside(...)` of one, names of columns, `ilk.after(place)` or
+    `ilk.between(start, stop)` of a text, or one of these in writing: "box:8,8,24,24", "mask:hole.png" (white is made anew), "between:10,20", "age,income".
 
     >>> import ilk, polars as pl
     >>> model = ilk.fit(pl.DataFrame({"a": [0, 1] * 50, "b": ["x", "y"] * 50}), ilk.GMM(components=2))
@@ -47,16 +48,21 @@ def edit(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 
 
 def edited(model: Model, items: Any, redo: Region | str | Sequence[str], n: int = 1, seed: int = 0, how: How | None = None) -> Edited:
     """As `edit`, and how what is kept was met: in the worst case of all items."""
+    region = redo if isinstance(redo, Region) else parse(redo, _mask) if isinstance(redo, str) else Named(tuple(redo))
+    return anew(model, items, lambda item: region, n, seed, how)
+
+
+def anew(model: Model, items: Any, region: Callable[[Any], Region], n: int, seed: int, how: How | None) -> Edited:
+    """As `edited`, each item's region being what `region` says of a collection of it alone."""
     if not isinstance(model.modality, HasParts):
         raise UsageError(f"items of {type(model.modality).__name__} have no parts to keep", code="CAPABILITY")
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
-    region = redo if isinstance(redo, Region) else parse(redo) if isinstance(redo, str) else Named(tuple(redo))
     apart = alone(model.modality)
     way, rng = bound(model, how), Rng(seed).child("edit")
     made, sorts = [], []
     for number, one in enumerate(_each(model, items)):
-        stays = region.kept(model.modality.parts(one))
+        stays = region(one).kept(model.modality.parts(one))
         asked = {name: value for name, value in stays.items() if name not in apart}
         known = given(model, Keep(asked)) if asked else model
         new = drawn(known, n, rng.child(number).at(number * n), way)   # rows count on, as made identifiers do
@@ -65,25 +71,33 @@ def edited(model: Model, items: Any, redo: Region | str | Sequence[str], n: int 
     return Edited(model.modality.join(made), max(sorts, key=("exact", "estimate", "guided", "rejected").index))
 
 
+def _mask(at: str) -> Mask:
+    """A black and white picture in a file: white is true."""
+    found = registry.get("modalities", "image")(color="grey").read(at, Limits()).items
+    if len(found) != 1:
+        raise UsageError(f"{at} holds {len(found)} pictures; a mask is one", code="REGION", param="redo", remedy="a single picture, white where it is to be made anew")
+    return mask(found[0, :, :, 0] > 127)
+
+
 def vary(model: Model, items: Any, strength: float = 0.5, n: int = 1, seed: int = 0) -> Any:
     """n variations of each item: its code mixed with fresh noise. `strength` 0 gives the item as it decodes, 1 any other item."""
     if not 0 <= strength <= 1:
         raise UsageError(f"strength is {strength}", code="OPTION", param="strength", remedy="0 to 1")
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
-    body, codes = _codes(model, items)
+    body, codes = codes_of(model, items)
     each = codes.double().repeat_interleave(n, 0)
     noise = Rng(seed).child("vary").normal(*each.shape)
-    return _decoded(model, body, sqrt(1 - strength**2) * each + strength * noise, seed)
+    return decoded(model, body, Batch(sqrt(1 - strength**2) * each + strength * noise), seed)
 
 
 def interpolate(model: Model, one: Any, other: Any, n: int = 8, seed: int = 0) -> Any:
     """n items on the way from one to the other, both ends among them: along the arc between their codes (White 2016)."""
     if not 2 <= n <= MOST:
         raise UsageError(f"n is {n}", code="OPTION", param="n", remedy=f"2 (the ends) to {MOST}")
-    body, a = _codes(model, _single(model, one))
-    _, b = _codes(model, _single(model, other))
-    return _decoded(model, body, _arc(a.double(), b.double(), torch.linspace(0, 1, n, dtype=torch.double)), seed)
+    body, a = codes_of(model, _single(model, one))
+    _, b = codes_of(model, _single(model, other))
+    return decoded(model, body, Batch(_arc(a.double(), b.double(), torch.linspace(0, 1, n, dtype=torch.double))), seed)
 
 
 def _arc(a: Tensor, b: Tensor, at: Tensor) -> Tensor:
@@ -108,7 +122,8 @@ def _single(model: Model, item: Any) -> Any:
     return items
 
 
-def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
+def codes_of(model: Model, items: Any) -> tuple[Encodes, Tensor]:
+    """The body and the codes of items; UsageError where it has none, or none that anything lies between."""
     if not isinstance(model.body, Encodes):
         raise UsageError(f"{type(model.body).__name__} has no codes: it lacks Encodes", code="CAPABILITY",
                          remedy="vae, autoencoder, flow, diffusion and flow_matching have them")
@@ -117,5 +132,6 @@ def _codes(model: Model, items: Any) -> tuple[Encodes, Tensor]:
     return model.body, model.body.encode(flat(model, native(model.modality, items), Rng(0).child("code"))).tensor
 
 
-def _decoded(model: Model, body: Encodes, codes: Tensor, seed: int) -> Any:
-    return model.codec.decode(model.lift.decode(body.decode(Batch(codes))), Rng(seed).child("raw"))
+def decoded(model: Model, body: Encodes, codes: Batch, seed: int) -> Any:
+    """The items of codes."""
+    return model.codec.decode(model.lift.decode(body.decode(codes)), Rng(seed).child("raw"))

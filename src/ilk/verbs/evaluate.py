@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ilk import registry
 from ilk.dataset import Dataset, Labels, split_dataset
-from ilk.distribution import Family
+from ilk.distribution import Draws, Family, How
 from ilk.errors import DataError, IlkError, UsageError
 from ilk.given import Label
 from ilk.lift import LIFTS
@@ -21,7 +21,7 @@ from ilk.rng import Rng
 from ilk.run import Began, Ended, Listener, Progress, Run
 from ilk.verbs.fit import LEARN_FROM, fitted
 from ilk.verbs.read import native
-from ilk.verbs.sample import sample
+from ilk.verbs.sample import bound, sample
 
 MOST = 20_000
 FLOORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {"text": ("ngram", {"order": 1})}
@@ -109,13 +109,15 @@ def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[C
     test = data.modality.take(data.items, chosen)
     judge = None if data.labels is None else Labels(data.labels.codes[chosen], data.labels.names)
     n = n or len(test)
-    made, asked = _made(model, data, chosen, n, int(rng.child("seed").key() % 2**31))
+    said = _captions(data, chosen)
+    made, asked, prompts = _made(model, data, chosen, n, int(rng.child("seed").key() % 2**31))
     if "train" not in data.splits or not len(data.index("train")):
         return Case(model=model, made=made, test=test, test_labels=judge), None, {}
     learned = data.some("train", MOST, rng.child("train"))
     train = data.modality.take(data.items, learned)
     labels = None if data.labels is None else data.labels.codes[learned]
-    case = Case(model=model, made=made, train=train, test=test, holdout=test, train_labels=labels, made_labels=asked, test_labels=judge)
+    case = Case(model=model, made=made, train=train, test=test, holdout=test, train_labels=labels, made_labels=asked, test_labels=judge,
+                train_captions=_captions(data, learned), made_captions=prompts, test_captions=said)
     floor = _floor(data, n, case, rng)
     real = {"seen": data.sample("train", n, rng.child("real"))}
     if len(data.index("valid")) >= 50:
@@ -123,8 +125,30 @@ def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[C
     return case, floor, real
 
 
-def _made(model: Model, data: Dataset[Any], test: Tensor, n: int, seed: int) -> tuple[Any, Tensor | None]:
-    """n items of the model, and the label that each was asked for: as often as among the test items, if the model knows their labels."""
+def _captions(data: Dataset[Any], index: Tensor) -> list[str] | None:
+    return None if data.captions is None else [data.captions.texts[i] for i in index.tolist()]
+
+
+def prompted(model: Model, data: Dataset[Any], index: Tensor, seed: int = 0, how: How | None = None) -> Any:
+    """One item for what the data say beside each of some items, as far as the model was fitted with it; UsageError if it can't be told."""
+    if not isinstance(model.body, Draws) or model.givens:
+        raise UsageError(f"{type(model.body).__name__} does not make items each for a caption of its own", code="CAPABILITY")
+    rng, way = Rng(seed).child("sample"), bound(model, how)
+    codes = model.body.draw(len(index), rng.child("code"), model.told(data, index), way)
+    return model.codec.decode(model.lift.decode(codes), rng.child("raw"))
+
+
+def _made(model: Model, data: Dataset[Any], test: Tensor, n: int, seed: int) -> tuple[Any, Tensor | None, list[str] | None]:
+    """n items of the model, the label and the caption that each was asked for: those of test items if the model knows them."""
+    if model.vocabulary is not None and data.captions is not None and isinstance(model.body, Draws) and not model.givens:
+        index = test[torch.arange(n) % len(test)]
+        labels = data.labels.codes[index] if "label" in model.told(data, test[:1]) and data.labels is not None else None
+        return prompted(model, data, index, seed), labels, _captions(data, index)
+    return *_labelled(model, data, test, n, seed), None
+
+
+def _labelled(model: Model, data: Dataset[Any], test: Tensor, n: int, seed: int) -> tuple[Any, Tensor | None]:
+    """n items, and the label that each was asked for: as often as among the test items, if the model knows their labels."""
     if data.labels is None or not model.labels or any(isinstance(g, Label) for g in model.givens) or not set(data.labels.names) <= set(model.labels):
         return sample(model, n, seed).items, None
     count = torch.bincount(data.labels.codes[test], minlength=len(data.labels.names)).double()
@@ -144,7 +168,7 @@ def _floor(data: Dataset[Any], n: int, case: Case, rng: Rng) -> Case | None:
     if not ways:
         return None
     model = fitted(data, family, *ways[0], Run(seed=rng.seed))
-    return replace(case, model=model, made=sample(model, n, rng.seed).items, made_labels=None)
+    return replace(case, model=model, made=sample(model, n, rng.seed).items, made_labels=None, made_captions=None)
 
 
 def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[str, Any], rng: Rng) -> Figure | NotApplicable:
@@ -159,7 +183,7 @@ def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[
     stand_in = real.get("unseen" if "holdout" in metric.needs else "seen")
     high = found.parts.get("real")
     if high is None and "made" in metric.needs and stand_in is not None:
-        high = _value(metric, replace(case, made=stand_in, made_labels=None), here)
+        high = _value(metric, replace(case, made=stand_in, made_labels=None, made_captions=None), here)
     return Figure(name, found.value, found.error, found.n, low, high, metric.better, found.parts, found.convention)
 
 

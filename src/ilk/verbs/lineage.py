@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def record(at: str | Path, asked: Sequence[str], model: Model | None = None, ite
     ('a.txt.lineage.json', ('by', 'hand'))
     """
     at = Path(at)
-    found = Record(_hash(_read(at)), tuple(asked), None if model is None else identity(model), seed, os.environ.get("ILK_BY") or None,
+    found = Record(content(at), tuple(asked), None if model is None else identity(model), seed, os.environ.get("ILK_BY") or None,
                    tuple(_source(Path(s)) for s in sources), () if items is None or len(items) > MOST else tuple(hashes(items)))
     to = at.with_name(at.name + SUFFIX)
     with atomic(to) as file:
@@ -108,12 +108,12 @@ def lineage(made: Any, among: Iterable[str | Path] = ()) -> Lineage:
     Records are looked for in the file's folder and those of `among`, by content: a file that was renamed or copied is found. DataError where nothing
     is known of items in memory.
     """
-    if isinstance(made, str | Path) and os.path.isfile(made):
+    if isinstance(made, str | Path) and os.path.exists(made):
         at = Path(made)
         known = _Known([at.parent, *map(Path, among)])
-        return known.tree(at.name, _hash(_read(at)), None, DEEPEST)
+        return known.tree(at.name, content(at), None, DEEPEST)
     if isinstance(made, str | Path):
-        raise DataError(f"there is no file {str(made)[:200]}", code="NOT_FOUND", remedy="a file of items, or items")
+        raise DataError(f"there is no file {str(made)[:200]}", code="NOT_FOUND", remedy="a file or folder of items, or items")
     known = _Known([*map(Path, among)] or [Path()])
     wanted = set(hashes(made))
     for found, _ in known.records:
@@ -153,16 +153,25 @@ class _Known:
 
 
 def _source(at: Path) -> Source:
-    mine = _hash(_read(at))
+    mine = content(at)
     beside = [h for r, h in _Known([at.parent]).records if r.file == mine]
     return Source(at.name, mine, beside[-1] if beside else None)
 
 
-def _read(at: Path) -> bytes:
+def content(at: Path) -> str:
+    """The hash of a file; of a folder, that of the names and hashes of the files in it. DataError if it can't be read."""
     try:
-        return at.read_bytes()
+        if at.is_dir():
+            return _hash("".join(f"{content(p)}  {p.relative_to(at).as_posix()}\n" for p in sorted(at.rglob("*")) if p.is_file()).encode("utf-8", "surrogateescape"))
+        with open(at, "rb") as file:
+            return file_digest(file, "sha256").hexdigest()
     except OSError as why:
         raise DataError(f"{at} can't be read: {why.strerror}", code="NOT_FOUND") from None
+
+
+def is_own(at: Path) -> bool:
+    """Whether a folder is a model or a taste, rather than items."""
+    return (at / "ilk.json").exists() or (at / "taste.json").exists()
 
 
 def _hash(data: bytes) -> str:

@@ -24,7 +24,7 @@ from ilk.rules import Test
 from ilk.verbs._alike import Table, agreed, cells, keys, repeated, settled, tables
 from ilk.verbs._bound import Numeric
 from ilk.verbs._conflict import refuse
-from ilk.verbs._rows import Flags
+from ilk.verbs._projection import Flags
 from ilk.verbs.condition import BLOCK, LEAST, PROBE
 from ilk.verbs.read import native, read
 from ilk.verbs.sample import MOST, bound, named
@@ -151,7 +151,7 @@ class Repair:
 
     def _numbers(self, values: Any) -> Flags:
         found = self.numeric.obeyed(values)
-        return np.stack([np.ones(len(values), dtype=bool), *found.values()]).all(0)
+        return np.asarray(np.stack([np.ones(len(values), dtype=bool), *found.values()]).all(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,9 +260,9 @@ def _fidelity(repair: Repair, model: Model, data: Dataset[Any], sides: tuple[Any
         metric = registry.get("metrics", name)()
         if not metric.modalities or kind in metric.modalities:
             both = [measured(metric, Case(model=model, made=m, train=train, test=test, errors=False), Rng(0).child(name)) for m in sides]
-            values = [b.value for b in both if isinstance(b, Reading)]
-            if len(values) == 2:
-                found.append(Fidelity(name, *values, metric.better))
+            before, after = (b.value if isinstance(b, Reading) else None for b in both)
+            if before is not None and after is not None:
+                found.append(Fidelity(name, before, after, metric.better))
     return tuple(found)
 
 

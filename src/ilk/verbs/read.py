@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk import registry
+from ilk.captions import Captions
 from ilk.dataset import Dataset, Origin, given_splits
 from ilk.errors import DataError, UsageError, nearest
 from ilk.modality import Limits, Modality
@@ -88,6 +89,8 @@ def _arrays(parts: Any, modality: Modality[Any], origin: Origin) -> Dataset[Any]
     whole = replace(modality.read(np.concatenate([p.items for p in parts.values()]), Limits()), origin=origin)
     ends = np.cumsum([len(p.items) for p in parts.values()])[:-1]
     made = whole if len(parts) == 1 else given_splits(whole.modality, dict(zip(parts, np.split(whole.items, ends), strict=True)), origin)
+    if all(p.captions for p in parts.values()):
+        made = replace(made, captions=Captions.of([text for p in parts.values() for text in p.captions]))
     if all(p.labels is not None for p in parts.values()):
-        return replace(made, labels=labelled(np.concatenate([p.labels for p in parts.values()]), len(made)))
+        made = replace(made, labels=labelled(np.concatenate([p.labels for p in parts.values()]), len(made)))
     return made

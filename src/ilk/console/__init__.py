@@ -1,0 +1,1 @@
+"""What commands do: they read, call a verb, and answer with JSON and with text."""
