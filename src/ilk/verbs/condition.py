@@ -132,11 +132,15 @@ def condition(model: Model) -> Conditioned:
 def _leant(model: Model, found: Conditioned) -> Iterator[tuple[str, str]]:
     """What is leant towards inside the family, and how."""
     for g in model.givens:
-        what = g.what if isinstance(g, Avoid) else g
-        if isinstance(what, Label | Prompt) and _weighed(g):
+        if isinstance(_what(g), Label | Prompt) and _weighed(g):
             yield written(g), "guided"
         if isinstance(g, Like) and isinstance(found.scorer, Around):
             yield written(g), "guided"
+
+
+def _what(given: Given) -> Given:
+    """What is asked or avoided."""
+    return given.what if isinstance(given, Avoid) else given
 
 
 def _weighed(given: Given) -> bool:
@@ -145,7 +149,7 @@ def _weighed(given: Given) -> bool:
 
 def _soft(model: Model) -> tuple[list[Given], Like | None]:
     """What is left to choosing among draws; and the one item to be like, if the family has codes and nothing else is asked."""
-    soft = [g for g in model.givens if isinstance(g.what if isinstance(g, Avoid) else g, Towards | Like)]
+    soft = [g for g in model.givens if isinstance(_what(g), Towards | Like)]
     codes = model.body.code_space() if isinstance(model.body, Encodes) else None
     if len(model.givens) == 1 and isinstance(model.givens[0], Like) and isinstance(codes, Reals):
         return [], model.givens[0]
@@ -181,7 +185,7 @@ def _about(model: Model) -> Any:
                          remedy="a label is one; with weights several are leant towards: Label(1, weight=1)")
     texts = [g.text for g in model.givens if isinstance(g, Prompt) and g.weight is None]
     told = {**(_label(model, labels[0]) if labels else {}), **(_caption(model, " ".join(texts)) if texts else {})}
-    terms = tuple(_term(model, g) for g in model.givens if _weighed(g) and isinstance(g.what if isinstance(g, Avoid) else g, Label | Prompt))
+    terms = tuple(_term(model, g) for g in model.givens if _weighed(g) and isinstance(_what(g), Label | Prompt))
     if not told and not terms:
         return model.body
     evidence = Lean(told, terms) if terms else About(told)
@@ -195,7 +199,7 @@ def _about(model: Model) -> Any:
 
 def _term(model: Model, given: Given) -> tuple[Mapping[str, Batch], float]:
     """A weighed or avoided label or prompt, and its weight."""
-    what = given.what if isinstance(given, Avoid) else given
+    what = _what(given)
     told = _label(model, what.value) if isinstance(what, Label) else _caption(model, what.text) if isinstance(what, Prompt) else {}
     weight = what.weight if isinstance(what, Label | Prompt) and what.weight is not None else 1.0
     return told, -given.strength * weight if isinstance(given, Avoid) else weight
@@ -275,7 +279,7 @@ def _rejecting(c: Conditioned) -> Conditioned:
     if kept < LEAST:
         asked = " and ".join((*map(str, c.rest), *(f"not ({' and '.join(map(str, tests))})" for tests in c.never)))
         raise UsageError(f"{kept} of {tried} draws obey {asked}: too rare to reject for, or contradictory", code="TOO_RARE",
-                         param="given", remedy="ask for less, or use a family that meets it exactly (made, gmm)")
+                         param="given", remedy="ask for less, or use a family that meets it by itself (ilk list families --full)")
     share = kept / tried
     error = sqrt((1 - share) / kept)
     return replace(c, met=Met("rejected", c.met.log_mass + log(share), sqrt(c.met.log_mass_error**2 + error**2), c.met.ess, share, 1 / share))
