@@ -21,7 +21,7 @@ from ilk.verbs._own import alike
 from ilk.verbs.lineage import SUFFIX, is_own, record
 
 Answer = tuple[dict[str, Any], str]
-HELD_OUT, WHOLE = 2000, 1000
+WHOLE = 1000   # tokens of a text that has no end
 
 
 @dataclass(frozen=True)

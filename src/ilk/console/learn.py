@@ -26,7 +26,7 @@ from ilk.verbs.fit import default_family, fit
 from ilk.verbs.read import read
 from ilk.verbs.score import Score, affordable, score
 
-HELD_OUT, WHOLE = 2000, 1000
+HELD_OUT = 2000
 
 
 @dataclass

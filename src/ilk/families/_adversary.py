@@ -66,11 +66,6 @@ class Adversarial(Neural[Any]):
         self.generator = self.build_generator()
         self.critic = Critic(self.critic_net(), (f.pack * self.shape[0], *self.shape[1:]), f.pack * self.context.width, f.spectral)
 
-    @property
-    @abstractmethod
-    def codes(self) -> int:
-        """How many normal numbers make an item."""
-
     @abstractmethod
     def build_generator(self) -> nn.Module:
         """The network that makes items."""

@@ -46,14 +46,6 @@ class Stylegan(Adversarial):
             w = w.where((torch.arange(self.layers) < cut[:, None]).to(w.device)[..., None], other)
         return self.painted(w, rng)
 
-    def search(self) -> None:
-        """None: what is known is searched for by smaller generators only, since every step goes through the whole synthesis."""
-
-    @property
-    def codes(self) -> int:
-        """How many normal numbers make a style."""
-        return int(self.family.codes)
-
     @property
     def layers(self) -> int:
         """How many layers have a style of their own, from coarse to fine."""
