@@ -1,0 +1,54 @@
+"""The contract of a known fault: what it looks at, and what it says when it is there."""
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fault that is there: `where` (a file and line, a column, a figure), `why` it is one, and the `remedy`; `page` has more to read."""
+
+    fault: str
+    where: str
+    why: str
+    remedy: str
+    page: str
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """A program's text and its syntax tree."""
+
+    name: str
+    text: str
+    tree: ast.Module
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """How a fit went: its events as facts, in order, and the seconds, options and figures it ended with."""
+
+    events: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Installation:
+    """What is installed: versions by package (None if absent), and facts of the machine."""
+
+    versions: Mapping[str, str | None]
+    machine: Mapping[str, Any]
+
+
+class Fault(ABC):
+    """One fault that people make. `looks_at` is the type it judges: a Script, a Record, an Installation, a Dataset or an Evaluation."""
+
+    looks_at: ClassVar[type]
+
+    @abstractmethod
+    def find(self, thing: Any) -> Iterator[Found]:
+        """Where the fault is in the thing; nothing where it is not."""

@@ -1,0 +1,1 @@
+"""Known faults of programs, data, fits, figures and installations, a file each."""
