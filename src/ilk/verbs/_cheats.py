@@ -65,7 +65,7 @@ class _Copies(Distribution[_Copying]):
 def shaken(space: Space, items: Batch, others: Batch, rng: Rng) -> Batch:
     """Items with noise: numbers moved by a share of their deviation, some whole numbers taken from other items. Lengths stay."""
     if isinstance(space, Row):
-        return replace(items, x={k: shaken(part, items.parts[k], others.parts[k], rng.child(k)) for k, part in space.parts})
+        return replace(items, x={k: shaken(part, items.parts[k], others.parts[k], rng.child(k)) for k, part in space.parts.items()})
     if isinstance(space, Maybe):
         return replace(shaken(space.of, replace(items, seen=None), replace(others, seen=None), rng), seen=items.seen)
     if isinstance(space, Many):

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ilk import recipe, registry
 from ilk.dataset import Dataset
 from ilk.distribution import Family
 from ilk.errors import IlkError
+from ilk.machine import Meter
 from ilk.metric import Case, Metric, Reading, measured
 from ilk.metrics._likelihood import scored
 from ilk.model import Model
@@ -31,7 +33,23 @@ from ilk.verbs.score import Score
 JUDGES: Mapping[str, tuple[str, ...]] = {"table": ("column_shapes", "pair_trends", "c2st", "auc_gap"), "text": ("distinct_n", "self_bleu"),
                                          "image": ("frechet", "c2st", "density", "coverage"), "array": ("c2st", "energy_distance", "density", "coverage")}
 CLOSE = ("dcr_share", "near_train_share")   # whether made items are copies
-SPLITS = ("valid", "test")
+EQUAL = ("equal_to_train", "real_equal_to_train")   # shares of made items, and of judged ones
+SPLITS, MANY = ("valid", "test"), 300   # at least so many items are made, so that copies show
+
+
+class Told:
+    """Tells how far a fit is and its loss on held-out items, as lines of JSON for whoever waits, and keeps that."""
+
+    def __init__(self) -> None:
+        self.fraction, self.curve = 0.0, list[tuple[float, float]]()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.fraction = event.fraction
+        if isinstance(event, Validated) and isfinite(event.loss):
+            self.curve.append((round(self.fraction, 4), float(f"{event.loss:.6g}")))
+            sys.stdout.write(json.dumps({"fraction": self.fraction, "loss": event.loss}) + "\n")
+            sys.stdout.flush()
 
 
 @dataclass(frozen=True)
@@ -54,11 +72,10 @@ class Spec:
         """Where its result goes."""
         return Path(self.folder) / "heats" / self.key
 
-    @property
-    def run(self) -> Run:
+    def run(self, told: Told) -> Run:
         """How its fit goes."""
         budget = Steps(self.steps) if self.steps is not None else None if self.seconds is None else Seconds(self.seconds)
-        return Run(seed=self.seed, budget=budget, listeners=(_Told(),))
+        return Run(seed=self.seed, budget=budget, listeners=(told,))
 
 
 @dataclass(frozen=True)
@@ -75,9 +92,9 @@ class Result:
     fit_seconds: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
-    peak_bytes: int = 0
-    joules: float | None = None
-    energy: str = ""
+    peak: int | None = None
+    joules: float = 0.0
+    how: str = ""
     numbers: int = 0
     rate: float | None = None
     sort: str = ""
@@ -87,32 +104,16 @@ class Result:
     per: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, tuple[float, float | None]]] = field(default_factory=dict)
     refused: str = ""
-
-
-class _Told:
-    """Events as lines of JSON, for whoever waits: how far the fit is, and its loss on held-out items."""
-
-    def __init__(self) -> None:
-        self.fraction = 0.0
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            self.fraction = event.fraction
-        if isinstance(event, Validated):
-            sys.stdout.write(json.dumps({"fraction": self.fraction, "loss": event.loss}) + "\n")
-            sys.stdout.flush()
+    curve: Sequence[Sequence[float]] = ()
 
 
 def heat(spec: Spec) -> None:
     """Runs and leaves the folder: result.json, the nats of every judged item, and the model."""
-    from ilk.machine import Meter
-
     torch.set_num_threads(spec.threads)
     data = kept(Path(spec.folder) / "data")
     with Meter() as meter:
         found, tensors, model = _ran(spec, data)
-    used = meter.used
-    found = replace(found, seconds=round(used.seconds, 3), cpu_seconds=round(used.cpu_seconds, 3), peak_bytes=used.peak_bytes, joules=used.joules, energy=used.how)
+    found = replace(found, **meter.facts())
     if model is not None:
         model.save(spec.to / "model")
     files = {"result.json": json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False).encode(), "nats.safetensors": tensors_to_bytes(tensors)}
@@ -128,9 +129,9 @@ def _ran(spec: Spec, data: Dataset[Any]) -> tuple[Result, dict[str, Tensor], Mod
 
 
 def _judged(found: Result, spec: Spec, data: Dataset[Any]) -> tuple[Result, dict[str, Tensor], Model | None]:
-    start = time.monotonic()
-    model = _learned(spec, data)
-    found = replace(found, fit_seconds=round(time.monotonic() - start, 3), recipe=None if model is None or spec.kind == "cheat" else recipe.facts("families", model.body.family))
+    start, told = time.monotonic(), Told()
+    model = _learned(spec, data, told)
+    found = replace(found, fit_seconds=round(time.monotonic() - start, 3), curve=told.curve)
     tensors: dict[str, Tensor] = {}
     for split in SPLITS:
         here = judged(data, split, spec.judged)
@@ -144,14 +145,14 @@ def _judged(found: Result, spec: Spec, data: Dataset[Any]) -> tuple[Result, dict
     return replace(found, numbers=numbers), tensors, saved
 
 
-def _learned(spec: Spec, data: Dataset[Any]) -> Model | None:
+def _learned(spec: Spec, data: Dataset[Any], told: Told) -> Model | None:
     """The model of who runs; of real items there is none."""
     if spec.kind == "real":
         return None
     if spec.kind == "cheat":
         return cheat(spec.name == "noisy_copies", data)
     family: Family = recipe.from_facts("families", spec.recipe or {})
-    return fit(replace(data, labels=None, captions=None, beside={}), family, run=spec.run)
+    return fit(replace(data, labels=None, captions=None, beside={}), family, run=spec.run(told))
 
 
 def judged(data: Dataset[Any], split: str, most: int) -> Dataset[Any]:
@@ -172,7 +173,7 @@ def _figures(found: Result, split: str, here: Dataset[Any], model: Model | None,
     kind = registry.name_of("modalities", here.modality)
     if getattr(here.modality, "per", "") == "whole":
         return found
-    n, start = len(here.index("test")), time.monotonic()
+    n, start = max(MANY, len(here.index("test"))), time.monotonic()
     made = here.sample("train", n, rng.child("real")) if model is None else sample(model, n, int(rng.child("made").key() % 2**31)).items
     rate = None if model is None else n / max(1e-6, time.monotonic() - start)
     train = here.some("train", 20_000, rng.child("train"))
@@ -200,7 +201,7 @@ def _equal(here: Dataset[Any], made: Any, train: Any) -> dict[str, tuple[float, 
         hits: Sequence[bool] = [_hashable(k) in known for k in here.modality.keys(items)]
         share = sum(hits) / max(1, len(hits))
         shares.append((share, (max(share * (1 - share), 1 / max(1, len(hits))) / max(1, len(hits))) ** 0.5))
-    return {"equal_to_train": shares[0], "real_equal_to_train": shares[1]}
+    return dict(zip(EQUAL, shares, strict=True))
 
 
 def _hashable(key: Any) -> Any:
