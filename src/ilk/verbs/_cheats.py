@@ -18,7 +18,7 @@ from ilk.run import Run
 from ilk.space import Many, Maybe, Reals, Row, Space
 from ilk.store import State
 
-LIVELY, FLIPPED = 0.05, 0.02   # how far a noisy copy is from its original: of a standard deviation, and of the whole numbers
+LIVELY, FLIPPED = 0.01, 0.02   # how far a noisy copy is from its original: of a standard deviation, and of the whole numbers
 
 
 def cheat(noisy: bool, data: Dataset[Any]) -> Model:
@@ -39,8 +39,8 @@ class _Copying(Family):
     def refuses(self, space: Space) -> str | None:
         return None
 
-    def build(self, space: Space, rng: Rng, about: Mapping[str, Space]) -> Distribution[Any]:
-        return _Copies(self, space, rng, about)
+    def build(self, space: Space, rng: Rng, about: Mapping[str, Space] | None = None) -> Distribution[Any]:
+        return _Copies(self, space, rng, about or {})
 
 
 class _Copies(Distribution[_Copying]):

@@ -40,7 +40,7 @@ def entrants(data: Dataset[Any], asked: Sequence[str] = (), with_presets: bool =
     names = list(asked) or [*registry.names("families"), *(presets.names() if with_presets else ())]
     found: list[Entrant] = []
     out: dict[str, str] = {}
-    for name in sorted(set(names)):
+    for name in sorted(set(names), key=lambda n: (n not in registry.names("families"), n)):
         family = presets.named(name)
         said = recipe.facts("families", family)
         why = _unfit(few, family) or ("it is the same recipe as another's" if any(e.recipe == said for e in found) else "")

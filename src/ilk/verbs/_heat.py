@@ -104,7 +104,7 @@ class Result:
     per: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, tuple[float, float | None]]] = field(default_factory=dict)
     refused: str = ""
-    curve: Sequence[Sequence[float]] = ()
+    curve: Sequence[Sequence[float]] = field(default_factory=list)
 
 
 def heat(spec: Spec) -> None:

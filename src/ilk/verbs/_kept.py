@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def kept(at: Path) -> Dataset[Any]:
     """The dataset in a folder; DataError if the items are not those that were kept."""
     facts = parse_json((at / "data.json").read_bytes(), "data.json")
     modality: Modality[Any] = recipe.from_facts("modalities", facts["modality"])
-    items = modality.read(str(at / facts["items"]), Limits()).items
+    reader = replace(modality, per="file") if getattr(modality, "per", "") == "whole" else modality   # type: ignore[call-arg]
+    items = reader.read(str(at / facts["items"]), Limits()).items
     if hashed(modality, items) != facts["sha"]:
         raise DataError(f"the items in {at} have changed", code="DATA_CHANGED", remedy="remove the folder and start anew")
     found = load_state(at / "splits").tensors

@@ -19,6 +19,10 @@ def text(race: Race) -> str:
         parts.append(_table(("by samples", "", "quality", "+-", *names, "copies"), quality))
     parts.append(_table(("cost", "seconds", "GiB", "kJ", "numbers", "items/s"), [cost(r) for r in sorted(race.rows, key=lambda r: r.seconds)]))
     lost = [f"{r.name}: {r.best.status}, {r.best.why}" for r in race.rows if r.best.status != "done"]
+    copies = [f"{r.name}: {'; '.join(r.flags)}" for r in race.rows if r.flags]
+    missed = [r.name for r in race.rows if r.best.kind == "cheat" and not r.flags and r.best.figures]
+    parts += ["\n".join(["signs of copying:", *copies])] if copies else []
+    parts += [f"copying would not show here: {' and '.join(missed)} went unnoticed"] if missed else []
     parts += ["\n".join(["did not finish:", *lost])] if lost else []
     parts.append(f"take {race.winner.name}: {race.why}" if any(r.runs for r in race.rows) else race.why)
     return "\n\n".join(parts)
@@ -33,7 +37,7 @@ def _good(race: Race, rank: int, r: Row) -> tuple[str, ...]:
     figures = r.best.figures.get("test", {})
     values = [f"{figures[n][0]:z.4f}" if n in figures else "-" for n in names]
     place = "out" if r.flags else str(rank) if r.best.kind in ("family", "preset") else r.best.kind
-    return r.name, place, f"{r.quality:z.3f}", f"{r.quality_error or 0.0:.3f}", *values, "; ".join(r.flags) or "no sign"
+    return r.name, place, f"{r.quality:z.3f}", f"{r.quality_error or 0.0:.3f}", *values, "yes" if r.flags else "no"
 
 
 def cost(r: Row) -> tuple[str, ...]:

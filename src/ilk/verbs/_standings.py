@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
+
+from torch import Tensor
 
 from ilk.verbs._heat import CLOSE, EQUAL, Result
 
@@ -30,6 +32,7 @@ class Row:
     quality_error: float | None
     valid_quality: float | None
     flags: tuple[str, ...]
+    each: Mapping[str, Tensor] = field(default_factory=dict)   # nats of every judged item, by split
 
     @property
     def name(self) -> str:
@@ -40,6 +43,12 @@ class Row:
     def valid_nats(self) -> float | None:
         """The likelihood that chooses."""
         return self.best.nats.get("valid")
+
+    @property
+    def spread(self) -> float:
+        """The error of its nats that comes of its seeds alone."""
+        own = self.best.error.get("test", 0.0)
+        return float(max(0.0, (self.error or 0.0) ** 2 - own**2) ** 0.5)
 
     @property
     def runs(self) -> bool:
@@ -90,15 +99,15 @@ def copying(result: Result) -> tuple[str, ...]:
     return tuple(found)
 
 
-def row(results: Sequence[Result], best: Result, scale: Scale) -> Row:
-    """One that took part, by the heats that share its best options."""
+def row(results: Sequence[Result], best: Result, scale: Scale, each: Mapping[str, Tensor]) -> Row:
+    """One that took part, by the heats that share its best options; `each` are the nats of the best of them."""
     same = [r for r in results if r.status == "done" and r.recipe == best.recipe] or [best]
     nats = [r.nats["test"] for r in same if "test" in r.nats]
     places = [q for r in same if (q := scale.quality(r, "test"))]
     valid = scale.quality(best, "valid")
     flags = () if best.kind == "real" else tuple(dict.fromkeys(f for r in same for f in copying(r)))
     return Row(best, len(same), mean(r.seconds for r in same), mean(nats) if nats else None, _error(nats, best.error.get("test")),
-               mean(q for q, _ in places) if places else None, _error([q for q, _ in places], places[0][1] if places else None), valid and valid[0], flags)
+               mean(q for q, _ in places) if places else None, _error([q for q, _ in places], places[0][1] if places else None), valid and valid[0], flags, each)
 
 
 def _error(values: Sequence[float], own: float | None) -> float | None:
@@ -118,16 +127,23 @@ def worth(result: Result, scale: Scale, by: str) -> float | None:
     return found and found[0]
 
 
-def surely(one: Row, other: Row) -> bool:
-    """Whether the likelihood of one is surely better. Against a bound nothing is sure but a better bound of the same sort."""
-    if one.nats is None or other.nats is None or (other.best.sort == "bound" and one.best.sort != "bound"):
+def surely(one: Row, other: Row, split: str = "test") -> bool:
+    """Whether the likelihood of one is surely better, by the differences item by item (the same items judge all).
+
+    Against a bound nothing is sure but a better bound.
+    """
+    if split not in one.each or split not in other.each or (other.best.sort == "bound" and one.best.sort != "bound"):
         return False
-    return one.nats - other.nats > SURE * ((one.error or 0.0) ** 2 + (other.error or 0.0) ** 2) ** 0.5
+    n = min(len(one.each[split]), len(other.each[split]))
+    gap = one.each[split][:n] - other.each[split][:n]
+    own = float(gap.std()) / n**0.5 if n > 1 else float("inf")
+    return bool(float(gap.mean()) > SURE * (own**2 + one.spread**2 + other.spread**2) ** 0.5)
 
 
 def finer(one: Row, other: Row) -> bool:
     """Whether the sample quality of one is surely better."""
-    return (one.quality or 0.0) - (other.quality or 0.0) > SURE * ((one.quality_error or 0.0) ** 2 + (other.quality_error or 0.0) ** 2) ** 0.5
+    error = ((one.quality_error or 0.0) ** 2 + (other.quality_error or 0.0) ** 2) ** 0.5
+    return bool((one.quality or 0.0) - (other.quality or 0.0) > SURE * error)
 
 
 def ranked(rows: Sequence[Row], by: str) -> list[tuple[int, Row]]:
@@ -149,18 +165,27 @@ def front(rows: Sequence[Row], by: str) -> list[Row]:
     return [r for r in able if not any((value[o.name] or 0.0) > (value[r.name] or 0.0) and o.seconds <= r.seconds for o in able)]
 
 
+def likeliest(rows: Sequence[Row]) -> Row | None:
+    """The best likelihood on the validation items; of those that can't be told from it, the one with the fewest numbers. Bounds come last."""
+    able = [r for _, r in ranked(rows, "likelihood") if r.runs]
+    known = [r for r in able if r.best.sort != "bound"] or able
+    tied = [r for r in known if not surely(known[0], r, "valid")]
+    return min(tied, key=lambda r: r.best.numbers) if tied else None
+
+
 def recommended(rows: Sequence[Row], by: str) -> tuple[Row | None, str]:
-    """Whom to take, and why: the best by the validation items; where samples decide and others are as good, the best likelihood of these."""
+    """Whom to take, and why. Where samples decide and several are as good, the likelihood says which of these."""
     able = [r for _, r in ranked(rows, by) if r.runs]
     if not able:
         return None, "no family came to an end without copying its training items"
-    first = able[0]
+    best = able[0]
     if by == "likelihood":
-        return first, f"the best likelihood on the validation items, {first.valid_nats:z.4f} nats an item ({first.best.sort})"
-    tied = [r for r in able if not finer(first, r)]
-    known = [r for r in tied if r.valid_nats is not None and r.best.sort != "bound"]
-    if len(tied) == 1 or not known:
-        return first, f"its samples are the best, {first.quality:.2f} of the way from independent parts to real items"
-    best = max(known, key=lambda r: r.valid_nats or 0.0)
-    others = ", ".join(r.name for r in tied if r.name != best.name)
-    return best, f"no other's samples are surely better ({others} can't be told from it), and of these its likelihood is the best"
+        best = likeliest(rows) or best
+        figure = f"{best.valid_nats:z.4f} nats an item ({best.best.sort}) on the validation items"
+        return best, f"no other's likelihood is surely better, and it learns the fewest numbers of these: {figure}"
+    tied = [r for r in able if not finer(best, r)]
+    likely = likeliest([r for r in tied if r.best.sort != "bound"])
+    if len(tied) == 1 or likely is None:
+        return best, f"its samples are the best, {best.quality:.2f} of the way from independent parts to real items"
+    others = ", ".join(r.name for r in tied if r.name != likely.name)
+    return likely, f"no other's samples are surely better ({others} can't be told from it), and of these its likelihood is the best"
