@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import ilk
+from ilk.rng import Rng
 from ilk.verbs._standings import likeliest
 
 N, LENGTH, MEASURED = 5000, 16, 200_000
@@ -20,19 +21,28 @@ class Truth:
     """A law: who should win, items of it, and its entropy in nats an item."""
 
     family: str
-    draw: Callable[[np.random.Generator, int], Any]
-    entropy: Callable[[np.random.Generator], float]
+    draw: Callable[[Rng, int], Any]
+    entropy: Callable[[Rng], float]
+
+
+def noise(rng: Rng, n: int, d: int) -> Any:
+    return rng.child("noise").normal(n, d).double().numpy()
+
+
+def pick(rng: Rng, p: Any) -> Any:
+    """One of several values in every row, by the row's law."""
+    return (p.cumsum(1) < rng.uniform(len(p), 1).numpy()).sum(1).clip(max=p.shape[1] - 1)
 
 
 def gmm() -> Truth:
     weights, means = np.array([0.5, 0.3, 0.2]), np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 3.0]])
     roots = np.array([[[0.8, 0.0], [0.5, 0.4]], [[0.3, 0.0], [-0.4, 0.5]], [[0.5, 0.0], [0.0, 0.5]]])
 
-    def draw(rng: np.random.Generator, n: int) -> Any:
-        which = rng.choice(3, n, p=weights)
-        return means[which] + np.einsum("nij,nj->ni", roots[which], rng.standard_normal((n, 2)))
+    def draw(rng: Rng, n: int) -> Any:
+        which = pick(rng.child("which"), np.tile(weights, (n, 1)))
+        return means[which] + np.einsum("nij,nj->ni", roots[which], noise(rng, n, 2))
 
-    def entropy(rng: np.random.Generator) -> float:
+    def entropy(rng: Rng) -> float:
         x = draw(rng, MEASURED)
         z = np.stack([(x - m) @ np.linalg.inv(r).T for m, r in zip(means, roots, strict=True)])
         logs = np.log(weights)[:, None] - 0.5 * (z**2).sum(-1) - log(2 * pi) - np.log(np.abs(np.linalg.det(roots)))[:, None]
@@ -45,17 +55,14 @@ def hmm() -> Truth:
     start, move = np.array([0.6, 0.3, 0.1]), np.array([[0.85, 0.1, 0.05], [0.05, 0.85, 0.1], [0.1, 0.05, 0.85]])
     emit = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1], [0.1, 0.45, 0.0, 0.45]])
 
-    def pick(rng: np.random.Generator, p: Any) -> Any:
-        return (p.cumsum(1) < rng.random((len(p), 1))).sum(1)
-
-    def draw(rng: np.random.Generator, n: int) -> Any:
-        state, out = pick(rng, np.tile(start, (n, 1))), []
-        for _ in range(LENGTH):
-            out.append(pick(rng, emit[state]))
-            state = pick(rng, move[state])
+    def draw(rng: Rng, n: int) -> Any:
+        state, out = pick(rng.child("start"), np.tile(start, (n, 1))), []
+        for t in range(LENGTH):
+            out.append(pick(rng.child("emit", t), emit[state]))
+            state = pick(rng.child("move", t), move[state])
         return np.stack(out, 1).astype(np.uint8)
 
-    def entropy(rng: np.random.Generator) -> float:
+    def entropy(rng: Rng) -> float:
         x = draw(rng, MEASURED)
         forward, nats = np.tile(start, (len(x), 1)), np.zeros(len(x))
         for t in range(LENGTH):
@@ -70,52 +77,48 @@ def hmm() -> Truth:
 def copula() -> Truth:
     root = np.linalg.cholesky(np.array([[1.0, 0.8, 0.2, 0.0], [0.8, 1.0, 0.0, 0.3], [0.2, 0.0, 1.0, -0.6], [0.0, 0.3, -0.6, 1.0]]))
 
-    def draw(rng: np.random.Generator, n: int) -> Any:
-        z = rng.standard_normal((n, 4)) @ root.T
+    def draw(rng: Rng, n: int) -> Any:
+        z = noise(rng, n, 4) @ root.T
         return np.stack([np.exp(z[:, 0]), np.sinh(1.5 * z[:, 1]), z[:, 2] ** 3 + 0.3 * z[:, 2], z[:, 3]], 1)
 
-    def entropy(rng: np.random.Generator) -> float:
-        z = rng.standard_normal((MEASURED, 4))
-        slopes = z[:, 0].mean() * 0 + np.log(1.5 * np.cosh(1.5 * z[:, 1])).mean() + np.log(3 * z[:, 2] ** 2 + 0.3).mean()   # E log of exp's slope is 0
+    def entropy(rng: Rng) -> float:
+        z = noise(rng, MEASURED, 4)
+        slopes = np.log(1.5 * np.cosh(1.5 * z[:, 1])).mean() + np.log(3 * z[:, 2] ** 2 + 0.3).mean()   # E log of exp's slope is 0
         return float(2 * log(2 * pi * e) + np.log(np.diag(root)).sum() + slopes)
 
     return Truth("copula", draw, entropy)
 
 
 def ngram() -> Truth:
-    letters = "abcd"
-    table = np.random.default_rng(7).dirichlet(np.full(5, 0.4), (5, 5)) * np.array([1, 1, 1, 1, 0.4])   # the last ends a text
-    table /= table.sum(-1, keepdims=True)
-    table[4, 4, 4], table[4, 4] = 0.0, table[4, 4] / (1 - table[4, 4, 4])   # no text is empty
+    logits = 1.8 * Rng(7).child("table").normal(25, 5).double().numpy()   # the law of the next letter after two; the last value ends a text
+    logits[:, 4] -= 1.5
+    logits[24, 4] = -np.inf   # no text is empty
+    table = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
-    def chain(rng: np.random.Generator) -> tuple[str, float]:
-        before, text, nats = (4, 4), "", 0.0
-        while True:
-            law = table[before]
-            law = law / law.sum()
-            now = int(rng.choice(5, p=law))
-            nats += log(law[now])
-            if now == 4:
-                return text, nats
-            before, text = (before[1], now), text + letters[now]
+    def walk(rng: Rng, n: int) -> tuple[list[str], Any]:
+        before, on, nats, texts = np.full(n, 24), np.ones(n, dtype=bool), np.zeros(n), [""] * n
+        for t in range(10_000):
+            now = pick(rng.child(t), table[before])
+            nats += np.where(on, np.log(table[before, now]), 0.0)
+            on &= now < 4
+            if not on.any():
+                break
+            for i in np.flatnonzero(on):
+                texts[i] += "abcd"[now[i]]
+            before = before % 5 * 5 + now
+        return texts, nats
 
-    def draw(rng: np.random.Generator, n: int) -> Any:
-        return [chain(rng)[0] for _ in range(n)]
-
-    def entropy(rng: np.random.Generator) -> float:
-        return float(-np.mean([chain(rng)[1] for _ in range(MEASURED // 10)]))
-
-    return Truth("ngram", draw, entropy)
+    return Truth("ngram", lambda rng, n: walk(rng, n)[0], lambda rng: float(-walk(rng, MEASURED // 4)[1].mean()))
 
 
 def flow() -> Truth:
-    def draw(rng: np.random.Generator, n: int) -> Any:
-        z = rng.standard_normal((n, 2))
+    def draw(rng: Rng, n: int) -> Any:
+        z = noise(rng, n, 2)
         x = 1.5 * z[:, 0]
         return np.stack([x, 2 * np.sin(1.5 * x) + np.exp(-1.2 + 0.8 * np.cos(x)) * z[:, 1]], 1)
 
-    def entropy(rng: np.random.Generator) -> float:
-        return float(log(2 * pi * e) + log(1.5) - 1.2 + 0.8 * np.cos(1.5 * rng.standard_normal(10 * MEASURED)).mean())
+    def entropy(rng: Rng) -> float:
+        return float(log(2 * pi * e) + log(1.5) - 1.2 + 0.8 * np.cos(1.5 * noise(rng, MEASURED, 1)).mean())
 
     return Truth("flow", draw, entropy)
 
@@ -133,9 +136,9 @@ def figure(seed: int) -> dict[str, Any]:
 
 
 def _one(truth: Truth, seed: int) -> dict[str, Any]:
-    items = truth.draw(np.random.default_rng(seed), N)
+    items = truth.draw(Rng(seed).child("items"), N)
     found = ilk.race(items, rules=RULES, crew=ilk.Processes(2))
-    best, entropy = likeliest(found.rows), truth.entropy(np.random.default_rng(10_000 + seed))
+    best, entropy = likeliest(found.rows), truth.entropy(Rng(seed).child("entropy"))
     if best is None:
         return {"truth": truth.family, "winner": None, "met": False, "cheats_lost": True}
     own = found.by(truth.family)

@@ -113,9 +113,9 @@ def one(spec: Spec, limits: Limits, watch: Watch) -> Result:
     start = time.monotonic()
     env = {**os.environ, "OMP_NUM_THREADS": str(spec.threads), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     with tempfile.TemporaryFile() as err:
-        child = subprocess.Popen([sys.executable, "-m", "ilk.verbs._heat", str(spec.to / "spec.json")], stdout=subprocess.PIPE, stderr=err, env=env)
-        _CHILDREN.add(child)
-        ended = _watched(child, limits, watch, start)
+        with subprocess.Popen([sys.executable, "-m", "ilk.verbs._heat", str(spec.to / "spec.json")], stdout=subprocess.PIPE, stderr=err, env=env) as child:
+            _CHILDREN.add(child)
+            ended = _watched(child, limits, watch, start)
         err.seek(max(0, err.seek(0, os.SEEK_END) - 2000))
         said = err.read().decode("utf-8", "replace").strip().splitlines()
     done = known(spec) if not ended else None
