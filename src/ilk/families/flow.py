@@ -17,6 +17,7 @@ from ilk.families._flow_map import Mapped
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.nets._glow import folds
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
@@ -113,11 +114,11 @@ class Flow(Family):
     distribution = Bijective
     structure: Literal["coupling", "autoregressive", "inverse", "glow"] | None = None
     transform: Literal["affine", "spline"] | None = None
-    layers: Annotated[int, Interval(ge=1, le=256)] | None = None
-    width: Annotated[int, Interval(ge=1, le=16384)] = 64
-    bins: Annotated[int, Interval(ge=2, le=256)] = 8
+    layers: Annotated[Annotated[int, Interval(ge=1, le=256)] | None, Tried(None, 4, 8)] = None
+    width: Annotated[int, Interval(ge=1, le=16384), Tried(32, 64, 128)] = 64
+    bins: Annotated[int, Interval(ge=2, le=256), Tried(4, 8, 16)] = 8
     bound: Annotated[float, Interval(gt=0, le=100)] = 4.0
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tried(0.0, 0.1, 0.3)] = 0.0
     noise: Annotated[float, Interval(ge=0, le=10)] | None = None
     dequantise: Literal["uniform", "variational"] = "uniform"
 
