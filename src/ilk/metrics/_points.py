@@ -11,7 +11,7 @@ from ._features import alike
 from ._kept import Kept, digest
 from ._tables import Cells, some
 
-PAIRS, CHUNK, POINTS, FEWEST = 1 << 30, 1 << 22, 512, 10   # pairs of points looked at in all and at a time; points looked at in a set; sets a side
+PAIRS, CHUNK, POINTS, FEWEST = 1 << 29, 1 << 22, 512, 10   # pairs of points looked at in all and at a time; points looked at in a set; sets a side
 _FOUND: Kept[Tensor] = Kept(4)
 
 

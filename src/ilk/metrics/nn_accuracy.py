@@ -40,7 +40,9 @@ class NNAccuracy(Metric):
             return NotApplicable(found)
         (made, test, *real), where = found
         right, error = told(made, test)
-        parts = {"made": float(right[:n].mean()), "test": float(right[n:].mean())} | {"real": float(told(side, test)[0].mean()) for side in real}
+        parts = {"made": float(right[:n].mean()), "test": float(right[n:].mean())}
+        if real:
+            parts["real"] = float(told(real[0], test)[0].mean())
         return Reading(float(right.mean()), error if case.errors else None, n, parts, f"the nearest of {n} made and {n} test items, {where}")
 
 

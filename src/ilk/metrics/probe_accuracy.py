@@ -1,0 +1,82 @@
+"""What a model's codes say of the labels: accuracy of a linear classifier of the codes (linear probe)."""
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from ..distribution import Encodes
+from ..metric import Case, Metric, NotApplicable, Reading
+from ..rng import Rng
+from ..space import Discrete, Reals
+from ._tables import Cells, some
+
+MOST, ROUNDS, FEWEST = 5000, 200, 20
+
+
+class ProbeAccuracy(Metric):
+    """Accuracy, on test items, of a logistic regression of the labels on a model's codes of the training items (Alain & Bengio 2017).
+
+    `parts` has that of the commonest label, and for arrays and pictures `raw`, that of the same regression on the items themselves: codes that
+    say no more than that have only rearranged them.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("model", "train", "test")
+    better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "higher"
+    modalities: ClassVar[tuple[str, ...]] = ("table", "array", "image")
+    low: ClassVar[float] = 0.0
+    high: ClassVar[float] = 1.0
+
+    def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
+        """The accuracy, of at most 5,000 items a side."""
+        labels = _labels(case)
+        if isinstance(labels, str):
+            return NotApplicable(labels)
+        (train, seen), (test, asked) = ((items[kept] if isinstance(items, np.ndarray) else items[kept.tolist()], codes[kept]) for items, codes, kept in
+                                        ((x, y, some(len(y), MOST, rng.child(i))) for i, (x, y) in enumerate(zip((case.train, case.test), labels, strict=True))))
+        codes = _codes(case, [train, test], rng)
+        if isinstance(codes, str):
+            return NotApplicable(codes)
+        right = _right(*codes, seen, asked)
+        parts = {"commonest": float((asked == np.bincount(seen).argmax()).mean())}
+        if case.errors and isinstance(train, np.ndarray):
+            parts["raw"] = float(_right(*(x.reshape(len(x), -1).astype(np.float64) for x in (train, test)), seen, asked).mean())
+        soft = (right.sum() + 1) / (len(right) + 2)
+        error = float((soft * (1 - soft) / len(right)) ** 0.5) if case.errors else None
+        return Reading(float(right.mean()), error, len(right), parts, f"logistic regression on {codes[0].shape[1]} standardised numbers of {len(seen)} codes")
+
+
+def _labels(case: Case) -> tuple[Cells, Cells] | str:
+    """Labels of training and test items as the same whole numbers, or why there are none."""
+    if case.train_labels is None or case.test_labels is None:
+        return "the items have no labels"
+    train, test = np.asarray(case.train_labels), np.asarray(case.test_labels.codes)
+    few = min(len(train), len(test))
+    return (train, test) if few >= FEWEST and len(np.unique(train)) > 1 else f"it takes {FEWEST} items and two labels at least"
+
+
+def _codes(case: Case, sides: list[Any], rng: Rng) -> list[Cells] | str:
+    """The codes of each side, a row an item, or why there are none."""
+    from ilk.verbs.condition import flat
+
+    model = case.model
+    if model is None or not isinstance(model.body, Encodes) or not isinstance(model.body.code_space(), Reals | Discrete):
+        return f"{'no model' if model is None else type(model.body).__name__} has no codes of a fixed number of numbers: it lacks Encodes"
+    if model.body.about:
+        return f"the model is told {', '.join(model.body.about)} beside every item, so its codes need not say it"
+    with torch.no_grad():
+        return [model.body.encode(flat(model, items, rng.child("code", i))).tensor.flatten(1).double().numpy() for i, items in enumerate(sides)]
+
+
+def _right(train: Cells, test: Cells, seen: Cells, asked: Cells) -> Cells:
+    """Which test items a logistic regression of the training items is right about."""
+    off = train.std(0)
+    one, other = ((x - train.mean(0)) / np.where(off > 0, off, 1.0) for x in (train, test))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found: Cells = LogisticRegression(max_iter=ROUNDS).fit(one, seen).predict(other) == asked
+    return found
