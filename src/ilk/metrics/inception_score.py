@@ -18,13 +18,13 @@ FEWEST = 20
 class InceptionScore(Metric):
     """exp E KL(p(label | item) || p(label)) over made items (Salimans et al. 2016), by a classifier of the labelled training items.
 
-    Between 1 and the number of labels; what unseen training items get stands in the parts as `real`. It looks at no test item: one clear item of
-    every label, made again and again, gets the most.
+    Between 1 and the number of labels; what unseen training items get stands in the parts as `real`, and made items may get more: one item of
+    every label, clearer than any real one and made again and again, gets the most (Barratt & Sharma 2018).
     """
 
     needs: ClassVar[tuple[str, ...]] = ("made", "train")
     modalities: ClassVar[tuple[str, ...]] = ("array", "image")
-    better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "higher"
+    better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "real"
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = inf
 

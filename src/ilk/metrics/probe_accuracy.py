@@ -13,6 +13,7 @@ from ..distribution import Encodes
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
 from ..space import Discrete, Reals
+from ._features import alike
 from ._tables import Cells, some
 
 MOST, ROUNDS, FEWEST = 5000, 200, 20
@@ -21,13 +22,13 @@ MOST, ROUNDS, FEWEST = 5000, 200, 20
 class ProbeAccuracy(Metric):
     """Accuracy, on test items, of a logistic regression of the labels on a model's codes of the training items (Alain & Bengio 2017).
 
-    `parts` has that of the commonest label, and for arrays and pictures `raw`, that of the same regression on the items themselves: codes that
+    `parts` has that of the commonest label, and as `raw` that of the same regression on the items themselves: codes that
     say no more than that have only rearranged them.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("model", "train", "test")
     better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "higher"
-    modalities: ClassVar[tuple[str, ...]] = ("table", "array", "image")
+    modalities: ClassVar[tuple[str, ...]] = ("array", "image")
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = 1.0
 
@@ -36,14 +37,14 @@ class ProbeAccuracy(Metric):
         labels = _labels(case)
         if isinstance(labels, str):
             return NotApplicable(labels)
-        (train, seen), (test, asked) = ((items[kept] if isinstance(items, np.ndarray) else items[kept.tolist()], codes[kept]) for items, codes, kept in
-                                        ((x, y, some(len(y), MOST, rng.child(i))) for i, (x, y) in enumerate(zip((case.train, case.test), labels, strict=True))))
+        kept = [some(len(side), MOST, rng.child(i)) for i, side in enumerate(labels)]
+        train, test, seen, asked = (x[k] for x, k in zip((case.train, case.test, *labels), kept * 2, strict=True))
         codes = _codes(case, [train, test], rng)
         if isinstance(codes, str):
             return NotApplicable(codes)
         right = _right(*codes, seen, asked)
         parts = {"commonest": float((asked == np.bincount(seen).argmax()).mean())}
-        if case.errors and isinstance(train, np.ndarray):
+        if case.errors:
             parts["raw"] = float(_right(*(x.reshape(len(x), -1).astype(np.float64) for x in (train, test)), seen, asked).mean())
         soft = (right.sum() + 1) / (len(right) + 2)
         error = float((soft * (1 - soft) / len(right)) ** 0.5) if case.errors else None
@@ -52,6 +53,8 @@ class ProbeAccuracy(Metric):
 
 def _labels(case: Case) -> tuple[Cells, Cells] | str:
     """Labels of training and test items as the same whole numbers, or why there are none."""
+    if why := alike(case.train, case.test):
+        return why
     if case.train_labels is None or case.test_labels is None:
         return "the items have no labels"
     train, test = np.asarray(case.train_labels), np.asarray(case.test_labels.codes)
