@@ -3,17 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import Denoises, HasLogProb
+from ilk.distribution import Denoises, Distribution, HasLogProb
 from ilk.lift import Same
 from ilk.metric import Case
-from ilk.model import Model
 from ilk.rng import Rng
 from ilk.space import Reals
 
@@ -24,7 +23,7 @@ MOST, FEWEST, CHUNK, NOISE = 2000, 10, 512, 0.1   # items; rows at a time; stand
 
 @runtime_checkable
 class Standardises(Denoises, Protocol):
-    """A denoiser that says in what units it has noise."""
+    """A denoiser that says in what units its noise is."""
 
     scale: Tensor
 
@@ -33,14 +32,14 @@ class Standardises(Denoises, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Items (n, d), noise and all where `noisy` are asked about; `slope` of them or any others; and whose density it is of.
+    """Items (n, d), the standard deviation (d,) of the noise that may be on them, the gradient of a log density at any items, and what density it is of.
 
-    A denoiser has a slope only of items with noise on them, of standard deviation `noise`, (d,): it is that of the model's law with as much noise.
+    A denoiser `blurs`: it has a slope only of items with noise on them, that of the model's law with as much noise.
     """
 
     items: Tensor
     noise: Tensor
-    always: bool
+    blurs: bool
     slope: Callable[[Tensor], Tensor]
     name: str
 
@@ -49,9 +48,34 @@ class Slopes:
         dice = rng.child("noise").normal(*self.items.shape)
         return self.items + self.noise * dice, dice
 
-    def exact(self, x: Tensor) -> Tensor:
-        """The slope of some items, (n, d), chunk by chunk; NaN where there is none."""
+    def at(self, x: Tensor) -> Tensor:
+        """The slope at some items, (n, d), chunk by chunk."""
         return torch.cat([self.slope(part) for part in x.split(CHUNK)])
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Coordinates in standard deviations of some items, those left out that never vary; and back to whole items, with these as they are."""
+
+    first: Tensor
+    vary: Tensor
+    unit: Tensor
+
+    @classmethod
+    def of(cls, raw: Tensor) -> Frame:
+        """That of raw items (n, *shape)."""
+        spread = raw.std(0).flatten()
+        vary = spread > 1e-9 * raw.abs().amax(0).flatten()
+        return cls(raw[:1], vary, spread[vary])
+
+    def into(self, raw: Tensor) -> Tensor:
+        """Raw items as coordinates (n, d)."""
+        return raw.flatten(1)[:, self.vary] / self.unit
+
+    def back(self, x: Tensor) -> Tensor:
+        """Coordinates as raw items."""
+        whole = self.first.flatten(1).expand(len(x), -1)
+        return whole.index_put((torch.arange(len(x))[:, None], self.vary.nonzero()[:, 0]), x * self.unit).reshape(len(x), *self.first.shape[1:])
 
 
 def slopes(case: Case, rng: Rng) -> Slopes | str:
@@ -59,53 +83,49 @@ def slopes(case: Case, rng: Rng) -> Slopes | str:
     model = case.model
     if model is None or not isinstance(case.test, np.ndarray) or len(case.test) < FEWEST:
         return f"it is about models of arrays, and at least {FEWEST} test items"
-    if why := _refused(model):
-        return why
-    body = model.body
+    if model.givens or not isinstance(model.lift, Same) or not isinstance(model.codec.space, Reals) or model.codec.keeps != "bijection":
+        return "a score function is that of a density of real numbers, kept as they are, of which nothing is given"
     raw = model.codec.encode(case.test[some(len(case.test), MOST, rng.child("test"))], rng).tensor.double()
-    spread = raw.std(0).flatten()
-    unit = spread.where(spread > 0, 1.0)
-    items, shape = raw.flatten(1) / unit, raw.shape[1:]
-    if isinstance(body, HasLogProb):
-        found = Slopes(items, torch.full_like(unit, NOISE), False, _by_density(body, unit, shape), "of its log density")
-    elif isinstance(body, Standardises):
-        noise = (NOISE * body.scale.double().expand(body.standard(raw[:1]).shape[1:]).flatten() / unit)
-        found = Slopes(items, noise, True, _by_denoiser(body, unit, noise, shape), "of its law with noise, by its denoiser")
-    else:
-        return f"{type(body).__name__} has no score function: it lacks HasLogProb and Denoises"
+    frame = Frame.of(raw)
+    if not len(frame.unit):
+        return "the test items are all alike"
+    found = _found(model.body, frame, raw)
+    if isinstance(found, str):
+        return found
     try:
-        there = bool(found.exact(found.noisy(rng)[0][:FEWEST]).isfinite().all())
+        there = bool(found.at(found.noisy(rng)[0][:FEWEST]).isfinite().all())
     except RuntimeError:   # torch's for what it can't differentiate
         there = False
-    return found if there else f"the log density of {type(body).__name__} has no derivatives in the items"
+    return found if there else f"the log density of {type(model.body).__name__} has no derivatives in the items"
 
 
-def _refused(model: Model) -> str:
-    if not isinstance(model.lift, Same) or not isinstance(model.codec.space, Reals) or model.codec.keeps != "bijection":
-        return "a score function is that of a density of real numbers, and these items are no such, or are not kept as they are"
-    if model.givens:
-        return "it is about models of which nothing is given"
-    if model.body.about and not isinstance(model.body, HasLogProb):
-        return f"the denoiser has to be told {', '.join(model.body.about)}"
-    return ""
+def _found(body: Distribution[Any], frame: Frame, raw: Tensor) -> Slopes | str:
+    if isinstance(body, HasLogProb):
+        return Slopes(frame.into(raw), torch.full_like(frame.unit, NOISE), False, _by_density(body, frame), "of its log density")
+    if not isinstance(body, Standardises):
+        return f"{type(body).__name__} has no score function: it lacks HasLogProb and Denoises"
+    if body.about and not getattr(body.family, "drop", 0.0):
+        return f"the denoiser has to be told {', '.join(body.about)}"
+    scale = body.scale.double().expand(body.standard(raw[:1]).shape[1:]).flatten()[frame.vary]
+    noise = NOISE * scale / frame.unit
+    return Slopes(frame.into(raw), noise, True, _by_denoiser(body, frame, noise), "of its law with noise, by its denoiser")
 
 
-def _by_density(body: HasLogProb, unit: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
+def _by_density(body: HasLogProb, frame: Frame) -> Callable[[Tensor], Tensor]:
     """Derivatives of the log density, by torch."""
     def slope(x: Tensor) -> Tensor:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(True)
-            nats = body.log_prob(Batch((leaf * unit).reshape(len(x), *shape)))
-            found: Tensor = torch.autograd.grad(nats.sum(), leaf)[0]
+            found: Tensor = torch.autograd.grad(body.log_prob(Batch(frame.back(leaf))).sum(), leaf)[0]
         return found
     return slope
 
 
-def _by_denoiser(body: Standardises, unit: Tensor, noise: Tensor, shape: torch.Size) -> Callable[[Tensor], Tensor]:
+def _by_denoiser(body: Standardises, frame: Frame, noise: Tensor) -> Callable[[Tensor], Tensor]:
     """(D(x) - x) / noise^2, Tweedie's formula for items with Gaussian noise on them."""
     @torch.no_grad()
     def slope(x: Tensor) -> Tensor:
-        inside = body.standard((x * unit).reshape(len(x), *shape))
+        inside = body.standard(frame.back(x))
         step = body.denoise(inside, torch.full((len(x),), NOISE), {}) - inside
-        return step.flatten(1).double() / (NOISE * noise)
+        return step.flatten(1)[:, frame.vary].double() / (NOISE * noise)
     return slope

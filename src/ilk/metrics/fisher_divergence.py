@@ -44,6 +44,6 @@ def _losses(found: Slopes, rng: Rng) -> torch.Tensor:
     noisy, dice = found.noisy(rng)
     total = torch.zeros(len(dice), dtype=torch.float64)
     for x, side in ((noisy, dice), (2 * found.items - noisy, -dice)):
-        slope = found.exact(x)
+        slope = found.at(x)
         total += (slope.square() / 2 + slope * side / found.noise).sum(1) / 2
     return total

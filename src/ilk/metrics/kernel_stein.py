@@ -32,9 +32,9 @@ class KernelStein(Metric):
         found = slopes(case, rng)
         if isinstance(found, str):
             return NotApplicable(found)
-        items = found.noisy(rng)[0] if found.always else found.items
-        value, error = stein(items, found.exact(items))
-        width = f", items with noise of {NOISE} standard deviations as the model knows them" if found.always else ""
+        items = found.noisy(rng)[0] if found.blurs else found.items
+        value, error = stein(items, found.at(items))
+        width = f", items with noise of {NOISE} standard deviations as the model knows them" if found.blurs else ""
         return Reading(value, error if case.errors else None, len(items), {},
                        "squared, without bias, inverse multiquadric kernel at the median distance, coordinates in standard deviations of the test items; "
                        f"slope {found.name}{width}; n={len(items)}")

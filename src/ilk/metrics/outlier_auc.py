@@ -20,7 +20,7 @@ MOST, FEWEST, LEAST = 1000, 20, -1e300
 class OutlierAUC(Metric):
     """The chance that a test item is likelier than an outlier: half of one test item and half of another.
 
-    Every part of an outlier is real, only what goes with what is wrong, so a model of parts by themselves gets .5. Halves are columns drawn
+    Every part of an outlier is real, only what goes with what is wrong, so a model of parts by themselves gets about .5. Halves are columns drawn
     at random, the first and the second half of an array's or a picture's rows, or of a text's characters. It says nothing of outliers that look unlike
     any item, which are easier, nor of flat or simple ones, which densities of pictures are known to like (Nalisnick et al. 2019).
     """
