@@ -29,7 +29,7 @@ class Teller:
     name: str
 
 
-_TELLERS: Kept[Teller] = Kept(2)
+_TELLERS: Kept[Teller | str] = Kept(2)
 
 
 def teller(case: Case) -> Teller | str:

@@ -39,7 +39,7 @@ def modes_of(case: Case) -> Modes | str:
         chances = judge.chances
         return Modes(lambda x: chances(x).argmax(1), _count(chances(case.train[judge.unseen[:MOST]]).argmax(1), len(judge.classes)), f"labels, told by {judge.name}")
     space = space_of(case)
-    return space if isinstance(space, str) else _FOUND.get(digest(case.train, case.train_labels), lambda: _clusters(case.train, space))
+    return space if isinstance(space, str) else _FOUND.get(digest(case.train), lambda: _clusters(case.train, space))
 
 
 def _clusters(train: Cells, space: Space) -> Modes:

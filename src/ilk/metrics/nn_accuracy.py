@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._features import sides
+from ._features import Sides, sides
 from ._nearest import P, Rows, Vectors, nearest, rows
 from ._tables import columns, frames_of, some
 
@@ -35,34 +35,34 @@ class NNAccuracy(Metric):
         n = min(len(case.made), len(case.test), MOST)
         if n < FEWEST:
             return NotApplicable(f"there are fewer than {FEWEST} items a side")
-        found = _rows(case, n, rng) if isinstance(case.made, pl.DataFrame) else _vectors(case, n, rng)
-        if isinstance(found, str):
-            return NotApplicable(found)
-        (made, test, *real), where = found
-        right, error = told(made, test)
-        parts = {"made": float(right[:n].mean()), "test": float(right[n:].mean())}
-        if real:
-            parts["real"] = float(told(real[0], test)[0].mean())
-        return Reading(float(right.mean()), error if case.errors else None, n, parts, f"the nearest of {n} made and {n} test items, {where}")
+        if not isinstance(case.made, pl.DataFrame):
+            seen = sides(case)
+            return NotApplicable(seen) if isinstance(seen, str) else _reading(case, _vectors(seen, n, rng), f"in {seen.convention}")
+        frames = frames_of(case.made, case.test, case.train)
+        found = frames if isinstance(frames, str) else _rows(case, frames, n, rng)
+        return NotApplicable(found) if isinstance(found, str) else _reading(case, found, "Gower distance of rows")
 
 
-def _rows(case: Case, n: int, rng: Rng) -> tuple[Sequence[Rows], str] | str:
-    """Rows of tables, with the ranges of the training rows; no real ones besides, since nothing is learned from those."""
-    frames = frames_of(case.made, case.test, case.train)
-    if isinstance(frames, str):
-        return frames
-    made, test, train = (f[some(len(f), n if i < 2 else len(f), rng.child(i))] for i, f in enumerate(frames))
+def _rows(case: Case, frames: Sequence[pl.DataFrame], n: int, rng: Rng) -> Sequence[Rows] | str:
+    """Made and test rows, numbers in the ranges of the training rows."""
+    made, test, train = (*(f[some(len(f), n, rng.child(i))] for i, f in enumerate(frames[:2])), frames[2])
     seen = columns(case.model, (made, test, train))
-    return (rows(seen, (made, test, train), slice(2, 3))[:2], "Gower distance of rows") if seen else "the tables have no column in common"
+    return rows(seen, (made, test, train), slice(2, 3))[:2] if seen else "the tables have no column in common"
 
 
-def _vectors(case: Case, n: int, rng: Rng) -> tuple[Sequence[Vectors], str] | str:
+def _vectors(seen: Sides, n: int, rng: Rng) -> Sequence[Vectors]:
     """Made, test and, if there are so many unseen ones, real items in the space of features."""
-    found = sides(case)
-    if isinstance(found, str):
-        return found
-    each = [found.made, found.test] if found.real is None else [found.made, found.test, found.real]
-    return [Vectors(torch.from_numpy(x[some(len(x), n, rng.child(i))])) for i, x in enumerate(each)], f"in {found.convention}"
+    each = [seen.made, seen.test] if seen.real is None else [seen.made, seen.test, seen.real]
+    return [Vectors(torch.from_numpy(x[some(len(x), n, rng.child(i))])) for i, x in enumerate(each)]
+
+
+def _reading(case: Case, points: Sequence[P], where: str) -> Reading:
+    made, test, n = points[0], points[1], len(points[0])
+    right, error = told(made, test)
+    parts = {"made": float(right[:n].mean()), "test": float(right[n:].mean())}
+    for real in points[2:]:
+        parts["real"] = float(told(real, test)[0].mean())
+    return Reading(float(right.mean()), error if case.errors else None, n, parts, f"the nearest of {n} made and {n} test items, {where}")
 
 
 def told(made: P, test: P) -> tuple[Tensor, float]:

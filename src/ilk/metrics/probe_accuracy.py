@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,8 +14,11 @@ from ..distribution import Encodes
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
 from ..space import Discrete, Reals
-from ._features import alike
+from ._features import alike, flat
 from ._tables import Cells, some
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 MOST, ROUNDS, FEWEST = 5000, 200, 20
 
@@ -39,16 +43,17 @@ class ProbeAccuracy(Metric):
             return NotApplicable(labels)
         kept = [some(len(side), MOST, rng.child(i)) for i, side in enumerate(labels)]
         train, test, seen, asked = (x[k] for x, k in zip((case.train, case.test, *labels), kept * 2, strict=True))
-        codes = _codes(case, [train, test], rng)
+        codes = _codes(case.model, rng)
         if isinstance(codes, str):
             return NotApplicable(codes)
-        right = _right(*codes, seen, asked)
+        known = codes(train)
+        right = _right(known, codes(test), seen, asked)
         parts = {"commonest": float((asked == np.bincount(seen).argmax()).mean())}
         if case.errors:
-            parts["raw"] = float(_right(*(x.reshape(len(x), -1).astype(np.float64) for x in (train, test)), seen, asked).mean())
+            parts["raw"] = float(_right(flat(train), flat(test), seen, asked).mean())
         soft = (right.sum() + 1) / (len(right) + 2)
         error = float((soft * (1 - soft) / len(right)) ** 0.5) if case.errors else None
-        return Reading(float(right.mean()), error, len(right), parts, f"logistic regression on {codes[0].shape[1]} standardised numbers of {len(seen)} codes")
+        return Reading(float(right.mean()), error, len(right), parts, f"logistic regression on {known.shape[1]} standardised numbers of {len(seen)} codes")
 
 
 def _labels(case: Case) -> tuple[Cells, Cells] | str:
@@ -62,17 +67,22 @@ def _labels(case: Case) -> tuple[Cells, Cells] | str:
     return (train, test) if few >= FEWEST and len(np.unique(train)) > 1 else f"it takes {FEWEST} items and two labels at least"
 
 
-def _codes(case: Case, sides: list[Any], rng: Rng) -> list[Cells] | str:
-    """The codes of each side, a row an item, or why there are none."""
-    from ilk.verbs.condition import flat
+def _codes(model: Model | None, rng: Rng) -> Callable[[Any], Cells] | str:
+    """What gives the codes of items, a row an item, or why there are none."""
+    from ilk.verbs.condition import flat as encoded
 
-    model = case.model
-    if model is None or not isinstance(model.body, Encodes) or not isinstance(model.body.code_space(), Reals | Discrete):
-        return f"{'no model' if model is None else type(model.body).__name__} has no codes of a fixed number of numbers: it lacks Encodes"
+    body = None if model is None else model.body
+    if model is None or not isinstance(body, Encodes) or not isinstance(body.code_space(), Reals | Discrete):
+        return f"{type(body).__name__} has no codes of a fixed number of numbers: it lacks Encodes"
     if model.body.about:
         return f"the model is told {', '.join(model.body.about)} beside every item, so its codes need not say it"
-    with torch.no_grad():
-        return [model.body.encode(flat(model, items, rng.child("code", i))).tensor.flatten(1).double().numpy() for i, items in enumerate(sides)]
+
+    @torch.no_grad()
+    def codes(items: Any) -> Cells:
+        found: Cells = body.encode(encoded(model, items, rng.child("code"))).tensor.flatten(1).double().numpy()
+        return found
+
+    return codes
 
 
 def _right(train: Cells, test: Cells, seen: Cells, asked: Cells) -> Cells:
