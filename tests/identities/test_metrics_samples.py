@@ -381,6 +381,14 @@ def test_models_without_a_score_function_are_refused() -> None:
     assert "all alike" in reason("kernel_stein", Case(model=ilk.fit(x, ilk.GMM(components=1)), test=np.ones((50, 2))))
 
 
+def test_models_that_have_to_be_told_something_are_refused_and_do_not_break_the_others() -> None:
+    g = dice(32)
+    x = g.normal(size=(300, 2))
+    model = ilk.fit(replace(ilk.read(x), beside={"sum": x.sum(1, keepdims=True)}), ilk.Flow(layers=1, width=8), budget=ilk.Steps(5), seed=1)
+    for name in ("nats", "outlier_auc", "kernel_stein", "fisher_divergence"):
+        assert "sum" in reason(name, Case(model=model, test=x))
+
+
 # Codes and outliers
 
 def test_probe_accuracy_is_that_of_scikit_learn() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ._tables import Cells
 
-CHUNK, SCALES, FAR = 1 << 22, 5, 1e4   # pairs at a time; widths of a mixture; widths beyond which an item is nowhere near any other
+CHUNK, SCALES, FAR = 1 << 20, 5, 1e4   # pairs at a time; widths of a mixture; widths beyond which an item is nowhere near any other
 
 
 class Kernel(ABC):

@@ -15,7 +15,7 @@ from ._kept import Kept, digest
 from ._picture_net import descend
 from ._tables import Cells
 
-WIDTH, BATCH, STEPS, FEWEST_STEPS, EPOCHS, NOISE = 128, 128, 1000, 100, 30, 0.1
+WIDTH, BATCH, STEPS, FEWEST_STEPS, EPOCHS, NOISE = 128, 128, 600, 100, 30, 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.distribution import Denoises, Distribution, HasLogProb
+from ilk.errors import UsageError
 from ilk.lift import Same
 from ilk.metric import Case
 from ilk.rng import Rng
@@ -96,6 +97,8 @@ def slopes(case: Case, rng: Rng) -> Slopes | str:
         there = bool(found.at(found.noisy(rng)[0][:FEWEST]).isfinite().all())
     except RuntimeError:   # torch's for what it can't differentiate
         there = False
+    except UsageError as why:
+        return str(why)
     return found if there else f"the log density of {type(model.body).__name__} has no derivatives in the items"
 
 
