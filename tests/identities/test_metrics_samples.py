@@ -251,6 +251,14 @@ def test_modes_of_a_grid_are_counted(labelled: bool, made: int) -> None:
     assert ("labels" in found.convention) == labelled and ("25 clusters" in found.convention) != labelled
 
 
+def test_data_without_clusters_are_cut_into_cells() -> None:
+    g = dice(33)
+    train, made = g.normal(size=(2000, 2)), g.normal(size=(600, 2))
+    whole, half = (read("modes", Case(made=items, train=train)) for items in (made, np.abs(made)))
+    assert "32 cells" in whole.convention and whole.value >= whole.parts["real"] - 0.05 and abs(whole.parts["reverse_kl"]) < 0.06
+    assert 0.15 < half.value < 0.6 and half.parts["reverse_kl"] > 0.7   # a quarter of the plane, and the cells on its rim
+
+
 def test_items_between_modes_are_of_none() -> None:
     g = dice(13)
     train = grid(g, 3000)[0]

@@ -15,7 +15,8 @@ from ._kept import Kept, digest
 from ._labels import teller
 from ._tables import Cells
 
-LOOKED, MOST_CLUSTERS, STARTS, INSIDE = 1000, 32, 4, 0.99   # items by which the number of clusters is chosen; share of its items in the ball of a cluster
+LOOKED, MOST_CLUSTERS, EACH, STARTS = 1000, 32, 10, 4   # items by which the number of clusters is chosen, the most, items a cluster at least, starts of k-means
+CLEAR, INSIDE = 0.5, 0.99   # silhouette from which clusters are there (Kaufman & Rousseeuw 1990), and share of its items in the ball of one
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +44,14 @@ def modes_of(case: Case) -> Modes | str:
 
 
 def _clusters(train: Cells, space: Space) -> Modes:
-    """k-means of the items that features were learned from; as many clusters, 2 to 32, as have the best silhouette (Rousseeuw 1987)."""
+    """k-means of the items that features were learned from: as many clusters as have the best silhouette (Rousseeuw 1987), if those are clear."""
     seen = space.vectors(train[np.setdiff1d(np.arange(len(train)), space.unseen)])
     few = seen[:LOOKED]
-    many = max(range(2, min(MOST_CLUSTERS, len(few) // 4) + 1), key=lambda k: _silhouette(few, k))
+    most = max(2, min(MOST_CLUSTERS, len(few) // EACH))
+    clear, many = max((_silhouette(few, k), k) for k in range(2, most + 1))
+    if clear < CLEAR:
+        many = most
+    what = f"{many} clusters by k-means, as many as have the best silhouette" if clear >= CLEAR else f"{many} cells by k-means, there being no clear clusters"
     centers = _means(seen, many).cluster_centers_
     far, which = _nearest(seen, centers)
     reach = np.array([np.quantile(far[which == k], INSIDE) if (which == k).any() else 0.0 for k in range(many)])
@@ -55,7 +60,7 @@ def _clusters(train: Cells, space: Space) -> Modes:
         distance, mine = _nearest(space.vectors(items), centers)
         return np.where(distance <= reach[mine] * (1 + 1e-9), mine, -1)
 
-    return Modes(of, _count(of(train[space.unseen[:MOST]]), many), f"{many} clusters by k-means, as many as have the best silhouette, in {space.name}")
+    return Modes(of, _count(of(train[space.unseen[:MOST]]), many), f"{what}, in {space.name}")
 
 
 def _means(x: Cells, k: int) -> KMeans:
