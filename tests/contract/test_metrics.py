@@ -117,7 +117,7 @@ def modelled_cases() -> list[Case]:
 
 @cache
 def coded_cases(kind: str) -> list[Case]:
-    """The same by codes: of an autoencoder that saw the items, and of one that saw noise."""
+    """The same by codes: of a VAE that saw the items, and of one that saw noise."""
     if kind == "array":
         first = modelled_cases()[0]
         train, test, made = (first.train, first.train_labels.numpy()), (first.test, first.test_labels.codes.numpy()), first.made   # type: ignore[union-attr]
@@ -126,7 +126,7 @@ def coded_cases(kind: str) -> list[Case]:
         (case, *_), (other, *_) = image_cases(), image_cases()
         train, test, made = (case.train, case.train_labels), (other.made, other.made_labels), case.test   # type: ignore[assignment]
         noise = dice(41).integers(0, 256, case.train.shape).astype(np.uint8)
-    family = ilk.Autoencoder(codes=2, net=ilk.MLP(width=16))
+    family = ilk.VAE(codes=2, net=ilk.MLP(width=16))
     return _labelled([ilk.fit(x, family, budget=ilk.Steps(150), seed=1) for x in (train[0], noise)], train, test, made)
 
 

@@ -397,6 +397,17 @@ def test_models_that_have_to_be_told_something_are_refused_and_do_not_break_the_
         assert "sum" in reason(name, Case(model=model, test=x))
 
 
+def test_bits_per_dimension_is_the_score_in_another_unit() -> None:
+    whole = dice(34).integers(0, 4, (400, 3))
+    model = ilk.fit(whole, ilk.MADE(width=32), budget=ONCE, seed=1)
+    found, nats = read("bits_per_dimension", Case(model=model, test=whole)), read("nats", Case(model=model, test=whole))
+    assert found.value == pytest.approx(-nats.value / (3 * log(2))) and found.error == pytest.approx((nats.error or 0) / (3 * log(2)))
+    assert found.value == pytest.approx(2, abs=0.05)       # four equal values are two bits
+    x = dice(35).normal(size=(4000, 2))
+    real = read("bits_per_dimension", Case(model=ilk.fit(x, ilk.GMM(components=1)), test=x))
+    assert real.value == pytest.approx(0.5 * log(2 * np.pi * np.e) / log(2), abs=0.03)   # the entropy of a normal number
+
+
 # Codes and outliers
 
 def test_probe_accuracy_is_that_of_scikit_learn() -> None:
