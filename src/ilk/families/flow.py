@@ -38,12 +38,15 @@ class Bijective(Mapped):
         """The same: nothing is drawn."""
         return -self.log_prob(batch)
 
-    @torch.no_grad()
     def log_prob(self, batch: Batch) -> Tensor:
-        """Log density in nats, (B,) float64. Items without labels: of the sum over labels, each at its share."""
+        """Log density in nats, (B,) float64. Items without labels: of the sum over labels, each at its share. Derivatives are in the items only."""
+        with torch.set_grad_enabled(batch.tensor.requires_grad):
+            return self._log_prob(batch)
+
+    def _log_prob(self, batch: Batch) -> Tensor:
         if self.about and not batch.context and self.context.sizes is not None:
             labels = [self.context.labels(torch.full((len(batch),), i)) for i in range(len(self.context.share))]
-            return torch.stack([self.log_prob(replace(batch, context=said)) + share for said, share in zip(labels, self.context.share, strict=True)]).logsumexp(0)
+            return torch.stack([self._log_prob(replace(batch, context=said)) + share for said, share in zip(labels, self.context.share, strict=True)]).logsumexp(0)
         return torch.cat([self.nats(self.standard(part.tensor), self.told(part.context)) for part in _cut(batch)])
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
