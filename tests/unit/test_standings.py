@@ -55,8 +55,8 @@ def test_among_those_that_cant_be_told_apart_the_smallest_is_taken() -> None:
 def test_quality_stands_between_the_floor_and_real_items() -> None:
     assert stands(told("a", quality=0.5)).quality == pytest.approx(0.5)
     assert stands(told("b", quality=3.0)).quality == 1.0, "beyond real items nothing counts"
-    best, why = recommended([stands(told("a", -1, quality=0.9)), stands(told("b", -9, quality=0.895)), stands(told("c", 5, quality=0.2))], "quality")
-    assert best is not None and best.name == "a" and "(b can't be told from it)" in why
+    best, why, others = recommended([stands(told("a", -1, quality=0.9)), stands(told("b", -9, quality=0.895)), stands(told("c", 5, quality=0.2))], "quality")
+    assert best is not None and best.name == "a" and why == "tied" and others == ["b"]
 
 
 def test_copies_are_out() -> None:

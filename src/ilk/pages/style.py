@@ -22,7 +22,7 @@ th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color: var(--soft); font-weight: 600; }
 .sort th { cursor: pointer; } .sort th[aria-sort]::after { content: " \\25B4"; } .sort th[aria-sort=descending]::after { content: " \\25BE"; }
 .sort th:focus-visible { outline: 2px solid var(--accent); } .flagged, .flagged td { color: var(--soft); } .won td { font-weight: 650; }
-.spread { position: relative; } .spread b { position: absolute; font-size: .75rem; font-weight: 600; transform: translate(.4rem, 50%); white-space: nowrap; }
+.spread { position: relative; max-width: 48rem; } .spread b { position: absolute; font-size: .75rem; font-weight: 600; transform: translate(.4rem, 50%); white-space: nowrap; }
 .spread b.left { transform: translate(calc(-100% - .4rem), 50%); }
 .stack td:first-child { white-space: normal; min-width: 14rem; } .stack pre { text-align: left; }
 .stack .soft { display: block; font-size: .85rem; line-height: 1.4; }

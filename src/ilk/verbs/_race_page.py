@@ -14,7 +14,7 @@ from ilk.pages.page import Block, Cell, Facts, Gallery, Grid, Points, Section, T
 from ilk.pages.words import measure_of, metric_of, words_of
 from ilk.presets import said
 from ilk.verbs._race_text import cost
-from ilk.verbs._race_words import words
+from ilk.verbs._race_words import reason, words
 from ilk.verbs._standings import SURE, Row, front, ranked, recommended
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class _Told:
 
     def __init__(self, race: Race, language: str) -> None:
         self.race, self.common, self.words = race, words_of(language), words(language)
-        self.best, self.why = recommended(race.rows, race.decides)
+        self.best, self.why = recommended(race.rows, race.decides)[0], reason(race.rows, race.decides, language)
 
     def verdict(self) -> Iterator[Block]:
         if self.best is None:
-            yield Text(self.words["nobody"].format(why=self.why))
+            yield Text(self.why)
             return
         yield Text(Markup("<strong>{}</strong>: {}").format(self.words["take"].format(name=self.best.name), self.why))
         family = recipe.from_facts("families", self.best.best.recipe or {})

@@ -1,14 +1,21 @@
-"""Every fixed string of a race's page, in English and in Chinese."""
+"""Every fixed string of a race, in English and in Chinese, and the reason for its verdict."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from ilk.verbs._standings import Row, recommended
 
 TABLE: Mapping[str, tuple[str, str]] = {
     "title": ("Race: {data}", "竞赛：{data}"),
     "lead": ("Every family of model that fits these data, on one budget, judged alike, by ilk {version}.",
              "适合这份数据的每一种模型，同样的预算，同样的评判，由 ilk {version} 生成。"),
     "verdict": ("What to take", "该用哪个"), "take": ("Take {name}", "用 {name}"),
-    "nobody": ("Nobody won: {why}", "无人胜出：{why}"),
+    "why_nobody": ("no family came to an end without copying its training items", "没有哪个模型族既跑完又不抄训练条目"),
+    "why_likelihood": ("no other's likelihood is surely better, and it learns the fewest numbers of these: {nats} nats an item on the validation items",
+                       "没有谁的似然肯定更好，而它是其中参数最少的：验证条目平均 {nats} 奈特"),
+    "why_samples": ("its samples are the best, {quality} of the way from independent parts to real items", "它的样本最好：从互不相干到真实条目，走了 {quality}"),
+    "why_tied": ("no other's samples are surely better ({others} can't be told from it); of these no likelihood is surely better, and it learns the fewest numbers",
+                 "没有谁的样本肯定更好（与 {others} 分不出高下）；其中没有谁的似然肯定更好，而它参数最少"),
     "how": ("How to read it: who chooses looks at the validation items only; the figures shown are of the test items, which chose nothing. "
             "Those with one rank can't be told apart ({sure} standard errors). Cheats copy training items and must lose; the floor makes every part by itself.",
             "读法：挑选只看验证条目；表中数字来自测试条目，它们没有参与挑选。名次相同表示分不出高下（{sure} 倍标准误）。作弊者抄训练条目，必须输；地板让各部分互不相干。"),
@@ -46,3 +53,13 @@ TABLE: Mapping[str, tuple[str, str]] = {
 def words(language: str) -> dict[str, str]:
     """The strings of a language."""
     return {k: v[language == "zh"] for k, v in TABLE.items()}
+
+
+def reason(rows: Sequence[Row], by: str, language: str = "en") -> str:
+    """Why one is to be taken."""
+    best, kind, others = recommended(rows, by)
+    said = words(language)[f"why_{kind}"]
+    if best is None:
+        return said
+    nats, quality = (f"{v:z.4f}" if v is not None else "" for v in (best.valid_nats, best.quality))
+    return said.format(nats=nats, quality=quality[:4], others=("、" if language == "zh" else ", ").join(others))

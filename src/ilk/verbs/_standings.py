@@ -154,7 +154,7 @@ def ranked(rows: Sequence[Row], by: str) -> list[tuple[int, Row]]:
     if by == "likelihood":
         have = sorted((r for r in rows if r.nats is not None), key=lambda r: (r.best.sort == "bound", -(r.nats or 0.0 if r.valid_nats is None else r.valid_nats), r.name))
         return [(1 + sum(surely(o, r) for o in have if (o.best.sort == "bound") == (r.best.sort == "bound")), r) for r in have]
-    good = sorted((r for r in rows if r.quality is not None), key=lambda r: (-(r.valid_quality or 0.0), r.name))
+    good = sorted((r for r in rows if r.quality is not None), key=lambda r: (not r.runs, -(r.valid_quality or 0.0), r.name))
     return [(1 + sum(finer(o, r) for o in good if o.runs), r) for r in good]
 
 
@@ -173,19 +173,20 @@ def likeliest(rows: Sequence[Row]) -> Row | None:
     return min(tied, key=lambda r: r.best.numbers) if tied else None
 
 
-def recommended(rows: Sequence[Row], by: str) -> tuple[Row | None, str]:
-    """Whom to take, and why. Where samples decide and several are as good, the likelihood says which of these."""
+def recommended(rows: Sequence[Row], by: str) -> tuple[Row | None, str, list[str]]:
+    """Whom to take, the reason ("nobody", "likelihood", "samples" or "tied": a string of the page), and who can't be told from it.
+
+    Where samples decide and several are as good, the likelihood says which of these.
+    """
     able = [r for _, r in ranked(rows, by) if r.runs]
     if not able:
-        return None, "no family came to an end without copying its training items"
+        return None, "nobody", []
     best = able[0]
     if by == "likelihood":
         best = likeliest(rows) or best
-        figure = f"{best.valid_nats:z.4f} nats an item ({best.best.sort}) on the validation items"
-        return best, f"no other's likelihood is surely better, and it learns the fewest numbers of these: {figure}"
+        return best, "likelihood", []
     tied = [r for r in able if not finer(best, r)]
     likely = likeliest([r for r in tied if r.best.sort != "bound"])
     if len(tied) == 1 or likely is None:
-        return best, f"its samples are the best, {best.quality:.2f} of the way from independent parts to real items"
-    others = ", ".join(r.name for r in tied if r.name != likely.name)
-    return likely, f"no other's samples are surely better ({others} can't be told from it), and of these its likelihood is the best"
+        return best, "samples", []
+    return likely, "tied", [r.name for r in tied if r.name != likely.name]

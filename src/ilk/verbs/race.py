@@ -21,6 +21,7 @@ from ilk.verbs._course import RaceRules, line, pieces, settled
 from ilk.verbs._crews import Crew, Limits, Processes, Task
 from ilk.verbs._entrants import Entrant
 from ilk.verbs._heat import Result, Spec
+from ilk.verbs._race_words import reason
 from ilk.verbs._standings import Row, Scale, front, ranked, recommended, row, worth
 from ilk.verbs._tuning import Tuning
 from ilk.verbs.read import read
@@ -50,15 +51,15 @@ class Race:
     @cached_property
     def winner(self) -> Row:
         """Whom to take; DataError if nobody came to an end."""
-        found, why = recommended(self.rows, self.decides)
+        found = recommended(self.rows, self.decides)[0]
         if found is None:
-            raise DataError(why, code="NO_WINNER", remedy="a longer budget or more memory")
+            raise DataError(self.why, code="NO_WINNER", remedy="a longer budget or more memory")
         return found
 
     @property
     def why(self) -> str:
         """The reason."""
-        return recommended(self.rows, self.decides)[1]
+        return reason(self.rows, self.decides)
 
     def by(self, name: str) -> Row:
         """One that took part."""
