@@ -14,6 +14,7 @@ from ilk.dataset import Dataset
 from ilk.rng import Rng
 
 MOST, WIDE = 20_000, 64                       # items looked at; numbers an item as which a classifier sees it
+PIXELS, PLACES = 20_000_000, 1024              # of all pictures looked at; of one, where a classifier looks at it
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "diagnosis", "species")
 CLASSES = 20
 
@@ -75,11 +76,16 @@ def series(data: Dataset[Any]) -> Iterator[tuple[pl.Series, str]]:
         yield from ((pl.Series(f"{i}", cells[:, i]), "number") for i in range(cells.shape[1]))
 
 
-def pictures(data: Dataset[Any], at_most: int = 5000) -> NDArray[Any]:
+def pictures(data: Dataset[Any]) -> NDArray[Any]:
     """Items that are pictures, (n, h, w, ...); (0, 0, 0) where they are none."""
     if not isinstance(data.items, np.ndarray) or data.items.ndim not in (3, 4) or min(data.items.shape[1:3]) < 6 or data.items.shape[3:] not in ((), (1,), (3,), (4,)):
         return np.zeros((0, 0, 0))
-    return np.asarray(taken(data, rows(data, at_most=at_most)))
+    return np.asarray(taken(data, rows(data, at_most=shown(data))))
+
+
+def shown(data: Dataset[Any]) -> int:
+    """How many pictures are looked at: few, where they are large."""
+    return max(100, min(5000, PIXELS // max(1, int(np.prod(data.items.shape[1:])))))
 
 
 def target(data: Dataset[Any], index: torch.Tensor) -> Target | None:
@@ -105,7 +111,8 @@ def features(data: Dataset[Any], index: torch.Tensor, without: str = "") -> tupl
         return names, np.stack([_cells(items[c]) for c in names], 1) if names else np.zeros((len(items), 0))
     if isinstance(items, list):
         return _named(_directions(_grams(items)))
-    flat = np.asarray(items).reshape(len(items), -1).astype(np.float64)
+    flat = np.asarray(items).reshape(len(items), -1)
+    flat = flat[:, np.linspace(0, flat.shape[1] - 1, min(flat.shape[1], PLACES)).astype(np.int64)].astype(np.float64)
     return _named(_directions(flat) if flat.shape[1] > WIDE else flat)
 
 

@@ -14,6 +14,7 @@ from ilk.faults._learned import taught
 
 MOST, LEAST = 2000, 100             # items looked at, and at least
 SURE, FLOOR, GUESS = 0.2, 0.03, 0.35  # surest and next surest share of a class; labelled otherwise: so many of those are wrong labels, so many a bad classifier
+GOOD = 0.5                          # the share of the items in classes that it tells well, at least
 FLAT, LEAN = 0.65, 0.4              # of what the next surest have, the surest have so much at least; so much if that may be chance
 
 
@@ -57,6 +58,8 @@ def doubtful(held: NDArray[np.float64], codes: NDArray[np.int64]) -> tuple[NDArr
             then.append(ranked[n: 2 * n])
     surest = np.concatenate([*first, *then]) if first else np.zeros(0, dtype=np.int64)
     wrong = surest[said[surest] != codes[surest]]
+    if len(surest) < GOOD * 2 * SURE * len(codes):
+        return surest[:0], len(surest)
     least = FLOOR * len(surest)
     noisy = sum((codes[np.concatenate(pair)] != said[pair[0][0]]).mean() >= FLOOR / 2 for pair in zip(first, then, strict=True))
     flat = _flat(_share(first, said, codes), _share(then, said, codes), max(1, len(surest) // 2))
