@@ -16,7 +16,7 @@ from ilk.rng import Rng
 MOST, WIDE = 20_000, 64                       # items looked at; numbers an item as which a classifier sees it
 PIXELS, PLACES = 20_000_000, 1024              # of all pictures looked at; of one, where a classifier looks at it
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "diagnosis", "species")
-CLASSES = 20
+CLASSES, TREES = 20, 40
 
 Numbers = NDArray[np.float64]
 
@@ -121,10 +121,9 @@ def _named(found: Numbers) -> tuple[list[str], Numbers]:
 
 
 def _cells(column: pl.Series) -> Numbers:
-    """Numbers and times as they are, texts by how common they are; missing cells below all others."""
+    """Numbers and times as they are, texts by their order, so that dates written as text keep theirs; missing cells below all others."""
     if column.dtype == pl.String:
-        ranked = column.drop_nulls().value_counts(sort=True)[column.name].to_list()
-        column = column.replace_strict(ranked, list(range(len(ranked))), default=None, return_dtype=pl.Int64) if ranked else column.cast(pl.Int64)
+        column = column.rank("dense")
     found = column.to_physical().cast(pl.Float64).fill_nan(None)
     low = found.min()
     return found.fill_null((low if isinstance(low, float) else 0.0) - 1.0).to_numpy()
@@ -144,11 +143,11 @@ def _directions(rows: Any) -> Numbers:
     return np.asarray(found, dtype=np.float64)
 
 
-def chances(x: Numbers, y: NDArray[np.int64], folds: int = 5) -> Numbers:
+def chances(x: Numbers, y: NDArray[np.int64], folds: int) -> Numbers:
     """What extremely randomised trees (Geurts et al. 2006) that have not seen an item hold its class to be, (n, classes)."""
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    trees = ExtraTreesClassifier(60, min_samples_leaf=2, random_state=0)
+    trees = ExtraTreesClassifier(TREES, min_samples_leaf=5, max_features=0.5, random_state=0)
     found = cross_val_predict(trees, x, y, cv=StratifiedKFold(folds, shuffle=True, random_state=0), method="predict_proba")
     return np.asarray(found, dtype=np.float64)

@@ -26,7 +26,7 @@ class BlankPictures(Fault):
             return
         flat = found.reshape(len(found), found.shape[1] * found.shape[2], -1)
         spread = flat.std(1).max(1)
-        blank = np.flatnonzero(spread <= FLAT * np.median(spread))
+        blank = np.flatnonzero((spread <= FLAT * np.median(spread)) & (spread <= FLAT * np.abs(flat.mean((1, 2)))))
         if len(blank) >= max(2, MANY * len(found)):
             index = rows(thing, at_most=shown(thing))
             values = sorted({round(float(flat[i].mean()), 2) for i in blank})

@@ -18,7 +18,7 @@ class DatesAsText(ColumnFault):
 
     def said(self, cells: pl.Series, kind: str) -> tuple[str, str] | None:
         """How many look like dates, and one of them."""
-        if cells.dtype != pl.String or kind == "date":
+        if cells.dtype != pl.String or kind not in ("category", "text", "identifier"):
             return None
         there = cells.drop_nulls().str.strip_chars().str.to_lowercase().unique().sort()
         like = there.str.contains("|".join(f"(?:{form})" for form in FORMS))

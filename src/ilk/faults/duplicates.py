@@ -37,11 +37,12 @@ class Duplicates(Fault):
 
 
 def _bits(items: Any) -> float:
-    """By how much two items can differ: bits by which equal parts are rare (Renyi's entropy of order 2), parts taken to be independent and halved, since they never are."""
+    """By how much two items can differ: bits by which equal parts are rare (Renyi's entropy of order 2), parts taken to be independent and then cut, since they never are."""
     if isinstance(items, list):
         return 1.5 * float(np.median([len(t) for t in items])) if items else 0.0
     if isinstance(items, pl.DataFrame):
-        return 0.5 * sum(_equal(items[c].value_counts()["count"].to_numpy(), len(items)) for c in items.columns)
+        items = items.unique()
+        return 0.7 * sum(_equal(items[c].value_counts()["count"].to_numpy(), len(items)) for c in items.columns)
     flat = np.asarray(items).reshape(len(items), -1)
     return 0.5 * sum(_equal(np.unique(flat[:, i], return_counts=True)[1], len(flat)) for i in range(0, flat.shape[1], max(1, flat.shape[1] // 256)))
 

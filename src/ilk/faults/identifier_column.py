@@ -6,6 +6,8 @@ import re
 import polars as pl
 
 from ilk.faults._columns import ColumnFault, numbers
+from ilk.faults.dates_as_text import FORMS
+from ilk.faults.numbers_as_text import NUMBER
 
 LEAST, DENSE = 50, 1.5  # rows; how much of their range whole numbers that only name rows fill: one number in so many, at most
 NAME = re.compile(r"(^|[_\s-])(id|uuid|guid|key|index|no|nr|number|ssn|phone|email)$", re.I)
@@ -18,9 +20,14 @@ class IdentifierColumn(ColumnFault):
     def said(self, cells: pl.Series, kind: str) -> tuple[str, str] | None:
         """How many, and all different."""
         there = cells.drop_nulls()
-        if len(there) < LEAST or there.n_unique() < len(there) or not (kind == "identifier" or _names(there)):
+        if len(there) < LEAST or there.n_unique() < len(there) or not (kind == "identifier" or _names(there)) or _written(there):
             return None
         return f"all of its {len(there)} values differ: it names rows and says nothing of them", _remedy(cells.name, kind)
+
+
+def _written(there: pl.Series) -> bool:
+    """Whether texts are numbers or dates in some form."""
+    return there.dtype == pl.String and int(there.str.to_lowercase().str.contains("|".join((NUMBER, *FORMS))).sum()) > 0.8 * len(there)
 
 
 def _names(there: pl.Series) -> bool:

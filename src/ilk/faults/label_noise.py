@@ -14,6 +14,7 @@ from ilk.faults._learned import taught
 
 MOST, LEAST = 2000, 100             # items looked at, and at least
 SURE, FLOOR, GUESS = 0.2, 0.03, 0.35  # surest and next surest share of a class; labelled otherwise: so many of those are wrong labels, so many a bad classifier
+DIM = 4                             # of all items, so many times as many may be told wrongly, or as there are classes: else these overlap
 GOOD = 0.5                          # the share of the items in classes that it tells well, at least
 FLAT, LEAN = 0.65, 0.4              # of what the next surest have, the surest have so much at least; so much if that may be chance
 
@@ -32,7 +33,7 @@ class LabelNoise(Fault):
         if told is None or len(told[0]) < LEAST:
             return
         index, target = told
-        held = chances(features(thing, index, target.name)[1], target.codes)
+        held = chances(features(thing, index, target.name)[1], target.codes, 5)
         wrong, surest = doubtful(held, target.codes)
         if not len(wrong):
             return
@@ -62,9 +63,10 @@ def doubtful(held: NDArray[np.float64], codes: NDArray[np.int64]) -> tuple[NDArr
         return surest[:0], len(surest)
     least = FLOOR * len(surest)
     noisy = sum((codes[np.concatenate(pair)] != said[pair[0][0]]).mean() >= FLOOR / 2 for pair in zip(first, then, strict=True))
+    clear = (said != codes).mean() <= min(len(np.unique(codes)), DIM) * len(wrong) / max(1, len(surest))
     flat = _flat(_share(first, said, codes), _share(then, said, codes), max(1, len(surest) // 2))
     enough = len(wrong) >= max(2, least) and len(wrong) - 1.5 * len(wrong) ** 0.5 >= least / 3
-    return (wrong if noisy >= 2 and flat and enough else wrong[:0]), len(surest)
+    return (wrong if noisy >= 2 and flat and clear and enough else wrong[:0]), len(surest)
 
 
 def _flat(one: float, other: float, n: int) -> bool:

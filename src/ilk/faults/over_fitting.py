@@ -10,7 +10,7 @@ from ilk.fault import Fault, Found, Record
 from ilk.faults._curve import held, training
 from ilk.faults.diverged import diverged
 
-ROSE, LEAST = 0.15, 4  # rise after the best as a share of all it moved; points
+ROSE, LEAST, STEADY = 0.15, 4, 0.5  # rise after the best as a share of all it moved; points; how steady it is, as a correlation with the steps
 
 
 class OverFitting(Fault):
@@ -26,10 +26,10 @@ class OverFitting(Fault):
         best = int(seen.losses.argmin())
         after = seen.losses[best + 1:]
         rise = float(np.median(after[-max(1, len(after) // 3):]) - seen.losses[best]) if len(after) >= 2 else 0.0
-        noise = float(np.abs(np.diff(seen.losses[best:])).mean()) if len(after) >= 2 else 0.0
+        steady = float(np.corrcoef(np.arange(len(after) + 1), seen.losses[best:])[0, 1]) if len(after) >= 2 and rise > 0 else 0.0
         late = own.losses[own.steps >= seen.steps[best]]
         falls = len(late) < 2 or late[-max(1, len(late) // 3):].mean() <= late[: max(1, len(late) // 3)].mean()
-        if rise > ROSE * seen.spread and rise > noise and falls:
+        if rise > ROSE * seen.spread and steady > STEADY and falls:
             step = f"{seen.steps[best]:g}"
             yield self.found(f"held-out loss from step {step}", f"it was {seen.losses[best]:.4g} at step {step} and rose by {rise:.3g} until step {seen.steps[-1]:g}, while training items grew likelier",
                              f"--steps {step} does as well (ilk keeps the weights of that step); dropout, weight decay, a smaller model or more items do better")

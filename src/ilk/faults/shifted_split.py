@@ -13,7 +13,7 @@ from ilk.fault import Fault, Found
 from ilk.faults._data import Numbers, chances, features, rows, target
 from ilk.faults._learned import area
 
-MOST, LEAST, TOLD, ERRORS, APART = 1000, 30, 0.6, 4.0, 0.15  # items a side, at most and at least; area that is a shift, in standard errors too; difference of shares of classes
+MOST, LEAST, TOLD, ERRORS, APART = 600, 30, 0.6, 5.0, 0.15  # items a side, at most and at least; area that is a shift, in standard errors too; difference of shares of classes
 
 
 class ShiftedSplit(Fault):
@@ -35,7 +35,7 @@ def _told(data: Dataset[Any], split: str) -> str | None:
     sides = [rows(data, s, MOST) for s in ("train", split)]
     names, x = features(data, torch.cat(sides))
     which = np.repeat([0, 1], [len(s) for s in sides])
-    found, error = area(chances(x, which)[:, 1], which)
+    found, error = area(chances(x, which, 3)[:, 1], which)
     if found < TOLD or found < 0.5 + ERRORS * error:
         return None
     by = _column(names, x, which)

@@ -63,7 +63,7 @@ def _distances(data: Dataset[Any], asked: torch.Tensor, known: torch.Tensor) -> 
     few = known[Rng(0).child("leak").shuffle(len(known))[:ASKED]]
     _, x = features(data, torch.cat([asked, few, known]))
     spread = x.std(0)
-    x = (x - x.mean(0)) / np.where(spread > 0, spread, 1.0)
+    x = (x - x.mean(0)) / np.where(spread > 0, spread, 1.0) if hasattr(data.modality, "columns") else x
     n, m = len(asked), len(few)
     one, other = _next(x[:n], x[n + m:], 0), _next(x[n:n + m], x[n + m:], 1)
     usual = float(np.median(other))
