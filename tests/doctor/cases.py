@@ -410,3 +410,163 @@ CLEAN: list[tuple[str, tuple[str, ...], Make]] = [
     ("a machine with a GPU", (), lambda: machine({"torch": "2.9.1+cu128", "torchvision": "0.24.1"}, gpu="NVIDIA L4")),
     ("a laptop", (), lambda: machine({"torch": "2.13.0"}, system="Darwin", threads={}, cores=8)),
 ]
+
+
+# ---- LATER: written when the rules were done
+
+def rows_told(lines: list[dict[str, Any]]) -> Record:
+    """A log of somebody else's loop, a line of JSON an epoch."""
+    import json
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from ilk.verbs._checkup import record_of
+
+    with TemporaryDirectory() as folder:
+        at = Path(folder) / "log.jsonl"
+        at.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+        return record_of(at)
+
+
+def jittered(seed: int) -> Dataset[Any]:
+    frame = read("breast_cancer").items
+    near = frame[:30].with_columns(pl.col(pl.Float64) * (1 + 1e-5))
+    return halves(pl.concat([frame, near]), np.arange(450), np.arange(450, 599))
+
+
+def coded(seed: int) -> Dataset[Any]:
+    frame = read("wine").items
+    r = rng(seed)
+    batch = [f"{'xyz'[int(str(g)[-1])]}{r.integers(1, 6)}" for g in frame["grower"]]
+    return read(frame.insert_column(2, pl.Series("batch", batch)))
+
+
+def colours(n: int, many: int, seed: int) -> Dataset[Any]:
+    x = read("emoji").items[rng(seed).permutation(1377)[:n]].copy()
+    x[:many] = 255
+    return read(x)
+
+
+def scarce(seed: int) -> Dataset[Any]:
+    x, y = pictures(900, seed)
+    kept = np.flatnonzero((y != 9) | (np.cumsum(y == 9) <= 4))
+    return with_labels(x[kept], y[kept])
+
+
+def old(seed: int) -> Dataset[Any]:
+    frame = people(1200, seed)
+    order = np.argsort(frame["age"].to_numpy() + rng(seed).normal(0, 12, 1200), kind="stable")
+    return halves(frame, order[:900], order[900:])
+
+
+def epochs(own: Any, seen: Any = None, extra: Any = None) -> Record:
+    return rows_told([{"epoch": i, "train_loss": float(v), **({} if seen is None else {"val_loss": float(seen[i])}), **({} if extra is None else {k: float(w[i]) for k, w in extra.items()})}
+                      for i, v in enumerate(own)])
+
+
+FAULTY += [
+    ("split_leakage", lambda: jittered(60)),
+    ("split_leakage", lambda: parted(read([*poems(600, 61), *[t.replace("，", " ").replace("。", "") for t in poems(600, 61)[:25]]]), np.arange(500), np.arange(500, 625))),
+    ("duplicates", lambda: read(np.concatenate([pictures(300, 62)[0], pictures(300, 62)[0][:18]]))),
+    ("leaking_target", lambda: coded(63)),
+    ("label_noise", lambda: noisy_table("iris", 0.15, 64)),
+    ("label_noise", lambda: noisy_digits(1500, 0.06, 65)),
+    ("mis_encoded", lambda: read([t.encode("gb18030").decode("latin-1") if i % 8 == 0 else t for i, t in enumerate(poems(400, 66))])),
+    ("mis_encoded", lambda: read(people(100, 67).rename({"city": "résidence".encode().decode("cp1252"), "income": "âge net".encode().decode("cp1252")}))),
+    ("numbers_as_text", lambda: read(people(200, 68).with_columns(pl.Series("income", [f"€ {v:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".") for v in people(200, 68)["income"]])))),
+    ("numbers_as_text", lambda: read(people(150, 69).with_columns(pl.Series("share", [f"{v:.1f}%" for v in rng(69).uniform(0, 100, 150)])))),
+    ("sentinels", lambda: read(put(people(400, 70), "age", range(0, 400, 50), -1))),
+    ("sentinels", lambda: read(put(people(400, 71), "city", range(0, 400, 30), "N.A."))),
+    ("constant_column", lambda: read(people(60, 72).with_columns(pl.lit(3.5).alias("gain")))),
+    ("identifier_column", lambda: read(people(150, 73).with_columns(pl.Series("session", [rng(73 + i).bytes(8).hex() for i in range(150)])))),
+    ("dates_as_text", lambda: read(people(150, 74).with_columns(pl.Series("since", [f"{1 + i % 28} {'Jan Feb Mar Apr May Jun'.split()[i % 6]} 20{10 + i % 13}" for i in range(150)])))),
+    ("mixed_units", lambda: read(put(people(500, 75).with_columns(pl.Series("weight", rng(75).normal(72, 8, 500).round(1))), "weight", range(0, 500, 12), lambda v: 1000 * v))),
+    ("outliers", lambda: read(put(people(250, 76), "age", [12], 531))),
+    ("outliers", lambda: read(np.where(np.arange(600)[:, None] == 55, 40.0, rng(77).normal(size=(600, 3))))),
+    ("rare_class", lambda: scarce(78)),
+    ("too_few_items", lambda: read(rng(79).normal(size=(25, 3)))),
+    ("shifted_split", lambda: old(80)),
+    ("shifted_split", lambda: parted(read(prose(300, 81) + poems(60, 81)), np.arange(300), np.arange(300, 360))),
+    ("blank_pictures", lambda: colours(300, 4, 82)),
+    ("inverted_pictures", lambda: inverted(300, 5, 83)),
+    ("mixed_ranges", lambda: ranges(200, 170, 84)),
+    ("near_empty_texts", lambda: read([*poems(400, 85), "。", "無", "……", "，"])),
+    ("boilerplate", lambda: read([f"本詩由古籍網站整理提供\n{t}" if i % 3 else t for i, t in enumerate(poems(200, 86))])),
+    ("control_characters", lambda: read(put(people(200, 87), "city", [4, 9], "Lyon\u200b"))),
+    ("mixed_scripts", lambda: read([*sentences(200, 88), *["こんにちは、ここは静かな町です。", "橋の下に古い水車がある。", "冬の朝はとても寒い。", "道は丘の上まで続く。"]])),
+    ("diverged", lambda: epochs([2.0, 1.6, 1.4, 1.3, math.inf, math.inf])),
+    ("diverged", lambda: epochs([0.9, 0.7, 0.6, 0.55, 0.5, 0.52, 14.0, 15.0, 15.5, 15.1], [0.9, 0.8, 0.7, 0.6, 0.6, 0.6, 14.0, 15.0, 15.0, 15.0])),
+    ("over_fitting", lambda: epochs(np.exp(-np.arange(20) / 6), 0.5 + 0.5 * np.exp(-np.arange(20) / 2) + 0.015 * np.clip(np.arange(20) - 5, 0, None))),
+    ("not_converged", lambda: epochs(4 - 0.1 * np.arange(20), 4.1 - 0.1 * np.arange(20))),
+    ("rate_too_high", lambda: epochs(2 + 0.9 * (-1.0) ** np.arange(30) + 0.1 * rng(90).normal(size=30), 2 + 0.8 * (-1.0) ** np.arange(30))),
+    ("rate_too_low", lambda: epochs(2.302 - 1e-4 * np.arange(50), 2.303 - 1e-4 * np.arange(50))),
+    ("bad_scaling", lambda: epochs([4.1e7, 2.2e5, 900.0, 40.0, 12.0, 9.0, 8.0, 7.5, 7.3, 7.2], [1.1e7, 2e5, 800.0, 40.0, 13.0, 9.4, 8.2, 7.7, 7.5, 7.4])),
+    ("no_validation", lambda: epochs(1 + np.exp(-np.arange(25) / 4))),
+    ("vanishing_gradient", lambda: epochs(2 + 0 * np.arange(20), 2 + 0 * np.arange(20), {"grad_norm": np.full(20, 3e-8)})),
+    ("collapse", lambda: told(*fit(40, 91), what="vqvae", notes=("code perplexity 3.1 of 512",))),
+    ("critic_wins", lambda: epochs(3 + 0.1 * np.arange(20), None, {"d_loss": 0.6 * np.exp(-np.arange(20) / 2), "g_loss": 5.0 + np.arange(20)})),
+    ("too_few_samples", lambda: beside(one("c2st", 0.6, 0.09, 40, "AUC", "lower"))),
+    ("frechet_rank", lambda: beside(one("FID", 31.0, None, 1000, "torch-fidelity"))),
+    ("no_standard_error", lambda: two(("nats an item, exact",) * 2, se=None)),
+    ("wrong_tokeniser", lambda: beside(one("rouge_l", 0.4, 0.01, 500, "words split at whitespace", "higher"), script="HAN")),
+    ("biased_estimate", lambda: beside(one("fid", 20.0, 0.5, 4200, "in 2048 features", "lower"))),
+    ("below_floor", lambda: beside(one("nats", -9.0, 0.05, 800, "nats an item", "higher", -7.5))),
+    ("above_ceiling", lambda: beside(one("energy_distance", 0.001, 0.001, 3000, "", "lower", 0.6, 0.05))),
+    ("unlike_likelihoods", lambda: two(("bits a dimension, exact", "nats an item, exact"), name="nll")),
+    ("one_seed", lambda: Figures([Figure("c2st", v, 0.01, 900, model=m, better="lower") for v, m in ((0.7, "gmm"), (0.68, "flow"), (0.66, "made"))], {"seeds": 1})),
+    ("few_made_items", lambda: figures(92, 1000, made=50)),
+    ("unused_gpu", lambda: machine({"torch": "2.13.0"}, cuda_build=True)),
+    ("torch_mismatch", lambda: machine({"torch": "2.7.1", "torchaudio": "2.5.0"})),
+    ("old_version", lambda: machine(python="3.9.18")),
+    ("old_version", lambda: machine({"numpy": None})),
+    ("too_many_threads", lambda: machine(threads={"MKL_NUM_THREADS": "auto"})),
+    ("little_room", lambda: machine(memory=300 << 20)),
+    ("not_utf8", lambda: machine(encodings={"file names": "utf-8", "files": "cp1252"})),
+    ("shadowed_package", lambda: machine(modules=["notebooks.py", "torch"])),
+]
+
+FRENCH = ["« L'été à la mer » : où étaient-ils allés ? À Nîmes, bien sûr, près du château où naquit Émile.", "Forêts, îles et rivières ; le bœuf broutait l'herbe drue près de l'église.",
+          "Çà et là, des ânes gris — dociles — tiraient des charrettes pleines de maïs."]
+CODE = "def f(x):\n\tif x:\n\t\treturn [i ** 2 for i in range(x)]  # squares\n\treturn None\n"
+
+CLEAN += [
+    ("breast_cancer, divided at random", (), lambda: parted(read("breast_cancer"), *(rng(100).permutation(569)[a:b] for a, b in ((0, 450), (450, 569))))),
+    ("mnist", (), lambda: replace(read(read("mnist").items[:1500]), labels=Labels(read("mnist").labels.codes[:1500], read("mnist").labels.names))),   # type: ignore[union-attr]
+    ("plants", (), lambda: read("plants")),
+    ("topics: 359 headings and notes stand again and again", ("duplicates", "near_empty_texts"), lambda: read("topics")),
+    ("emoji pictures", (), lambda: read(read("emoji").items[:400])),
+    ("two languages, half each", (), lambda: read([*prose(200, 101), *poems(200, 101)])),
+    ("French", (), lambda: read([f"{FRENCH[i % 3]} {s}" for i, s in enumerate(sentences(200, 102))])),
+    ("texts divided at random", (), lambda: parted(read(prose(500, 103)), np.arange(400), np.arange(400, 500))),
+    ("poems divided at random", (), lambda: parted(read(poems(900, 104)), np.arange(700), np.arange(700, 900))),
+    ("programs", (), lambda: read([CODE.replace("squares", s).replace("f(", f"f{i}(") for i, s in enumerate(sentences(300, 105))])),
+    ("chat with signs", (), lambda: read([f"{s} {'👍🏽 😂 👩‍🚀 ❤️'.split()[i % 4]}" for i, s in enumerate(sentences(300, 106))])),
+    ("formulas", (), lambda: read([f"{s} where α = {i} and Δx → 0, σ² > β" for i, s in enumerate(sentences(200, 107))])),
+    ("ages to 99, per cents, temperatures", (), lambda: read(pl.DataFrame({"age": rng(108).integers(0, 100, 900), "share": rng(109).integers(0, 101, 900),
+                                                                        "celsius": rng(110).normal(3, 6, 900).round(0), "celsius_10": rng(111).normal(3, 6, 900).round(1)}))),
+    ("codes, sizes and ordinals", (), lambda: read(people(400, 112).with_columns(
+        pl.Series("post", [f"{v:05d}" for v in rng(112).integers(1000, 1100, 400)]), pl.Series("size", rng(113).choice(["S", "M", "L", "XL"], 400)),
+        pl.Series("place", [f"{v}th" for v in rng(114).integers(4, 20, 400)])))),
+    ("prices and counts", (), lambda: read(pl.DataFrame({"price": np.exp(rng(115).normal(3, 1.2, 1500)).round(2), "sold": rng(116).poisson(2, 1500), "stock": rng(117).geometric(0.02, 1500)}))),
+    ("two kinds of one thing", (), lambda: read(pl.DataFrame({"mass": np.concatenate([rng(118).normal(4, 0.6, 300), rng(119).normal(31, 4, 300)]).round(2),
+                                                           "kind": ["cat"] * 300 + ["dog"] * 300, "age": rng(120).integers(0, 15, 600)}))),
+    ("classes that overlap", (), lambda: with_labels(np.concatenate([rng(121).normal(0, 1, (400, 3)), rng(122).normal(1, 1, (400, 3))]), np.repeat([0, 1], 400))),
+    ("three overlapping classes", (), lambda: with_labels(np.concatenate([rng(123 + k).normal(1.2 * k, 1, (300, 4)) for k in range(3)]), np.repeat([0, 1, 2], 300))),
+    ("a table with gaps", (), lambda: read(put(people(500, 126), "income", range(0, 500, 4), None))),
+    ("light and dark pictures", (), lambda: read(np.clip(rng(127).normal(128, 40, (300, 12, 12)) + rng(128).normal(0, 50, (300, 1, 1)), 0, 255).astype(np.uint8))),
+    ("log densities below 0", (), lambda: told(np.arange(1, 41) * 50, 5 - 300 * (1 - np.exp(-np.arange(40) / 4)) + rng(129).normal(size=40),
+                                            8 - 295 * (1 - np.exp(-np.arange(40) / 4)) + rng(130).normal(size=40))),
+    ("a slow but settled fit", (), lambda: epochs(1 + 2 * np.exp(-np.arange(60) / 12), 1.1 + 2 * np.exp(-np.arange(60) / 12))),
+    ("a fit in two stages", (), lambda: Record([*well(30, 131).events, *well(30, 132).events])),
+    ("a Wasserstein game", (), lambda: told(np.arange(1, 31) * 100, -4 + 3 * np.exp(-np.arange(30) / 5) + 0.2 * rng(133).normal(size=30), what="critic")),
+    ("held-out loss that levels off", (), lambda: epochs(0.5 + np.exp(-np.arange(30) / 6), 0.8 + 0.7 * np.exp(-np.arange(30) / 5) + 0.01 * rng(134).normal(size=30))),
+    ("a short fit of EM", (), lambda: told(np.arange(1, 16), np.array([9, 6, 4.5, 4.1, 4.0, *[3.98 - 0.002 * i for i in range(10)]]), np.array([9.1, 6.2, 4.7, 4.3, 4.2, *[4.19] * 10]), what="em")),
+    ("a good fit with norms", (), lambda: told(*fit(40, 135), extra={"grad_norm": 0.5 + 0.1 * np.exp(-np.arange(40)), "kl": 5 + np.arange(40) / 10})),
+    ("distinct_n has no error", (), lambda: beside(one("distinct_n", 0.6, None, 400, "distinct-2 by word over 9000 tokens", "real"), script="LATIN")),
+    ("as good as real within its error", (), lambda: beside(one("precision", 0.92, 0.02, 2000, "", "higher", 0.3, 0.91))),
+    ("a Frechet distance of many items", (), lambda: beside(one("frechet", 0.8, 0.05, 10000, "in 64 features", "lower", 9.0, 0.3))),
+    ("three models, three seeds", (), lambda: Figures([Figure("c2st", v, 0.01, 900, model=m, better="lower") for v, m in ((0.7, "gmm"), (0.68, "flow"), (0.66, "made"))], {"seeds": 3})),
+    ("English BLEU", (), lambda: beside(one("bleu", 31.0, 0.4, 900, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp", "higher"), script="LATIN")),
+    ("a workstation", (), lambda: machine({"torch": "2.6.0+cu124", "torchvision": "0.21.0", "torchaudio": "2.6.0"}, gpu="NVIDIA RTX A4000", cores=32, threads={"OMP_NUM_THREADS": "16"})),
+    ("a small server", (), lambda: machine(cores=1, threads={"OMP_NUM_THREADS": "1"}, memory=3 << 30, files=["a.parquet"], modules=["utils.py", "model.py", "test_model.py"])),
+]
