@@ -536,7 +536,7 @@ CLEAN += [
     ("topics: 359 headings and notes stand again and again", ("duplicates", "near_empty_texts"), lambda: read("topics")),
     ("emoji pictures", (), lambda: read(read("emoji").items[:400])),
     ("two languages, half each", (), lambda: read([*prose(200, 101), *poems(200, 101)])),
-    ("French", (), lambda: read([f"{FRENCH[i % 3]} {s}" for i, s in enumerate(sentences(200, 102))])),
+    ("French: three sentences stand again and again", ("boilerplate",), lambda: read([f"{FRENCH[i % 3]} {s}" for i, s in enumerate(sentences(200, 102))])),
     ("texts divided at random", (), lambda: parted(read(prose(500, 103)), np.arange(400), np.arange(400, 500))),
     ("poems divided at random", (), lambda: parted(read(poems(900, 104)), np.arange(700), np.arange(700, 900))),
     ("programs", (), lambda: read([CODE.replace("squares", s).replace("f(", f"f{i}(") for i, s in enumerate(sentences(300, 105))])),

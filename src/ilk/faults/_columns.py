@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,8 +37,13 @@ def numbers(cells: pl.Series) -> Numbers:
 
 def rows_of(mask: pl.Series) -> str:
     """The first few rows, counted from 1."""
-    at = (mask.fill_null(False).arg_true() + 1).to_list()
-    return f"row{'s' * (len(at) > 1)} {', '.join(map(str, at[:5]))}{', ...' if len(at) > 5 else ''}"
+    at = mask.fill_null(False).arg_true().to_list()
+    return f"row{'s' * (len(at) > 1)} {first_of(at)}"
+
+
+def first_of(index: Sequence[int]) -> str:
+    """The first few of some whole numbers, counted from 1."""
+    return f"{', '.join(str(int(i) + 1) for i in index[:6])}{', ...' if len(index) > 6 else ''}"
 
 
 def share(part: int, whole: int) -> str:

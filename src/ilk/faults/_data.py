@@ -16,7 +16,7 @@ from ilk.rng import Rng
 MOST, WIDE = 20_000, 64                       # items looked at; numbers an item as which a classifier sees it
 PIXELS, PLACES = 20_000_000, 1024              # of all pictures looked at; of one, where a classifier looks at it
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "diagnosis", "species")
-CLASSES, TREES = 20, 40
+CLASSES, TREES, NARROW = 20, 40, 32
 
 Numbers = NDArray[np.float64]
 
@@ -148,6 +148,6 @@ def chances(x: Numbers, y: NDArray[np.int64], folds: int) -> Numbers:
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    trees = ExtraTreesClassifier(TREES, min_samples_leaf=5, max_features=0.5, random_state=0)
+    trees = ExtraTreesClassifier(TREES, min_samples_leaf=5, max_features=0.5 if x.shape[1] <= NARROW else "sqrt", random_state=0)
     found = cross_val_predict(trees, x, y, cv=StratifiedKFold(folds, shuffle=True, random_state=0), method="predict_proba")
     return np.asarray(found, dtype=np.float64)

@@ -19,5 +19,6 @@ class BiasedEstimate(FigureFault):
         for names, (least, how) in KNOWN.items():
             corrected = figure.ceiling is not None or "unbiased" in figure.convention or "correct" in figure.convention
             if like(figure, *names) and figure.n is not None and figure.n < least and not corrected:
-                return f"{figure.n} items: it {how}, and is settled from about {least}", "the same number of items on both sides, the value of real items beside it (ilk evaluate: ceiling), or an unbiased figure"
+                return (f"{figure.n} items: it {how}, and is settled from about {least}",
+                        "the same number of items on both sides, the value of real items beside it (ilk evaluate: ceiling), or an unbiased figure")
         return None

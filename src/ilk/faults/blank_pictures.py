@@ -8,7 +8,7 @@ import numpy as np
 
 from ilk.dataset import Dataset
 from ilk.fault import Fault, Found
-from ilk.faults._columns import share
+from ilk.faults._columns import first_of, share
 from ilk.faults._data import pictures, rows, shown
 
 MANY, FLAT = 0.003, 0.01  # as a share of the pictures; spread of a picture as a share of the usual one
@@ -28,7 +28,7 @@ class BlankPictures(Fault):
         spread = flat.std(1).max(1)
         blank = np.flatnonzero((spread <= FLAT * np.median(spread)) & (spread <= FLAT * np.abs(flat.mean((1, 2)))))
         if len(blank) >= max(2, MANY * len(found)):
-            index = rows(thing, at_most=shown(thing))
             values = sorted({round(float(flat[i].mean()), 2) for i in blank})
-            yield self.found(f"pictures {', '.join(str(int(index[i]) + 1) for i in blank[:6])}", f"{share(len(blank), len(found))} pictures are of one colour ({values[0]:g} to {values[-1]:g})",
+            where = f"pictures {first_of(rows(thing, at_most=shown(thing))[blank].tolist())}"
+            yield self.found(where, f"{share(len(blank), len(found))} pictures are of one colour ({values[0]:g} to {values[-1]:g})",
                              "leave them out: x[x.reshape(len(x), -1).std(1) > 0]; a model of pictures would make as many")

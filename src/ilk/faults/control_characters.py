@@ -24,4 +24,5 @@ class ControlCharacters(Fault):
             hits = [text for text in found if UNSEEN.search(text)]
             if hits:
                 marks = sorted({f"U+{ord(c):04X}" for text in hits[:1000] for c in UNSEEN.findall(text)})
-                yield self.found(where, f"{share(len(hits), len(found))} hold {', '.join(marks[:6])}", r"take them out: re.sub('[\x00-\x08\x0b\x0e-\x1f\x7f\u200b\ufeff]', '', text)")
+                yield self.found(where, f"{share(len(hits), len(found))} hold {', '.join(marks[:6])}",
+                                 r"take them out: re.sub('[\x00-\x08\x0b\x0e-\x1f\x7f\u200b\ufeff]', '', text)")

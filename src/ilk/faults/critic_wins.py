@@ -23,7 +23,8 @@ class CriticWins(Fault):
         for name, found in _curves(thing):
             tail = found.losses[-max(LEAST, len(found) // 4):]
             if len(found) >= LEAST and 0 <= float(np.median(tail)) < WON and tail.min() >= 0:
-                yield self.found(name, f"it is {np.median(tail):.2g} to the end, where a critic without an opinion has 1.4: it tells every item, and the generator learns nothing",
+                yield self.found(name, f"it is {np.median(tail):.2g} to the end, where a critic without an opinion has 1.4: "
+                                 "it tells every item, and the generator learns nothing",
                                  "penalty='r1' (or loss='wasserstein' with penalty='gradient'), a smaller critic or a lower rate of it")
                 return
 

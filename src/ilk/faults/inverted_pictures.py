@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ilk.dataset import Dataset
 from ilk.fault import Fault, Found
-from ilk.faults._columns import share
+from ilk.faults._columns import first_of, share
 from ilk.faults._data import Numbers, pictures, rows, shown
 
 PLAIN, EDGE, LEAST, MANY, MOST = 0.7, 0.15, 3, 0.003, 0.4  # pictures whose rim is plain; how near the rim is to an end of the range; fewest, least and largest share
@@ -27,9 +27,8 @@ class InvertedPictures(Fault):
             return
         few = _other(found)
         if len(few) >= max(LEAST, MANY * len(found)):
-            index = rows(thing, at_most=shown(thing))
-            yield self.found(f"pictures {', '.join(str(int(index[i]) + 1) for i in few[:6])}", f"{share(len(few), len(found))} pictures have the ground light where the others have it dark, "
-                             "or dark where they have it light, and their negatives are like the others", "invert them: x[i] = 255 - x[i]")
+            why = f"{share(len(few), len(found))} pictures have the ground light where the others have it dark, or the other way round, and their negatives are like the others"
+            yield self.found(f"pictures {first_of(rows(thing, at_most=shown(thing))[few].tolist())}", why, "invert them: x[i] = 255 - x[i]")
 
 
 def _grey(found: NDArray[Any]) -> Numbers:

@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from ilk.dataset import Dataset
 from ilk.fault import Fault, Found
+from ilk.faults._columns import first_of
 from ilk.faults._data import chances, features
 from ilk.faults._learned import taught
 
-MOST, LEAST = 2000, 100             # items looked at, and at least
-SURE, FLOOR, GUESS = 0.2, 0.03, 0.35  # surest and next surest share of a class; labelled otherwise: so many of those are wrong labels, so many a bad classifier
-DIM = 4                             # of all items, so many times as many may be told wrongly, or as there are classes: else these overlap
+MOST, LEAST = 1500, 100             # items looked at, and at least
+SURE = 0.2                          # the surest of a class, and as many after them
+FLOOR, GUESS = 0.03, 0.35           # so many of them labelled otherwise are wrong labels, so many a bad classifier
+APART = 0.25                        # of all items, so many may be told wrongly: else classes overlap, and chance is no noise
+NARROW, WIDE, DIM = 1.3, 1.65, 2.2  # and so many times the share of the surest: of few items, of many, of many classes
+SMALL, SEVERAL = 400, 5             # fewer items are few, so many classes are many
 GOOD = 0.5                          # the share of the items in classes that it tells well, at least
 FLAT, LEAN = 0.65, 0.4              # of what the next surest have, the surest have so much at least; so much if that may be chance
 
@@ -37,10 +41,10 @@ class LabelNoise(Fault):
         wrong, surest = doubtful(held, target.codes)
         if not len(wrong):
             return
-        items = ", ".join(str(int(index[i]) + 1) for i in wrong[:8])
         why = (f"of the {surest} items that a held-out classifier is surest of, {len(wrong)} ({len(wrong) / surest:.1%}) are labelled otherwise, and no fewer among "
                f"the very surest: about as many of all labels are wrong by chance")
-        yield self.found(f"{target.name!r} of items {items}, ...", why, "look at these items first, and mend or drop them: a model that is given a label makes what was labelled so")
+        yield self.found(f"{target.name!r} of items {first_of(index[wrong].tolist())}", why,
+                         "look at these items first, and mend or drop them: a model that is given a label makes what was labelled so")
 
 
 def doubtful(held: NDArray[np.float64], codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
@@ -48,34 +52,36 @@ def doubtful(held: NDArray[np.float64], codes: NDArray[np.int64]) -> tuple[NDArr
 
     Surest are shares of the items told to be of each class: where one class is rare and never sure, as a risk is, chance is no noise.
     """
+    off = held.argmax(1) != codes
+    pairs = list(_surest(held, off))
+    surest = np.concatenate([np.concatenate(pair) for pair in pairs]) if pairs else np.zeros(0, dtype=np.int64)
+    wrong = surest[off[surest]]
+    if len(surest) < GOOD * 2 * SURE * len(codes) or not len(wrong) or not _clear(off.mean(), len(wrong) / len(surest), codes):
+        return wrong[:0], len(surest)
+    one, other = (float(off[np.concatenate([pair[i] for pair in pairs])].mean()) for i in (0, 1))
+    several = sum(off[np.concatenate(pair)].mean() >= FLOOR / 2 for pair in pairs) > 1
+    enough = len(wrong) >= max(2, FLOOR * len(surest)) and len(wrong) - 1.5 * len(wrong) ** 0.5 >= FLOOR * len(surest) / 3
+    return (wrong if several and enough and _flat(one, other, len(surest) // 2) else wrong[:0]), len(surest)
+
+
+def _surest(held: NDArray[np.float64], off: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The surest and the next surest items told to be of a class, of every class that is told well."""
     said, top = held.argmax(1), held.max(1)
-    first, then = [], []
     for k in np.unique(said):
         ranked = np.flatnonzero(said == k)
         ranked = ranked[np.argsort(-top[ranked], kind="stable")]
         n = int(SURE * len(ranked))
-        if n and (codes[ranked[: 2 * n]] != k).mean() < GUESS:
-            first.append(ranked[:n])
-            then.append(ranked[n: 2 * n])
-    surest = np.concatenate([*first, *then]) if first else np.zeros(0, dtype=np.int64)
-    wrong = surest[said[surest] != codes[surest]]
-    if len(surest) < GOOD * 2 * SURE * len(codes):
-        return surest[:0], len(surest)
-    least = FLOOR * len(surest)
-    noisy = sum((codes[np.concatenate(pair)] != said[pair[0][0]]).mean() >= FLOOR / 2 for pair in zip(first, then, strict=True))
-    clear = (said != codes).mean() <= min(len(np.unique(codes)), DIM) * len(wrong) / max(1, len(surest))
-    flat = _flat(_share(first, said, codes), _share(then, said, codes), max(1, len(surest) // 2))
-    enough = len(wrong) >= max(2, least) and len(wrong) - 1.5 * len(wrong) ** 0.5 >= least / 3
-    return (wrong if noisy >= 2 and flat and clear and enough else wrong[:0]), len(surest)
+        if n and off[ranked[: 2 * n]].mean() < GUESS:
+            yield ranked[:n], ranked[n: 2 * n]
+
+
+def _clear(every: float, sure: float, codes: NDArray[np.int64]) -> bool:
+    """Whether items at large are told nearly as well as the surest are: where classes overlap, far worse."""
+    times = DIM if len(np.unique(codes)) >= SEVERAL else NARROW if len(codes) < SMALL else WIDE
+    return every <= min(APART, times * sure)
 
 
 def _flat(one: float, other: float, n: int) -> bool:
     """Whether a share does not fall from the next surest n to the surest n."""
     both = (one + other) / 2
     return one >= FLAT * other or (one >= LEAN * other and other - one < 1.5 * (2 * both * (1 - both) / n) ** 0.5)
-
-
-def _share(parts: list[NDArray[np.int64]], said: NDArray[np.int64], codes: NDArray[np.int64]) -> float:
-    """Of some items, how many are labelled otherwise."""
-    items = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-    return float((said[items] != codes[items]).mean()) if len(items) else 0.0

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from ilk.fault import Fault, Found, Installation
 
-NEEDS = {".gguf": ("gguf", "ilk[gguf]"), ".xlsx": ("fastexcel", "fastexcel"), ".parquet.gz": ("pyarrow", "ilk[table]"), ".feather.lz4": ("pyarrow", "ilk[table]")}
+NEEDS = {".gguf": ("gguf", "ilk[gguf]"), "model_index.json": ("diffusers", "ilk[diffusers]"), "mlruns": ("mlflow-skinny", "ilk[mlflow]"), "wandb": ("wandb", "ilk[wandb]")}
 
 
 class MissingExtra(Fault):
-    """A suffix in the working folder whose package is absent."""
+    """A file or folder in the working folder whose package is absent."""
 
     looks_at: ClassVar[type] = Installation
 

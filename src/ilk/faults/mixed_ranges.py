@@ -8,7 +8,7 @@ import numpy as np
 
 from ilk.dataset import Dataset
 from ilk.fault import Fault, Found
-from ilk.faults._columns import share
+from ilk.faults._columns import first_of, share
 from ilk.faults._data import pictures, rows, shown
 
 FEW, FACTOR, APART = 3, 50.0, 10.0  # items in the smaller heap; between the heaps; and the gap between them
@@ -31,7 +31,6 @@ class MixedRanges(Fault):
         low, high = ranked[:cut], ranked[cut:]
         if min(len(low), len(high)) >= FEW and np.median(high) > FACTOR * np.median(low) and high[0] > APART * low[-1]:
             few = at[top[at] <= low[-1]] if len(low) <= len(high) else at[top[at] >= high[0]]
-            index = rows(thing, at_most=shown(thing))
-            yield self.found(f"pictures {', '.join(str(int(index[i]) + 1) for i in few[:6])}",
+            yield self.found(f"pictures {first_of(rows(thing, at_most=shown(thing))[few].tolist())}",
                              f"{share(len(low), len(ranked))} pictures reach {low[-1]:g} at most, all others {high[0]:g} to {high[-1]:g}",
                              f"bring them to one range: x[i] * {np.median(high) / np.median(low):.0f} for these")

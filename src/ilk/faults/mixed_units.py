@@ -6,7 +6,8 @@ import polars as pl
 
 from ilk.faults._columns import ColumnFault, Numbers, numbers, share
 
-FACTORS = {10.0: "", 100.0: "cm and m, or shares and per cents", 1000.0: "g and kg, or m and km", 2.2046: "lb and kg", 2.54: "in and cm", 3.281: "ft and m", 1.609: "km and miles"}
+FACTORS = {10.0: "", 100.0: "cm and m, or shares and per cents", 1000.0: "g and kg, or m and km", 2.2046: "lb and kg", 2.54: "in and cm", 3.281: "ft and m",
+           1.609: "km and miles"}
 FEW, MOST, NEAR = 3, 0.3, 0.12   # numbers in the second heap at least, and as a share at most; how near in log10 its middle is to a factor
 EMPTY = 3.0                      # the gap between the heaps, in spreads of the larger one
 

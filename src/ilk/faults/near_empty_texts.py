@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ilk.dataset import Dataset
 from ilk.fault import Fault, Found
-from ilk.faults._columns import share
+from ilk.faults._columns import first_of, share
 from ilk.faults._data import texts
 
 SHORT, USUAL, MANY = 2, 10, 0.005  # letters and digits; half of the texts have more than so many; share of the texts
@@ -24,5 +24,5 @@ class NearEmptyTexts(Fault):
         sizes = [sum(c.isalnum() for c in text[:200]) for text in found]
         short = [i for i, n in enumerate(sizes) if n <= SHORT]
         if found and len(short) >= max(2, MANY * len(found)) and median(sizes) > USUAL:
-            yield self.found(f"texts {', '.join(str(i + 1) for i in short[:6])}", f"{share(len(short), len(found))} texts have at most {SHORT} letters, such as {found[short[0]][:20]!r}",
+            yield self.found(f"texts {first_of(short)}", f"{share(len(short), len(found))} texts have at most {SHORT} letters, such as {found[short[0]][:20]!r}",
                              "leave them out: [t for t in texts if len(t.strip()) > 2]; a model of texts will make as many")

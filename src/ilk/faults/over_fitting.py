@@ -31,5 +31,6 @@ class OverFitting(Fault):
         falls = len(late) < 2 or late[-max(1, len(late) // 3):].mean() <= late[: max(1, len(late) // 3)].mean()
         if rise > ROSE * seen.spread and steady > STEADY and falls:
             step = f"{seen.steps[best]:g}"
-            yield self.found(f"held-out loss from step {step}", f"it was {seen.losses[best]:.4g} at step {step} and rose by {rise:.3g} until step {seen.steps[-1]:g}, while training items grew likelier",
+            why = f"it was {seen.losses[best]:.4g} at step {step} and rose by {rise:.3g} until step {seen.steps[-1]:g}, while training items did not grow less likely"
+            yield self.found(f"held-out loss from step {step}", why,
                              f"--steps {step} does as well (ilk keeps the weights of that step); dropout, weight decay, a smaller model or more items do better")

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from ilk.fault import Fault, Found, Installation
 
-USED = ("torch", "numpy", "scipy", "sklearn", "polars", "pandas", "PIL", "matplotlib", "safetensors", "pydantic", "tokenizers", "rich", "ilk", "cyclopts", "jinja2", "torchvision", "transformers")
+USED = ("torch", "numpy", "scipy", "sklearn", "polars", "pandas", "PIL", "matplotlib", "safetensors", "pydantic", "tokenizers", "rich", "ilk", "cyclopts", "jinja2",
+        "torchvision", "transformers")
 
 
 class ShadowedPackage(Fault):

@@ -31,7 +31,8 @@ class SplitLeakage(Fault):
             if "train" in thing.splits and split in thing.splits and min(len(thing.splits[s]) for s in ("train", split)) >= 5:
                 said = _equal(thing, split) or _alike(thing, split)
                 if said:
-                    yield self.found(f"the splits 'train' and {split!r}", said, "read the data as one, and ilk keeps equal items on one side; nearly equal ones: make them one first")
+                    yield self.found(f"the splits 'train' and {split!r}", said,
+                                     "read the data as one, and ilk keeps equal items on one side; nearly equal ones: make them one first")
 
 
 def _much(shared: float, own: float, n: int) -> bool:

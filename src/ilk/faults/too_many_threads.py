@@ -19,4 +19,5 @@ class TooManyThreads(Fault):
             if not str(value).strip().isdigit() or int(value) == 0:
                 yield self.found(name, f"{value!r} is no number of threads", f"export {name}={cores or 1}")
             elif cores and int(value) > cores:
-                yield self.found(name, f"{value} threads on {cores} core{'s' * (cores > 1)} that this process may use", f"export {name}={cores}, or 1 where several fits run at once")
+                yield self.found(name, f"{value} threads on {cores} core{'s' * (cores > 1)} that this process may use",
+                                 f"export {name}={cores}, or 1 where several fits run at once")

@@ -24,4 +24,5 @@ class TorchMismatch(Fault):
             found = thing.versions.get(name)
             if found and version(found)[:2] != wanted and not (name == "torchaudio" and torch >= (2, 9)):
                 said = ".".join(map(str, wanted))
-                yield self.found(f"{name} {found}", f"torch is {thing.versions['torch']}, which goes with {name} {said}", f"pip install '{name}=={said}.*' (from the same index as torch)")
+                yield self.found(f"{name} {found}", f"torch is {thing.versions['torch']}, which goes with {name} {said}",
+                                 f"pip install '{name}=={said}.*', from where torch was installed")

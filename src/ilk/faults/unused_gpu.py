@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ilk.fault import Fault, Found, Installation
 
-CPU = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
+CPU = "it does no harm; for the room, the build of torch for the CPU (pytorch.org, Get Started)"
 CUDA = "pip install --force-reinstall torch, in the build for your driver (pytorch.org, Get Started)"
 
 

@@ -6,7 +6,7 @@ import re
 from ilk.fault import Figure, Figures
 from ilk.faults._figures import FigureFault, like
 
-WORDS = ("bleu", "self_bleu", "rouge", "rouge_l", "rouge_1", "rouge_2", "meteor", "distinct", "distinct_n", "distinct_1", "distinct_2", "perplexity", "ter", "wer", "word_error_rate")
+WORDS = ("bleu", "rouge", "meteor", "distinct", "perplexity", "ter", "wer", "word_error_rate")
 SPACED = re.compile(r"by word|white ?space|tok:(13a|none|intl|ter)\b|\b13a\b|split\(\)|per word|a word\b|words\b|tok\w*=(13a|none|intl)", re.I)
 UNSPACED = ("HAN", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 

@@ -22,17 +22,14 @@ from ilk.memory import spare
 from ilk.model import Model, load
 from ilk.verbs.evaluate import Evaluation
 
-LOSS, HELD, STEP = ("train_loss", "loss", "training_loss", "train/loss"), ("val_loss", "valid_loss", "validation_loss", "eval_loss", "val/loss", "held_out_loss"), ("step", "epoch", "iteration", "global_step")
+LOSS, STEP = ("train_loss", "loss", "training_loss", "train/loss"), ("step", "global_step", "iteration", "epoch")
+HELD = ("val_loss", "valid_loss", "validation_loss", "eval_loss", "val/loss", "held_out_loss")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MOST = 1_000_000  # lines of a log
 
 
 def record_of(thing: Model | str | Path) -> Record:
-    """How a fit went: of a model or its folder by its card, or a log of JSON lines, of `ilk fit --log` or of a loop that wrote losses by step.
-
-    >>> record_of(Model.__new__(Model)) if False else Record([{"event": "validated", "step": 1, "loss": 2.0}]).events[0]["loss"]
-    2.0
-    """
+    """How a fit went: of a model or its folder by its card, or a log of JSON lines, of `ilk fit --log` or of a loop that wrote losses by step."""
     if isinstance(thing, Model):
         return _of_card(thing)
     at = Path(thing)
@@ -104,8 +101,9 @@ def installation() -> Installation:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     keep = catalogue.cache()
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": cores, "needs": needs, "gpu": _gpu(), "cuda_build": _cuda(versions.get("torch")),
-               "threads": {name: os.environ[name] for name in THREADS if name in os.environ}, "memory": spare(), "disk": _disks(keep), "cache": str(keep), "cache_writable": _writable(keep),
-               "encodings": {"file names": sys.getfilesystemencoding(), "files": locale.getpreferredencoding(False)}, "files": here[:10_000], "modules": _modules(here)}
+               "threads": {name: os.environ[name] for name in THREADS if name in os.environ}, "memory": spare(), "disk": _disks(keep),
+               "cache": str(keep), "cache_writable": os.access(_there(keep), os.W_OK), "files": here[:10_000], "modules": _modules(here),
+               "encodings": {"file names": sys.getfilesystemencoding(), "files": locale.getpreferredencoding(False)}}
     return Installation(versions, machine)
 
 
@@ -151,10 +149,6 @@ def _disks(keep: Path) -> dict[str, int]:
 def _there(at: Path) -> Path:
     """The folder itself, or the first above it that exists."""
     return next((p for p in (at, *at.parents) if p.exists()), Path("/"))
-
-
-def _writable(keep: Path) -> bool:
-    return os.access(_there(keep), os.W_OK)
 
 
 def _modules(here: Sequence[str]) -> list[str]:
