@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ilk.fault import Record
 
+HUGE = 1e100  # what is no loss any more
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Losses by step, finite ones alone; `broken` is the step of the first that was no number, None if all were."""
+    """Losses by step, sound ones alone; `broken` is the step of the first that was no number, or a huge one."""
 
     steps: NDArray[np.float64]
     losses: NDArray[np.float64]
@@ -51,10 +53,13 @@ def held(record: Record) -> Curve:
 
 
 def curve(found: Sequence[Mapping[str, Any]], kind: str, key: str) -> Curve:
-    """One number of one sort of event."""
-    points = [(float(e.get("step", i)), float(e[key])) for i, e in enumerate(found) if e.get("event") == kind and isinstance(e.get(key), int | float)]
-    good = np.array([p for p in points if isfinite(p[1])] or np.zeros((0, 2)))
-    return Curve(good[:, 0], good[:, 1], next((step for step, loss in points if not isfinite(loss)), None))
+    """One number of one sort of event; by their place where steps do not rise."""
+    told = [e for e in found if e.get("event") == kind and isinstance(e.get(key), int | float)]
+    steps = [e.get("step") for e in told]
+    ordered = all(isinstance(s, int | float) for s in steps) and all(a < b for a, b in zip(steps, steps[1:], strict=False))
+    points = [(float(step if ordered else i), float(e[key])) for i, (step, e) in enumerate(zip(steps, told, strict=True))]
+    good = np.array([p for p in points if abs(p[1]) < HUGE] or np.zeros((0, 2)))
+    return Curve(good[:, 0], good[:, 1], next((step for step, loss in points if not abs(loss) < HUGE), None))
 
 
 def notes(record: Record) -> list[str]:
