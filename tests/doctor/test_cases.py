@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.doctor import cases
 
 import ilk
@@ -128,7 +129,8 @@ ODD: dict[str, Any] = {
     "the same step": lambda: Record([{"event": "validated", "step": 0, "loss": 0.0}] * 30),
     "huge losses": lambda: Record([{"event": "progress", "loss": 1e308 * (-1) ** i} for i in range(20)]),
     "no figures": lambda: Figures([]),
-    "figures of nothing": lambda: Figures([Figure("fid", math.nan, math.nan, 0, math.nan, math.nan, "higher"), Figure("nats", -math.inf, None, None, -math.inf, math.inf, "higher")]),
+    "figures of nothing": lambda: Figures([Figure("fid", math.nan, math.nan, 0, math.nan, math.nan, "higher"),
+                                           Figure("nats", -math.inf, None, None, -math.inf, math.inf, "higher")]),
     "no machine": lambda: Installation({}, {}),
     "a strange machine": lambda: Installation({"torch": "odd"}, {"threads": {"OMP_NUM_THREADS": "-1"}, "cores": None, "modules": [".py"], "files": [1], "features": None}),
 }
