@@ -107,6 +107,13 @@ def test_figures_of_an_evaluation() -> None:
     assert {one.fault for one in found(told)} >= {"one_seed", "too_few_samples"}
 
 
+def test_a_step_told_twice_is_one_point() -> None:
+    losses = [3.0, 2.0, 1.5, 1.6, 2.4, 2.8]
+    events = [{"event": "validated", "step": 10 * i, "loss": loss} for i, loss in enumerate(losses, 1)]
+    one = next(one for one in found(Record([*events, events[-1]])) if one.fault == "over_fitting")
+    assert "step 30" in one.where and "until step 60" in one.why
+
+
 def halves(items: Any, labels: Any = None) -> Any:
     data = ilk.read(items)
     known = None if labels is None else Labels(torch.as_tensor(labels), tuple(range(int(max(labels)) + 1)))

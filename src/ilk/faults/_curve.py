@@ -55,9 +55,9 @@ def held(record: Record) -> Curve:
 def curve(found: Sequence[Mapping[str, Any]], kind: str, key: str) -> Curve:
     """One number of one sort of event; by their place where steps do not rise."""
     told = [e for e in found if e.get("event") == kind and isinstance(e.get(key), int | float)]
-    steps = [e.get("step") for e in told]
-    ordered = all(isinstance(s, int | float) for s in steps) and all(a < b for a, b in zip(steps, steps[1:], strict=False))
-    points = [(float(step if ordered else i), float(e[key])) for i, (step, e) in enumerate(zip(steps, told, strict=True))]
+    steps = [float(e["step"]) if isinstance(e.get("step"), int | float) else -1.0 for e in told]
+    steps = steps if steps and steps[0] >= 0 and steps == sorted(steps) else list(map(float, range(len(told))))
+    points = list({step: (step, float(e[key])) for step, e in zip(steps, told, strict=True)}.values())  # the last step may be told twice
     good = np.array([p for p in points if abs(p[1]) < HUGE] or np.zeros((0, 2)))
     return Curve(good[:, 0], good[:, 1], next((step for step, loss in points if not abs(loss) < HUGE), None))
 
