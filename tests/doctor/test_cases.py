@@ -50,18 +50,26 @@ def looked(which: str) -> list[tuple[str, set[str]]]:
     return told
 
 
+@pytest.mark.slow
 def test_planted_faults_are_named() -> None:
     told = looked("FAULTY")
     missed = [name for name, names in told if name not in names]
     assert len(told) >= 25 and len(missed) <= (1 - NAMED) * len(told), missed
 
 
+def test_planted_faults_of_records_figures_and_installations_are_named() -> None:
+    quick = [(name, make) for name, make in cases.FAULTY if registry.get("faults", name).looks_at is not ilk.Dataset]
+    assert len(quick) > 40 and [name for name, make in quick if name not in {one.fault for one in found(make())}] == []
+
+
+@pytest.mark.slow
 def test_things_without_are_left_in_peace() -> None:
     told = looked("CLEAN")
     alarms = [(label, names - set(cases.TRUE[label])) for label, names in told if names - set(cases.TRUE[label])]
     assert len(told) >= 25 and len(alarms) <= ALARMS * len(told), alarms
 
 
+@pytest.mark.slow
 def test_what_real_data_truly_have_is_found() -> None:
     told = [(label, names) for label, names in looked("CLEAN") if cases.TRUE[label]]
     assert all(names >= set(cases.TRUE[label]) for label, names in told)
