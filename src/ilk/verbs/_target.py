@@ -1,0 +1,133 @@
+"""What attacks look at: items that a model learned from, as many that it did not, what it makes, and what it scores them."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ilk import registry
+from ilk.attack import Shadows, Target
+from ilk.dataset import Dataset
+from ilk.distribution import HasBound, HasEstimate, HasLogProb, Samples
+from ilk.errors import DataError, UsageError
+from ilk.model import Model
+from ilk.rng import Rng
+from ilk.run import Budget, Run, Seconds, Steps
+from ilk.verbs._nearby import NUMBERS, points
+from ilk.verbs._shown import way
+from ilk.verbs.evaluate import _made
+from ilk.verbs.fit import fitted
+from ilk.verbs.read import native
+from ilk.verbs.sample import sample
+from ilk.verbs.score import affordable, score
+
+KNOWN, HELD, MADE, TEXTS, PIECE, FEW = 10_000, 2000, 1000, 200, 200, 50   # items looked at; letters of a piece of a whole text, where there are fewer texts
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Training items and held-out ones; `index` are those of the data that they are, None where they are pieces of texts."""
+
+    known: Any
+    unseen: Any
+    index: tuple[Tensor, Tensor] | None
+
+    @property
+    def held(self) -> int:
+        """How many are held out: as many training items are compared with them."""
+        return len(self.unseen)
+
+
+def sides(data: Dataset[Any], rng: Rng) -> Sides | None:
+    """Training items in an order of chance, and held-out ones, at most 2,000 and no more than those; None without either."""
+    train, test = (data.index(name) if name in data.splits else torch.zeros(0, dtype=torch.long) for name in ("train", "test"))
+    if not len(train) or not len(test):
+        return None
+    if isinstance(data.items, list) and min(len(train), len(test)) < FEW:
+        known, unseen = (_pieces([data.items[i] for i in index.tolist()], rng.child(name)) for name, index in (("known", train), ("unseen", test)))
+        return Sides(known[:KNOWN], unseen[: min(HELD, len(known))], None)
+    most = min(KNOWN, max(HELD, NUMBERS // max(1, prod(getattr(data.items, "shape", (1,))[1:]))))
+    first = train[rng.child("known").shuffle(len(train))[:most]]
+    second = test[rng.child("unseen").shuffle(len(test))[: min(HELD, len(first))]]
+    return Sides(data.modality.take(data.items, first), data.modality.take(data.items, second), (first, second))
+
+
+def _pieces(texts: Sequence[str], rng: Rng) -> list[str]:
+    """Few long texts as many short ones."""
+    cut = [text[i:i + PIECE] for text in texts for i in range(0, len(text), PIECE)]
+    return [cut[i] for i in rng.shuffle(len(cut)).tolist()]
+
+
+def apart(data: Dataset[Any], both: Sides) -> None:
+    """DataError where the held-out items are among the training items, beyond what equal items among these make likely: an audit by them would find nothing."""
+    known, unseen = (list(data.modality.keys(side)) for side in (both.known, both.unseen))
+    seen = set(known)
+    again, usual = sum(key in seen for key in unseen) / len(unseen), 1 - len(seen) / len(known)
+    if again > 2 * usual + 0.05:
+        raise DataError(f"{again:.0%} of the held-out items are training items", code="HELD_OUT", remedy="hold out items that the model did not learn from")
+
+
+def target(model: Model | None, data: Dataset[Any] | None, made: Any, shadows: int, rng: Rng) -> Target:
+    """All that an attack may look at, worked out when it is asked for where that takes long."""
+    of = model or data
+    if of is None:
+        raise UsageError("there is neither a model nor data", code="OPTION", param="data")
+    kind, both = registry.name_of("modalities", of.modality), None if data is None else sides(data, rng)
+    made = made if made is None else native(of.modality, made)
+    if data is None or both is None:
+        return Target(kind, model, made)
+    apart(data, both)
+    seen = data.modality.take(both.known, torch.arange(both.held))
+    found = Target(kind, model, made, both.known, seen, both.unseen)
+    if made is not None and kind != "text" and (placed := points(model, [made, both.known, both.unseen])) is not None:
+        found = replace(found, points=tuple(placed[0]))
+    if model is None or not isinstance(model.met.scorer, HasLogProb | HasBound | HasEstimate):
+        return found
+    many = affordable(model, both.unseen)
+    found = replace(found, scores=lambda: tuple(scored(model, data, both, side, many) for side in (0, 1)))
+    return found if not shadows else replace(found, shadows=lambda: shadowed(model, data, both, many, shadows, rng.child("shadows")))
+
+
+def scored(model: Model, data: Dataset[Any], both: Sides, side: int, many: int) -> Tensor:
+    """Nats of training (0) or of held-out items (1), with what is known beside them."""
+    many = min(many, both.held)
+    if both.index is None:
+        return score(model, (both.known, both.unseen)[side][:many]).nats
+    return score(model, replace(data, splits={"test": both.index[side][:many]})).nats
+
+
+def making(model: Model, data: Dataset[Any] | None, n: int | None, seed: int) -> Any:
+    """Items for the audit, 1,000 to 2,000 unless said and of texts 200; None by a model that makes none."""
+    if not isinstance(model.body, Samples):
+        return None
+    kind, test = registry.name_of("modalities", model.modality), None if data is None or "test" not in data.splits else data.index("test")
+    many = n or (TEXTS if kind == "text" else MADE if test is None else min(HELD, max(MADE, len(test))))
+    if data is None or test is None or not len(test) or way(model) is not None:
+        return sample(model, many, seed, way(model)).items
+    return _made(model, data, test, many, seed)[0]
+
+
+def shadowed(model: Model, data: Dataset[Any], both: Sides, many: int, count: int, rng: Rng) -> Shadows:
+    """Models of the same recipe and coding on random halves of training and held-out items, the second of each two on the other half, and what they score."""
+    pool, valid = torch.cat([data.index("train"), data.index("test")]), data.splits.get("valid", torch.zeros(0, dtype=torch.long))
+    mine = torch.cat([index[: min(many, both.held)] for index in both.index or ()])
+    nats, member = [], []
+    for k in range(count):
+        order = rng.child(k // 2).shuffle(len(pool))
+        half = pool[order[len(pool) // 2:] if k % 2 else order[: len(pool) // 2]].sort().values
+        run = Run(seed=int(rng.child("seed", k).key() % 2**31), budget=_budget(model), batch=model.card.get("run", {}).get("batch"), rate=model.card.get("run", {}).get("rate"))
+        shadow = fitted(replace(data, modality=model.modality, splits={"train": half, "valid": valid}), model.body.family, model.codec, model.lift, run)
+        shadow = replace(shadow, labels=model.labels, words=model.words)
+        nats.append(torch.cat([scored(shadow, data, both, side, many) for side in (0, 1)]))
+        member.append(torch.isin(mine, half))
+    return Shadows(torch.stack(nats), torch.stack(member))
+
+
+def _budget(model: Model) -> Budget | None:
+    """What the fit was asked to spend."""
+    asked = model.card.get("run", {})
+    return Steps(asked["steps"]) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
