@@ -1,13 +1,10 @@
 """What attacks look at: items that a model learned from, as many that it did not, what it makes, and what it scores them."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ilk import registry
 from ilk.attack import Shadows, Target
@@ -17,49 +14,16 @@ from ilk.errors import DataError, UsageError
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.run import Budget, Run, Seconds, Steps
-from ilk.verbs._nearby import NUMBERS, points
+from ilk.verbs._nearby import points
 from ilk.verbs._shown import way
+from ilk.verbs._sides import HELD, Sides, scored, sides
 from ilk.verbs.evaluate import _made
 from ilk.verbs.fit import fitted
 from ilk.verbs.read import native
 from ilk.verbs.sample import sample
-from ilk.verbs.score import affordable, score
+from ilk.verbs.score import affordable
 
-KNOWN, HELD, MADE, TEXTS, PIECE, FEW = 10_000, 2000, 1000, 200, 200, 50   # items looked at; letters of a piece of a whole text, where there are fewer texts
-
-
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """Training items and held-out ones; `index` are those of the data that they are, None where they are pieces of texts."""
-
-    known: Any
-    unseen: Any
-    index: tuple[Tensor, Tensor] | None
-
-    @property
-    def held(self) -> int:
-        """How many are held out: as many training items are compared with them."""
-        return len(self.unseen)
-
-
-def sides(data: Dataset[Any], rng: Rng) -> Sides | None:
-    """Training items in an order of chance, and held-out ones, at most 2,000 and no more than those; None without either."""
-    train, test = (data.index(name) if name in data.splits else torch.zeros(0, dtype=torch.long) for name in ("train", "test"))
-    if not len(train) or not len(test):
-        return None
-    if isinstance(data.items, list) and min(len(train), len(test)) < FEW:
-        known, unseen = (_pieces([data.items[i] for i in index.tolist()], rng.child(name)) for name, index in (("known", train), ("unseen", test)))
-        return Sides(known[:KNOWN], unseen[: min(HELD, len(known))], None)
-    most = min(KNOWN, max(HELD, NUMBERS // max(1, prod(getattr(data.items, "shape", (1,))[1:]))))
-    first = train[rng.child("known").shuffle(len(train))[:most]]
-    second = test[rng.child("unseen").shuffle(len(test))[: min(HELD, len(first))]]
-    return Sides(data.modality.take(data.items, first), data.modality.take(data.items, second), (first, second))
-
-
-def _pieces(texts: Sequence[str], rng: Rng) -> list[str]:
-    """Few long texts as many short ones."""
-    cut = [text[i:i + PIECE] for text in texts for i in range(0, len(text), PIECE)]
-    return [cut[i] for i in rng.shuffle(len(cut)).tolist()]
+MADE, TEXTS = 1000, 200   # items that are made, and texts
 
 
 def apart(data: Dataset[Any], both: Sides) -> None:
@@ -90,14 +54,6 @@ def target(model: Model | None, data: Dataset[Any] | None, made: Any, shadows: i
     many = affordable(model, both.unseen)
     found = replace(found, scores=lambda: tuple(scored(model, data, both, side, many) for side in (0, 1)))
     return found if not shadows else replace(found, shadows=lambda: shadowed(model, data, both, many, shadows, rng.child("shadows")))
-
-
-def scored(model: Model, data: Dataset[Any], both: Sides, side: int, many: int) -> Tensor:
-    """Nats of training (0) or of held-out items (1), with what is known beside them."""
-    many = min(many, both.held)
-    if both.index is None:
-        return score(model, (both.known, both.unseen)[side][:many]).nats
-    return score(model, replace(data, splits={"test": both.index[side][:many]})).nats
 
 
 def making(model: Model, data: Dataset[Any] | None, n: int | None, seed: int) -> Any:

@@ -82,14 +82,22 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     if like is not None and (why := family.refuses(like.lift.space)):
         raise UsageError(f"{type(family).__name__} {why}", code="SPACE", param="like")
     codec, lift = (like.codec, like.lift) if like else route(data, family, Rng(run.seed))
-    return fitted(replace(data, modality=like.modality) if like else data, family, codec, lift, run)
+    data = replace(data, modality=like.modality) if like else data
+    return _audited(fitted(data, family, codec, lift, run), data, run)
+
+
+def _audited(model: Model, data: Dataset[Any], run: Run) -> Model:
+    """The model, its card saying what a quick look at leaks found."""
+    from ilk.verbs._quick import quick  # not above: it takes in attacks, which take in verbs
+
+    return replace(model, card={**model.card, **quick(model, data, run)})
 
 
 def adapted(data: Any, start: Model, family: Family | None, run: Run, like: Model | None) -> Model:
     """A model that goes on from another: its weights in its recipe and coding, then a fit; UsageError where that has no meaning."""
     found, digest = fitting(data, start, family, like)
     made = fitted(found, start.body.family, start.codec, start.lift, replace(run, facts={**run.facts, "start": digest}), start)
-    return replace(made, card={**made.card, "start": str(start.card.get("data", "")), "start_sha256": digest})
+    return _audited(replace(made, card={**made.card, "start": str(start.card.get("data", "")), "start_sha256": digest}), found, run)
 
 
 def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run, begin: Model | None = None) -> Model:
