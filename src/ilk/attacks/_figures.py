@@ -31,30 +31,35 @@ def shares(name: str, seen: Tensor, unseen: Tensor, margin: float, reads: str) -
     return Finding(name, hits / len(seen), low, high, chance / len(unseen), min(1.0, exact(chance, len(unseen))[1] + margin), len(seen), reads)
 
 
-def auc(seen: Tensor, unseen: Tensor) -> float:
-    """The chance that a training item has more than a held-out one, ties half (Mann & Whitney 1947).
+def auc(seen: Tensor, unseen: Tensor) -> Tensor:
+    """The chance that a training item, (..., n), has more than a held-out one, (..., m), ties half (Mann & Whitney 1947), (...).
 
-    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0]))
+    >>> float(auc(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0])))
     0.875
     """
-    order = unseen.sort().values
-    below = torch.searchsorted(order, seen.contiguous()) + torch.searchsorted(order, seen.contiguous(), right=True)
-    return float(below.double().mean()) / 2 / len(unseen)
+    order, seen = unseen.sort(-1).values, seen.contiguous()
+    below = torch.searchsorted(order, seen) + torch.searchsorted(order, seen, right=True)
+    return below.double().mean(-1) / 2 / unseen.shape[-1]
 
 
-def caught(seen: Tensor, unseen: Tensor) -> float:
-    """The share of training items above all but a hundredth of the held-out ones: the true positive rate at 1 % false ones.
+def caught(seen: Tensor, unseen: Tensor) -> Tensor:
+    """The share of training items, (..., n), above all but a hundredth of the held-out ones, (..., m): the true positive rate at 1 % false ones, (...).
 
-    >>> caught(torch.tensor([0.0, 5.0]), torch.arange(4.0))
+    >>> float(caught(torch.tensor([0.0, 5.0]), torch.arange(4.0)))
     0.5
     """
-    bar = unseen.sort(descending=True).values[int(RATE * len(unseen))]
-    return float((seen > bar).double().mean())
+    size = unseen.shape[-1]
+    bar = unseen.kthvalue(size - int(RATE * size), dim=-1, keepdim=True).values
+    return (seen > bar).double().mean(-1)
 
 
-def bootstrap(stat: Callable[[Tensor, Tensor], float], seen: Tensor, unseen: Tensor, rng: Rng) -> tuple[float, float]:
-    """The 95 % interval of a figure of two sets, by drawing items of both anew (Efron 1979)."""
-    index = [(rng.child(side).uniform(DRAWS, len(x)) * len(x)).long() for side, x in (("seen", seen), ("unseen", unseen))]
-    found = torch.tensor([stat(seen[a], unseen[b]) for a, b in zip(*index, strict=True)], dtype=torch.double)
-    low, high = found.quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.double)).tolist()
-    return low, high
+def gain(seen: Tensor, unseen: Tensor) -> Tensor:
+    """The difference of means, (...)."""
+    return seen.mean(-1) - unseen.mean(-1)
+
+
+def bootstrap(stat: Callable[[Tensor, Tensor], Tensor], seen: Tensor, unseen: Tensor, rng: Rng) -> tuple[float, float, float]:
+    """A figure of two sets and its 95 % interval, by drawing items of both anew (Efron 1979)."""
+    drawn = [x[(rng.child(side).uniform(DRAWS, len(x)) * len(x)).long()] for side, x in (("seen", seen), ("unseen", unseen))]
+    low, high = stat(*drawn).quantile(torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.double)).tolist()
+    return float(stat(seen, unseen)), low, high

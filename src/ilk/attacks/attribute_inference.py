@@ -12,7 +12,7 @@ from ..attack import Attack, Finding, Target, Unmeasured
 from ..metrics._nearest import nearest, rows
 from ..metrics._tables import Cells, Column, arrays, columns
 from ..rng import Rng
-from ._figures import bootstrap
+from ._figures import bootstrap, gain
 
 COLUMNS, RIGHT, BAR = 10, 0.1, 0.05
 
@@ -34,13 +34,8 @@ class AttributeInference(Attack):
             return Unmeasured("there are no two columns to guess one by the other")
         some = [every[round(i)] for i in np.linspace(0, len(every) - 1, min(COLUMNS, len(every)))]
         seen, unseen = (torch.stack(side).mean(0) for side in zip(*(_right(frames, every, c) for c in some), strict=True))
-        low, high = bootstrap(_gain, seen, unseen, rng)
-        return [Finding("attribute_inference", _gain(seen, unseen), low, high, 0.0, BAR, len(unseen),
+        return [Finding("attribute_inference", *bootstrap(gain, seen, unseen, rng), 0.0, BAR, len(unseen),
                         f"how much oftener a column ({len(some)} of them) of a training row is guessed from made rows than of a held-out row: 0 if rows were not learned")]
-
-
-def _gain(seen: Tensor, unseen: Tensor) -> float:
-    return float(seen.mean() - unseen.mean())
 
 
 def _right(frames: Sequence[Cells], every: Sequence[Column], hidden: Column) -> tuple[Tensor, Tensor]:

@@ -27,9 +27,9 @@ class Membership(Attack):
 
 def told(name: str, way: str, seen: Tensor, unseen: Tensor, rng: Rng) -> list[Finding]:
     """How well a number tells training items, (n,), from held-out ones, (m,)."""
-    found = [Finding(name, auc(seen, unseen), *bootstrap(auc, seen, unseen, rng), 0.5, BAR, len(unseen),
+    found = [Finding(name, *bootstrap(auc, seen, unseen, rng), 0.5, BAR, len(unseen),
                      f"chance that a training item is told from a held-out one {way} (area under the ROC curve): .5 is guessing")]
     if len(unseen) >= ENOUGH:
-        found.append(Finding(f"{name}_sure", caught(seen, unseen), *bootstrap(caught, seen, unseen, rng.child("sure")), 0.01, RARE, len(unseen),
+        found.append(Finding(f"{name}_sure", *bootstrap(caught, seen, unseen, rng.child("sure")), 0.01, RARE, len(unseen),
                              f"share of training items told {way} while 1 % of the held-out ones are taken for such: .01 is guessing"))
     return found

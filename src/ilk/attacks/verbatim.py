@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from ..attack import Attack, Finding, Target, Unmeasured
 from ..rng import Rng
@@ -29,10 +28,5 @@ class Verbatim(Attack):
         letters = corpus(target.known)
         sizes = [min(LONGEST, max(len(made), 1), max(len(real), 1)) for made, real in pairs]
         made, real = (torch.tensor([longest(pair[side][:size], letters).letters for pair, size in zip(pairs, sizes, strict=True)]).double() for side in (0, 1))
-        low, high = bootstrap(lambda a, b: _top(a), made, real, rng)
-        return [Finding("verbatim", _top(made), low, high, _top(real), max(LEAST, TIMES * _top(real)), len(pairs),
+        return [Finding("verbatim", *bootstrap(lambda mine, _: mine.amax(-1), made, real, rng), float(real.max()), max(LEAST, TIMES * float(real.max())), len(pairs),
                         "letters of the longest run that a made text shares with the training texts; the null is that of held-out texts of the same lengths")]
-
-
-def _top(letters: Tensor) -> float:
-    return float(letters.max())

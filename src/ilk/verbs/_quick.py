@@ -17,8 +17,8 @@ from ilk.rng import Rng
 from ilk.run import Run, Seconds, Steps
 from ilk.verbs._sides import FEW, PIECE, Sides, scored, sides
 
-MOST, FEWEST = 500, 20           # items of each side
-PASS, COUNT, STEP, SECOND = 16, 64, 32, 100   # items learned from (where they are but counted), and seen in training, for each item looked at; items a second
+MOST, FEWEST = 500, 50           # items of each side
+PASS, COUNT, STEP, SECOND = 128, 1024, 256, 50   # items learned from (where they are but counted) and seen in training for each that is looked at; items a second
 
 
 def quick(model: Model, data: Dataset[Any], run: Run) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def _target(model: Model, data: Dataset[Any], both: Sides, seed: int) -> Target:
     found = Target(kind, model, None, both.known, seen, both.unseen)
     slow = isinstance(model.body, Unfolds | Denoises)
     if isinstance(model.body, HasLogProb | HasBound) and not slow:
-        found = replace(found, scores=lambda: (scored(model, data, both, 0, both.held, 1), scored(model, data, both, 1, both.held, 1)))
-    if isinstance(model.body, Samples) and kind != "text" and not slow and not isinstance(model.body, NextToken):
+        found = replace(found, scores=lambda: scored(model, data, both, both.held, 1))
+    if isinstance(model.body, Samples) and kind != "text" and not slow and not isinstance(model.body, NextToken | Counted):
         from ilk.verbs._nearby import points
         from ilk.verbs.sample import sample
 

@@ -53,9 +53,11 @@ def _pieces(texts: Sequence[str], rng: Rng) -> list[str]:
     return [cut[i] for i in rng.shuffle(len(cut)).tolist()]
 
 
-def scored(model: Model, data: Dataset[Any], both: Sides, side: int, many: int, draws: int | None = None) -> Tensor:
-    """Nats of training (0) or of held-out items (1), with what is known beside them."""
+def scored(model: Model, data: Dataset[Any], both: Sides, many: int, draws: int | None = None) -> tuple[Tensor, Tensor]:
+    """Nats of so many training and so many held-out items, with what is known beside them."""
     many = min(many, both.held)
     if both.index is None:
-        return score(model, (both.known, both.unseen)[side][:many], draws=draws).nats
-    return score(model, replace(data, splits={"test": both.index[side][:many]}), draws=draws).nats
+        found = score(model, [*both.known[:many], *both.unseen[:many]], draws=draws)
+    else:
+        found = score(model, replace(data, splits={"test": torch.cat([index[:many] for index in both.index])}), draws=draws)
+    return found.nats[:many], found.nats[many:]

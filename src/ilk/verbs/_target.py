@@ -52,7 +52,7 @@ def target(model: Model | None, data: Dataset[Any] | None, made: Any, shadows: i
     if model is None or not isinstance(model.met.scorer, HasLogProb | HasBound | HasEstimate):
         return found
     many = affordable(model, both.unseen)
-    found = replace(found, scores=lambda: tuple(scored(model, data, both, side, many) for side in (0, 1)))
+    found = replace(found, scores=lambda: scored(model, data, both, many))
     return found if not shadows else replace(found, shadows=lambda: shadowed(model, data, both, many, shadows, rng.child("shadows")))
 
 
@@ -78,7 +78,7 @@ def shadowed(model: Model, data: Dataset[Any], both: Sides, many: int, count: in
         run = Run(seed=int(rng.child("seed", k).key() % 2**31), budget=_budget(model), batch=model.card.get("run", {}).get("batch"), rate=model.card.get("run", {}).get("rate"))
         shadow = fitted(replace(data, modality=model.modality, splits={"train": half, "valid": valid}), model.body.family, model.codec, model.lift, run)
         shadow = replace(shadow, labels=model.labels, words=model.words)
-        nats.append(torch.cat([scored(shadow, data, both, side, many) for side in (0, 1)]))
+        nats.append(torch.cat(scored(shadow, data, both, many)))
         member.append(torch.isin(mine, half))
     return Shadows(torch.stack(nats), torch.stack(member))
 
