@@ -108,8 +108,9 @@ def _answers(aim: Target, rng: Rng) -> Iterator[tuple[str, Sequence[Finding] | U
 
 
 def _data(model: Model | None, data: Any) -> Dataset[Any]:
-    """The division that the fit made."""
-    return split_dataset(data if isinstance(data, Dataset) else read(data, None if model is None else model.modality))
+    """The division that the fit made; items that are but held out stay so."""
+    found = data if isinstance(data, Dataset) else read(data, None if model is None else model.modality)
+    return found if "test" in found.splits and "train" not in found.splits else split_dataset(found)
 
 
 def _fitted(model: Model, data: Dataset[Any]) -> bool:
