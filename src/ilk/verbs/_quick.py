@@ -18,7 +18,7 @@ from ilk.run import Run, Seconds, Steps
 from ilk.verbs._sides import FEW, PIECE, Sides, scored, sides
 
 MOST, FEWEST = 500, 50           # items of each side
-PASS, COUNT, STEP, SECOND = 128, 1024, 256, 50   # items learned from (where they are but counted) and seen in training for each that is looked at; items a second
+PASS, COUNT, STEP, SECOND, WORK = 128, 1024, 256, 50, 2_000_000   # for each that is looked at: items learned from (and counted), seen in training; a second; items x rounds x numbers
 
 
 def quick(model: Model, data: Dataset[Any], run: Run) -> dict[str, Any]:
@@ -51,8 +51,10 @@ def _many(model: Model, data: Dataset[Any], run: Run) -> int:
     """How many items of each side are looked at, so that it takes little beside the fit."""
     whole = sum(len(data.items[i]) for i in data.index("train").tolist()) // PIECE if isinstance(data.items, list) and len(data.index("train")) < FEW else 0
     items, body = max(whole, len(data.index("train"))), model.body
+    if isinstance(body, Counted):
+        return min(MOST, items // COUNT)
     if not isinstance(body, Neural):
-        return min(MOST, items // (COUNT if isinstance(body, Counted) else PASS))
+        return min(MOST, max(items // PASS, items * int(model.card["steps"]) * sum(t.numel() for t in body.state().tensors.values()) // WORK))
     if isinstance(run.budget, Seconds):
         return min(MOST, int(SECOND * run.budget.count))
     plan = body.plan(items)

@@ -18,7 +18,7 @@ from ilk.lift import LIFTS, Lift
 from ilk.modality import Codec
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.run import Budget, Event, Run, Seconds, Steps, Validated, budget
+from ilk.run import Budget, Ended, Event, Run, Seconds, Steps, Validated, budget
 from ilk.verbs._start import fitting
 from ilk.verbs.read import read
 
@@ -28,14 +28,17 @@ POINTS = 200  # of a history that a card keeps, at most
 
 @dataclass
 class History:
-    """Listens to a fit: the loss on held-out items by step."""
+    """Listens to a fit: the loss on held-out items by step, and how many steps (of its last stage) there were."""
 
     points: list[list[float]] = field(default_factory=list)
+    steps: int = 0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Validated) and isfinite(event.loss):
             point = [event.step, float(f"{event.loss:.6g}")]
             self.points += [point] if self.points[-1:] != [point] else []  # the last step may be told twice
+        if isinstance(event, Ended):
+            self.steps = event.steps
 
     def facts(self) -> dict[str, Any]:
         """What a card says of it: points spread evenly, the first and the last among them; nothing if there were none."""
@@ -118,7 +121,7 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     labels = data.labels.names if data.labels is not None and "label" in about else ()
     words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
-            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
+            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"], "steps": history.steps,
             **_counts(data, labels), **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, words, card)
 
