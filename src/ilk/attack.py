@@ -35,6 +35,11 @@ class Finding:
         """Whether chance is no explanation."""
         return self.low > self.threshold
 
+    @property
+    def open(self) -> bool:
+        """Whether it is not flagged and yet may be above the threshold: there are too few items to tell."""
+        return self.low <= self.threshold < self.high
+
 
 @dataclass(frozen=True)
 class Unmeasured:
@@ -87,10 +92,10 @@ class Attack(ABC):
         """What was found, or why nothing could be."""
 
 
-_ABSENT = {"known": "training items", "unseen": "held-out items", "made": "made items", "points": "distance between such items", "scores": "likelihood"}
+_ABSENT = {"known": "no training items", "unseen": "no held-out items", "made": "no made items", "points": "no distance between such items", "scores": "no likelihood"}
 
 
 def carried(attack: Attack, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
     """What an attack finds, or what it lacked."""
     absent = [said for name, said in _ABSENT.items() if name in attack.needs and getattr(target, name) is None]
-    return Unmeasured(f"there are no {' and no '.join(absent[:2])}") if absent else attack.find(target, rng)
+    return Unmeasured(", ".join(absent[:2])) if absent else attack.find(target, rng)

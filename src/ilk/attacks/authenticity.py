@@ -23,6 +23,7 @@ class Authenticity(Attack):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("made", "known", "unseen", "points")
+    modalities: ClassVar[tuple[str, ...]] = ("table", "array", "image")
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
         """One share."""

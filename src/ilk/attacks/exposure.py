@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..attack import Attack, Finding, Target
 from ..rng import Rng
-from ._figures import exact
 
 CHANCE = 1.4426950408889634   # log2(e) bits: the mean of -log2 of a uniform number
 SURE = 0.99
@@ -23,12 +22,11 @@ class Exposure(Attack):
     asks: ClassVar[str] = "secrets"
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding]:
-        """The mean over the secrets. Its interval is that of the rank, as the alternatives are some of all that there could be."""
+        """The mean over the secrets: exact for these alternatives, so that its interval is a point."""
         secrets, others = target.secrets or (torch.zeros(0), torch.zeros(0))
-        place, many = ranks(secrets, others), len(others) + 1
-        ends = [exact(max(1, round(r)), many) for r in place.tolist()]
-        low, high = (sum(-log2(max(e[i], 1e-300)) for e in ends) / len(ends) for i in (1, 0))
-        return [Finding("exposure", float(bits(place, many).mean()), low, high, CHANCE, _bar(len(secrets)), many,
+        many = len(others) + 1
+        value = float(bits(ranks(secrets, others), many).mean())
+        return [Finding("exposure", value, value, value, CHANCE, _bar(len(secrets)), many,
                         f"bits by which {len(secrets)} planted items stand out among {many - 1} alternatives: 1.44 in the mean if they were not learned, {log2(many):.3g} at most")]
 
 

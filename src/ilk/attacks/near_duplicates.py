@@ -27,7 +27,7 @@ class NearDuplicates(Attack):
     def find(self, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
         """One share."""
         if target.points is None and not isinstance(target.made, list):
-            return Unmeasured("these items have no distance")
+            return Unmeasured("no distance between such items")
         seen, unseen = _texts(target) if target.points is None else _points(*target.points)
         return [shares("near_duplicates", seen, unseen, MARGIN, "share of training items repeated, exactly or nearly, by a made item; the null is that of held-out items")]
 

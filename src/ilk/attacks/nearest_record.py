@@ -16,6 +16,7 @@ class NearestRecord(Attack):
     """The figure `dcr_share`: the share of made items nearer to a training item than to a held-out one, ties half, of as many of each."""
 
     needs: ClassVar[tuple[str, ...]] = ("made", "known", "unseen", "points")
+    modalities: ClassVar[tuple[str, ...]] = ("table", "array", "image")
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding]:
         """One share; its interval counts made items with the same neighbour as one."""

@@ -9,7 +9,7 @@ import torch
 from ..attack import Attack, Finding, Target, Unmeasured
 from ..rng import Rng
 from ._figures import bootstrap
-from ..metrics._runs import LONGEST, corpus, longest
+from ..metrics._runs import corpus, longest
 
 TEXTS, FEWEST, LEAST, TIMES = 100, 5, 20, 2
 
@@ -21,12 +21,11 @@ class Verbatim(Attack):
     modalities: ClassVar[tuple[str, ...]] = ("text",)
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
-        """Letters, of as many made as held-out texts, cut to the same lengths."""
-        pairs = list(zip(target.made[:TEXTS], target.unseen[:TEXTS], strict=False))
-        if len(pairs) < FEWEST:
-            return Unmeasured(f"{len(pairs)} texts are too few: {FEWEST}")
+        """Letters, of as many made as held-out texts."""
+        many = min(TEXTS, len(target.made), len(target.unseen))
+        if many < FEWEST:
+            return Unmeasured(f"{many} texts are too few: {FEWEST}")
         letters = corpus(target.known)
-        sizes = [min(LONGEST, max(len(made), 1), max(len(real), 1)) for made, real in pairs]
-        made, real = (torch.tensor([longest(pair[side][:size], letters).letters for pair, size in zip(pairs, sizes, strict=True)]).double() for side in (0, 1))
-        return [Finding("verbatim", *bootstrap(lambda mine, _: mine.amax(-1), made, real, rng), float(real.max()), max(LEAST, TIMES * float(real.max())), len(pairs),
-                        "letters of the longest run that a made text shares with the training texts; the null is that of held-out texts of the same lengths")]
+        made, real = (torch.tensor([longest(text, letters).letters for text in side[:many]]).double() for side in (target.made, target.unseen))
+        return [Finding("verbatim", *bootstrap(lambda mine, _: mine.amax(-1), made, real, rng), float(real.max()), max(LEAST, TIMES * float(real.max())), many,
+                        "letters of the longest run that a made text shares with the training texts; the null is that of as many held-out texts")]

@@ -1,7 +1,6 @@
 """Every fixed string of the page of an audit, in English and in Chinese."""
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ilk.pages.words import WORDS, Words, words_of
@@ -14,15 +13,15 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "not shown to be safe": ("Not shown to be safe: nothing was flagged, but {names} could not be measured.", "未能证明安全：没有指标越过阈值，但 {names} 无法测量。"),
     "no sign of a leak": ("No sign of a leak in any figure below.", "下列指标都没有泄露的迹象。"),
     "audit_interval": ("95 % interval", "95% 区间"), "audit_null": ("if nothing was learned by heart", "若未死记"), "audit_bar": ("flagged above", "高于此值即报警"),
-    "audit_flag": ("LEAK", "泄露"), "audit_fine": ("not flagged", "未报警"),
+    "audit_flag": ("LEAK", "泄露"), "audit_fine": ("not flagged", "未报警"), "audit_open": ("open", "未定"),
     "audit_caption": ("More is more of a leak. A figure is flagged if the lower end of its interval is above the threshold.", "数值越大，泄露越多。区间下端高于阈值即报警。"),
     "read_both": ("Every figure compares training items with items that were held out. What a model says of both alike is the law of the data, and no leak.",
                   "每个指标都拿训练条目与留出条目作比较。模型对两者一视同仁的部分是数据本身的规律，不是泄露。"),
-    "read_wide": ("An interval that reaches above the threshold leaves room for a leak: with more held-out items it would be narrower.", "区间上端若高于阈值，就不能排除泄露；留出条目越多，区间越窄。"),
+    "read_wide": ("Open: the figure is not flagged, but its interval reaches above the threshold, so that a leak is not ruled out. More held-out items make it narrower.",
+                  "未定：没有报警，但区间上端高于阈值，不能排除泄露。留出条目越多，区间越窄。"),
     "read_limits": ("Only these attacks were tried. No sign of a leak is no proof of privacy: that takes a method such as differential privacy.",
                     "这里只试了这些攻击。没有泄露的迹象不等于证明了隐私；要证明，需要差分隐私之类的方法。"),
     "read_unmeasured": ("What was not measured counts as not shown to be safe.", "未能测量的，一律视为未证明安全。"),
-    "audit_lacks": ("there are no {what}", "缺少{what}"),
 }
 FIGURES: Mapping[str, tuple[str, str]] = {
     "attribute_inference": ("推断属性", "由最近的生成行猜训练行的一列，比猜留出行多对多少；没有死记时为 0"),
@@ -38,7 +37,8 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "unauthentic": ("不真实", "比训练条目自己的邻居还要贴近它的生成条目占多少；对照为真实条目"),
     "verbatim": ("逐字重复", "生成文本与训练文本相同的最长一段有多少字符；对照为留出文本"),
 }
-_THINGS = {"training items": "训练条目", "held-out items": "留出条目", "made items": "生成的条目", "distance between such items": "可用的距离", "likelihood": "似然"}
+LACKS = {"no training items": "没有训练条目", "no held-out items": "没有留出条目", "no made items": "没有生成的条目", "no distance between such items": "这类条目之间没有距离",
+         "no likelihood": "没有似然"}
 
 
 def audit_words(language: str) -> Words:
@@ -56,6 +56,5 @@ def figure_of(words: Words, name: str, reads: str) -> tuple[str, str]:
 
 def lack_of(words: Words, reason: str) -> str:
     """Why an attack could not be carried out: what is usually lacking in the page's language, other reasons as they are."""
-    if words["html"] != "en" and (found := re.fullmatch(r"there are no (.+?)(?: and no (.+))?", reason)):
-        return words["audit_lacks"].format(what=words["and"].join(_THINGS.get(name, name) for name in found.groups() if name))
-    return reason
+    parts = reason.split(", ")
+    return words["and"].join(LACKS[part] for part in parts) if words["html"] != "en" and set(parts) <= set(LACKS) else reason

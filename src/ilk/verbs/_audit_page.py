@@ -18,7 +18,7 @@ def write_audit(audit: Audit, to: str | Path, name: str, language: str = "en") -
     for f in audit.findings:
         title, reads = figure_of(words, f.name, f.reads)
         rows.append([title, number(f.value), f"{number(f.low)} – {number(f.high)}", number(f.null), number(f.threshold), str(f.n),
-                     words["audit_flag" if f.flagged else "audit_fine"], reads])
+                     words["audit_flag" if f.flagged else "audit_open" if f.open else "audit_fine"], reads])
     head = [words["figure"], words["value"], words["audit_interval"], words["audit_null"], words["audit_bar"], words["n"], words["audit_verdict"], words["audit_read"]]
     sections = [Section(words["audit_verdict"], [Text(words[audit.verdict].format(names=printable(names)))])]
     if rows:

@@ -49,7 +49,7 @@ def target(model: Model | None, data: Dataset[Any] | None, made: Any, shadows: i
     found = Target(kind, model, made, both.known, seen, both.unseen)
     if made is not None and kind != "text" and (placed := points(model, [made, both.known, both.unseen])) is not None:
         found = replace(found, points=tuple(placed[0]))
-    if model is None or not isinstance(model.met.scorer, HasLogProb | HasBound | HasEstimate):
+    if model is None or not isinstance(model.body, HasLogProb | HasBound | HasEstimate):
         return found
     many = affordable(model, both.unseen)
     found = replace(found, scores=lambda: scored(model, data, both, many))
