@@ -76,6 +76,13 @@ class Target:
     shadows: Callable[[], Shadows] | None = None
     secrets: tuple[Tensor, Tensor] | None = None
 
+    @property
+    def placed(self) -> tuple[Any, Any, Any]:
+        """The points, of an attack that needs them; seen items are the first of the known ones."""
+        if self.points is None:
+            raise ValueError("these items have no points")
+        return self.points
+
 
 class Attack(ABC):
     """One way to find out about training items. `needs` names the fields of a Target it can't do without, `modalities` what it understands (empty: all).

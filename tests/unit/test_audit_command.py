@@ -152,7 +152,8 @@ def test_the_report_that_is_published_shows_no_real_item(home: Path, tmp_path: P
 
 
 def test_pages_in_both_languages(tmp_path: Path) -> None:
-    some = (Finding("membership", 0.7, 0.6, 0.8, 0.5, 0.55, 100, "says <b>"), Finding("unauthentic", 0.5, 0.4, 0.7, 0.5, 0.6, 90, "so"), Finding("exposure", 1, 0, 2, 1.44, 4, 9, "bits"))
+    some = (Finding("membership", 0.7, 0.6, 0.8, 0.5, 0.55, 100, "says <b>"), Finding("unauthentic", 0.5, 0.4, 0.7, 0.5, 0.6, 90, "so"),
+            Finding("exposure", 1, 0, 2, 1.44, 4, 9, "bits"))
     assert [(f.flagged, f.open) for f in some] == [(True, False), (False, True), (False, False)]
     for language in ("en", "zh"):
         write_audit(Audit(some, {"rare_rows": "no training items, no held-out items", "verbatim": "of another reason"}), tmp_path / "a.html", "m<1>", language)

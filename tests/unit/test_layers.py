@@ -19,7 +19,8 @@ LAYERS = (
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
-BESIDE = {"attacks": {"metrics"}, "families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"}}
+BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"},
+          "attacks": {"metrics"}}
 # Inside functions an import may go up, so that importing a lower layer stays cheap and free of circles; only here:
 UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop

@@ -24,8 +24,8 @@ from ilk import registry
 from ilk.cli import main
 from ilk.dataset import Dataset, split_dataset
 from ilk.errors import ResourceError, UsageError
-from ilk.modality import Shown
 from ilk.metrics._runs import longest
+from ilk.modality import Shown
 from ilk.model import Model, card_text
 from ilk.pages import charts, words
 from ilk.pages.page import Example, Grid, Section, Text, number, width, write

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -38,7 +39,7 @@ class AttributeInference(Attack):
                         f"how much oftener a column ({len(some)} of them) of a training row is guessed from made rows than of a held-out row: 0 if rows were not learned")]
 
 
-def _right(frames: Sequence[Cells], every: Sequence[Column], hidden: Column) -> tuple[Tensor, Tensor]:
+def _right(frames: Sequence[pl.DataFrame], every: Sequence[Column], hidden: Column) -> tuple[Tensor, Tensor]:
     """Whether the nearest made row has the same in the hidden column, of training and of held-out rows."""
     made, *sides = rows([c for c in every if c != hidden], frames, slice(1, 3))
     cells = arrays(hidden, frames)

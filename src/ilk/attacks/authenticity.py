@@ -27,7 +27,7 @@ class Authenticity(Attack):
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
         """One share."""
-        made, known, unseen = target.points or ()
+        made, known, unseen = target.placed
         if len(known) < FEWEST:
             return Unmeasured(f"{len(known)} training items are too few: {FEWEST}")
         first, second, at = neighbours(known)

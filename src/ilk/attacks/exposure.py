@@ -27,7 +27,8 @@ class Exposure(Attack):
         many = len(others) + 1
         value = float(bits(ranks(secrets, others), many).mean())
         return [Finding("exposure", value, value, value, CHANCE, _bar(len(secrets)), many,
-                        f"bits by which {len(secrets)} planted items stand out among {many - 1} alternatives: 1.44 in the mean if they were not learned, {log2(many):.3g} at most")]
+                        f"bits by which {len(secrets)} planted items stand out among {many - 1} alternatives: "
+                        f"1.44 in the mean if they were not learned, {log2(many):.3g} at most")]
 
 
 def ranks(secrets: Tensor, others: Tensor) -> Tensor:

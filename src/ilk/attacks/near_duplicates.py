@@ -28,7 +28,7 @@ class NearDuplicates(Attack):
         """One share."""
         if target.points is None and not isinstance(target.made, list):
             return Unmeasured("no distance between such items")
-        seen, unseen = _texts(target) if target.points is None else _points(*target.points)
+        seen, unseen = _texts(target) if target.points is None else _points(*target.placed)
         return [shares("near_duplicates", seen, unseen, MARGIN, "share of training items repeated, exactly or nearly, by a made item; the null is that of held-out items")]
 
 

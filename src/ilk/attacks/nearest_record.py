@@ -20,7 +20,7 @@ class NearestRecord(Attack):
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding]:
         """One share; its interval counts made items with the same neighbour as one."""
-        made, known, unseen = target.points or ()
+        made, known, unseen = target.placed
         share, error = _share(made, head(known, len(unseen)), unseen)
         return [Finding("nearest_record", share, max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error), 0.5, BAR, len(made),
                         "share of made items nearer to a training item than to any of as many held-out items: .5 if nothing was copied, 1 if all was")]

@@ -30,17 +30,17 @@ class RareRows(Attack):
 
     def find(self, target: Target, rng: Rng) -> Sequence[Finding] | Unmeasured:
         """By distance; of tables with two columns of categories or more, by pairs of values too."""
-        made, known, unseen = target.points or ()
+        made, known, unseen = target.placed
         sides = [head(known, len(unseen)), unseen]
         if len(unseen) < FEWEST:
             return Unmeasured(f"{len(unseen)} held-out items are too few: {FEWEST}")
-        again = [_alone(side, made) for side in sides]
-        found = [shares("rare_rows", *again, MARGIN, "share of the most isolated training rows that a made row comes near, within half of their distance to any other; "
+        seen, other = (_alone(side, made) for side in sides)
+        found = [shares("rare_rows", seen, other, MARGIN, "share of the most isolated training rows that a made row comes near, within half of their distance to any other; "
                                                      "the null is that of held-out rows")]
         pairs = [_again(*p) for p in _pairs(target)] if target.kind == "table" else []
         if pairs and min(map(len, pairs)) >= FEWEST:
-            found.append(shares("rare_pairs", *pairs, MARGIN, "share of training rows with a pair of values that no other row has of which all such pairs are made again; "
-                                                              "the null is that of held-out rows"))
+            found.append(shares("rare_pairs", pairs[0], pairs[1], MARGIN, "share of the training rows with pairs of values of their own of which all these are made again; "
+                                                                       "the null is that of held-out rows"))
         return found
 
 
@@ -76,5 +76,5 @@ def _again(mine: Cells, others: Cells, made: Cells) -> Tensor:
         once = first[(count == 1) & ~np.isin(values, b)]
         single[k, once] = True
         there[k, once] = np.isin(a[once], m)
-    rows = single.any(0)
-    return torch.from_numpy((there >= single).all(0)[rows])
+    rows = single.any(axis=0)
+    return torch.from_numpy((there >= single)[:, rows].all(axis=0))

@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 
 from ..attack import Attack, Finding, Target, Unmeasured
+from ..metrics._runs import corpus, longest
 from ..rng import Rng
 from ._figures import bootstrap
-from ..metrics._runs import corpus, longest
 
 TEXTS, FEWEST, LEAST, TIMES = 100, 5, 20, 2
 

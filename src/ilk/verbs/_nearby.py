@@ -74,7 +74,7 @@ def _unseen(text: str, seen: set[str]) -> float:
     return sum(run not in seen for run in found) / len(found)
 
 
-def points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+def points(model: Model | None, sides: list[Any]) -> tuple[Any, str] | None:
     """Made, training and held-out items as points that have a distance, and its name; None for items without."""
     if all(isinstance(s, pl.DataFrame) for s in sides):
         seen = columns(model, sides)

@@ -18,7 +18,8 @@ from ilk.run import Run, Seconds, Steps
 from ilk.verbs._sides import FEW, PIECE, Sides, scored, sides
 
 MOST, FEWEST = 500, 50           # items of each side
-PASS, COUNT, STEP, SECOND, WORK = 128, 1024, 256, 50, 2_000_000   # for each that is looked at: items learned from (and counted), seen in training; a second; items x rounds x numbers
+PASS, COUNT, STEP, SECOND = 128, 1024, 256, 50   # items learned from (where they are but counted) and seen in training for each that is looked at; items a second
+WORK = 2_000_000                 # items x rounds x numbers learned for each
 
 
 def quick(model: Model, data: Dataset[Any], run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ilk.distribution import HasBound, HasEstimate, HasLogProb, Samples
 from ilk.errors import DataError, UsageError
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.run import Budget, Run, Seconds, Steps
+from ilk.run import Run, Seconds, Steps
 from ilk.verbs._nearby import points
 from ilk.verbs._shown import way
 from ilk.verbs._sides import HELD, Sides, scored, sides
@@ -75,7 +75,7 @@ def shadowed(model: Model, data: Dataset[Any], both: Sides, many: int, count: in
     for k in range(count):
         order = rng.child(k // 2).shuffle(len(pool))
         half = pool[order[len(pool) // 2:] if k % 2 else order[: len(pool) // 2]].sort().values
-        run = Run(seed=int(rng.child("seed", k).key() % 2**31), budget=_budget(model), batch=model.card.get("run", {}).get("batch"), rate=model.card.get("run", {}).get("rate"))
+        run = _as_before(model, int(rng.child("seed", k).key() % 2**31))
         shadow = fitted(replace(data, modality=model.modality, splits={"train": half, "valid": valid}), model.body.family, model.codec, model.lift, run)
         shadow = replace(shadow, labels=model.labels, words=model.words)
         nats.append(torch.cat(scored(shadow, data, both, many)))
@@ -83,7 +83,8 @@ def shadowed(model: Model, data: Dataset[Any], both: Sides, many: int, count: in
     return Shadows(torch.stack(nats), torch.stack(member))
 
 
-def _budget(model: Model) -> Budget | None:
-    """What the fit was asked to spend."""
+def _as_before(model: Model, seed: int) -> Run:
+    """How the fit was asked to go."""
     asked = model.card.get("run", {})
-    return Steps(asked["steps"]) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
+    budget = Steps(asked["steps"]) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
+    return Run(seed=seed, budget=budget, batch=asked.get("batch"), rate=asked.get("rate"))

@@ -47,10 +47,14 @@ class Audit:
 
     def __repr__(self) -> str:
         rows = [("figure", "value", "95 %", "null", "flagged above", "n", "")]
-        rows += [(f.name, f"{f.value:z.4g}", f"{f.low:z.3g} to {f.high:z.3g}", f"{f.null:z.3g}", f"{f.threshold:z.3g}", str(f.n), "LEAK" if f.flagged else "open" if f.open else "") for f in self.findings]
+        rows += [(f.name, f"{f.value:z.4g}", f"{f.low:z.3g} to {f.high:z.3g}", f"{f.null:z.3g}", f"{f.threshold:z.3g}", str(f.n), _said(f)) for f in self.findings]
         widths = [max(len(row[i]) for row in rows) for i in range(7)]
         lines = ["  ".join(cell.ljust(w) if i in (0, 6) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
         return "\n".join([*lines, *(f"{name}: not measured, {why}" for name, why in self.unmeasured.items()), self.verdict])
+
+
+def _said(finding: Finding) -> str:
+    return "LEAK" if finding.flagged else "open" if finding.open else ""
 
 
 def audit(model: Model | None, data: Any, *, made: Any = None, planted: tuple[Any, Any] | None = None, shadows: int = 0, n: int | None = None, seed: int = 0) -> Audit:
