@@ -109,6 +109,8 @@ def test_same_seed_same_audit_and_other_kinds_of_data() -> None:
     assert ilk.audit(model, x, n=100, seed=3) == ilk.audit(model, x, n=100, seed=3) != ilk.audit(model, x, n=100, seed=4)
     texts = [" ".join(f"line {i} says {i * i % 97}" for i in range(200 * k, 200 * k + 200)) for k in range(30)]   # few long ones are cut in pieces
     told = ilk.audit(ilk.fit(texts, ilk.NGram(order=3)), texts, n=20)
+    with pytest.raises(UsageError, match="shadow models are fitted on halves"):
+        ilk.audit(ilk.fit(texts, ilk.NGram(order=3)), texts, n=20, shadows=4)
     assert told["membership"].n > 20 and told["verbatim"].value > 0
 
 

@@ -13,7 +13,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
               "有泄露：{names}。区间的下端也高于阈值，不能用偶然来解释。"),
     "not shown to be safe": ("Not shown to be safe: nothing was flagged, but {names} could not be measured.", "未能证明安全：没有指标越过阈值，但 {names} 无法测量。"),
     "no sign of a leak": ("No sign of a leak in any figure below.", "下列指标都没有泄露的迹象。"),
-    "audit_interval": ("95 % interval", "95% 区间"), "audit_null": ("if nothing was learned by heart", "若未死记"), "audit_bar": ("flagged above", "高于此值即报警"),
+    "audit_interval": ("95 % interval", "95% 区间"), "audit_null": ("without a leak", "无泄露时"), "audit_bar": ("flagged above", "高于此值即报警"),
     "audit_flag": ("LEAK", "泄露"), "audit_fine": ("not flagged", "未报警"), "audit_open": ("open", "未定"),
     "audit_caption": ("More is more of a leak. A figure is flagged if the lower end of its interval is above the threshold.", "数值越大，泄露越多。区间下端高于阈值即报警。"),
     "read_both": ("Every figure compares training items with items that were held out. What a model says of both alike is the law of the data, and no leak.",

@@ -16,7 +16,7 @@ from ilk.rng import Rng
 from ilk.run import Run, Seconds, Steps
 from ilk.verbs._nearby import points
 from ilk.verbs._shown import way
-from ilk.verbs._sides import HELD, Sides, scored, sides
+from ilk.verbs._sides import FEW, HELD, Sides, scored, sides
 from ilk.verbs.evaluate import _made
 from ilk.verbs.fit import fitted
 from ilk.verbs.read import native
@@ -31,7 +31,8 @@ def apart(data: Dataset[Any], both: Sides) -> None:
     known, unseen = (list(data.modality.keys(side)) for side in (both.known, both.unseen))
     seen = set(known)
     again, usual = sum(key in seen for key in unseen) / len(unseen), 1 - len(seen) / len(known)
-    if again > 2 * usual + 0.05:
+    looked = len(known) / len(data.index("train")) if both.index is not None else 1.0   # of many training items some are looked at
+    if again > 2 * usual + max(0.05 * looked, 5 / len(unseen)):
         raise DataError(f"{again:.0%} of the held-out items are training items", code="HELD_OUT", remedy="hold out items that the model did not learn from")
 
 
@@ -51,6 +52,8 @@ def target(model: Model | None, data: Dataset[Any] | None, made: Any, shadows: i
         found = replace(found, points=tuple(placed[0]))
     if model is None or not isinstance(model.body, HasLogProb | HasBound | HasEstimate):
         return found
+    if shadows and both.index is None:
+        raise UsageError(f"shadow models are fitted on halves of the texts, which are fewer than {FEW}", code="TOO_FEW", param="shadows", remedy="shorter texts, one a line")
     many = affordable(model, both.unseen)
     found = replace(found, scores=lambda: scored(model, data, both, many))
     return found if not shadows else replace(found, shadows=lambda: shadowed(model, data, both, many, shadows, rng.child("shadows")))
