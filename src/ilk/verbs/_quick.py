@@ -14,11 +14,13 @@ from ilk.distribution import Counted, Denoises, HasBound, HasLogProb, Neural, Ne
 from ilk.errors import IlkError
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.run import Run, Seconds, Steps
+from ilk.run import Run
+from ilk.verbs._nearby import points
 from ilk.verbs._sides import FEW, PIECE, Sides, scored, sides
+from ilk.verbs.sample import sample
 
 MOST, FEWEST = 500, 50           # items of each side
-PASS, COUNT, STEP, SECOND = 128, 1024, 256, 50   # items learned from (where they are but counted) and seen in training for each that is looked at; items a second
+PASS, COUNT, STEP = 128, 1024, 128   # for each that is looked at: items learned from, where they are but counted, and seen in the steps of training
 WORK = 2_000_000                 # items x rounds x numbers learned for each
 
 
@@ -51,16 +53,12 @@ def _told(found: Sequence[Finding], why: str) -> dict[str, Any]:
 def _many(model: Model, data: Dataset[Any], run: Run) -> int:
     """How many items of each side are looked at, so that it takes little beside the fit."""
     whole = sum(len(data.items[i]) for i in data.index("train").tolist()) // PIECE if isinstance(data.items, list) and len(data.index("train")) < FEW else 0
-    items, body = max(whole, len(data.index("train"))), model.body
+    items, body, steps = max(whole, len(data.index("train"))), model.body, int(model.card["steps"])
     if isinstance(body, Counted):
         return min(MOST, items // COUNT)
     if not isinstance(body, Neural):
-        return min(MOST, max(items // PASS, items * int(model.card["steps"]) * sum(t.numel() for t in body.state().tensors.values()) // WORK))
-    if isinstance(run.budget, Seconds):
-        return min(MOST, int(SECOND * run.budget.count))
-    plan = body.plan(items)
-    steps = run.budget.count if isinstance(run.budget, Steps) else plan.steps
-    return min(MOST, steps * (run.batch or plan.batch) // STEP)
+        return min(MOST, max(items // PASS, items * steps * sum(t.numel() for t in body.state().tensors.values()) // WORK))
+    return min(MOST, steps * (run.batch or body.plan(items).batch) // STEP)
 
 
 def _target(model: Model, data: Dataset[Any], both: Sides, seed: int) -> Target:
@@ -72,9 +70,6 @@ def _target(model: Model, data: Dataset[Any], both: Sides, seed: int) -> Target:
     if isinstance(model.body, HasLogProb | HasBound) and not slow:
         found = replace(found, scores=lambda: scored(model, data, both, both.held, 1))
     if isinstance(model.body, Samples) and kind != "text" and not slow and not isinstance(model.body, NextToken | Counted):
-        from ilk.verbs._nearby import points
-        from ilk.verbs.sample import sample
-
         made = sample(model, both.held, seed).items
         placed = points(model, [made, both.known, both.unseen])
         found = replace(found, made=made, points=None if placed is None else tuple(placed[0]))
