@@ -1,6 +1,7 @@
 """What attacks look at: items that a model learned from, as many that it did not, what it makes, and what it scores them."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -87,7 +88,8 @@ def shadowed(model: Model, data: Dataset[Any], both: Sides, many: int, count: in
 
 
 def _as_before(model: Model, seed: int) -> Run:
-    """How the fit was asked to go."""
-    asked = model.card.get("run", {})
+    """How the fit was asked to go, as far as its card makes sense."""
+    said = model.card.get("run")
+    asked = {k: v for k, v in said.items() if isinstance(v, int | float)} if isinstance(said, Mapping) else {}
     budget = Steps(asked["steps"]) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
     return Run(seed=seed, budget=budget, batch=asked.get("batch"), rate=asked.get("rate"))
