@@ -93,6 +93,8 @@ from ilk.verbs._course import RaceRules as RaceRules
 from ilk.verbs._crews import Processes as Processes
 from ilk.verbs._crews import Ray as Ray
 from ilk.verbs.attribute import attribute as attribute
+from ilk.verbs.audit import audit as audit
+from ilk.verbs.audit import exposure as exposure
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background
 from ilk.verbs.classify import classify as classify
@@ -117,6 +119,7 @@ from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.prefer import prefer as prefer
+from ilk.verbs.publish import publish as publish
 from ilk.verbs.race import race as race
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report

@@ -158,12 +158,22 @@ def identity(model: Model) -> str:
 def save(model: Model, to: str | Path) -> Path:
     """Writes the model's folder: whole or not at all. Returns where."""
     to = Path(to)
+    may_save(to)
+    write_folder(to, files_of(model))
+    return to
+
+
+def may_save(to: Path) -> None:
+    """UsageError where something else than a model is there already."""
     if to.exists() and not (to / "ilk.json").exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} is there already and is not a model", remedy="choose another name", code="OUT", param="out")
+
+
+def files_of(model: Model) -> dict[str, bytes]:
+    """The files of a model's folder by name."""
     state = model.body.state()
     text = json.dumps(_facts(model, state), indent=1, ensure_ascii=False, allow_nan=False)
-    write_folder(to, {"ilk.json": _bytes(text), "model.safetensors": tensors_to_bytes(state.tensors), "card.md": _bytes(card_text(model))})
-    return to
+    return {"ilk.json": _bytes(text), "model.safetensors": tensors_to_bytes(state.tensors), "card.md": _bytes(card_text(model))}
 
 
 def _bytes(text: str) -> bytes:

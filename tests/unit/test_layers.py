@@ -11,15 +11,16 @@ HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "memory", "machine"),
     ("run", "registry"),
-    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault"),
+    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks"),
     ("verbs", "presets"),
     ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
-BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"}}
+BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"},
+          "attacks": {"metrics"}}
 # Inside functions an import may go up, so that importing a lower layer stays cheap and free of circles; only here:
 UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop

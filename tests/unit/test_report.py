@@ -24,6 +24,7 @@ from ilk import registry
 from ilk.cli import main
 from ilk.dataset import Dataset, split_dataset
 from ilk.errors import ResourceError, UsageError
+from ilk.metrics._runs import longest
 from ilk.modality import Shown
 from ilk.model import Model, card_text
 from ilk.pages import charts, words
@@ -31,7 +32,7 @@ from ilk.pages.page import Example, Grid, Section, Text, number, width, write
 from ilk.run import Validated
 from ilk.space import Discrete, Many, Maybe, Reals, Row
 from ilk.verbs import _card, _sections
-from ilk.verbs._nearby import longest, near
+from ilk.verbs._nearby import near
 from ilk.verbs._shown import told
 from ilk.verbs.evaluate import Evaluation, Figure
 from ilk.verbs.fit import POINTS, History

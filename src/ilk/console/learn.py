@@ -64,7 +64,8 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     held = found if len(found.index("test")) else None
     scored = _held_out(model, held)
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
-              "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort}
+              "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort,
+              "audit": model.card["audit"]}
     return answer, printable(_fit_text(model, found, answer, scored))
 
 
@@ -134,6 +135,7 @@ def _fit_text(model: Model, data: Dataset[Any], answer: Mapping[str, Any], score
     lines += [f"  {c.name}: {c.describe()}{', sometimes missing' if c.maybe else ''}" for c in getattr(data.modality, "columns", ())]
     if scored is not None:
         lines.append(f"held out: {scored}")
+    lines.append(f"audit: {model.card['audit']}")
     return "\n".join([*lines, f"saved in {answer['model']}; {_next(model, answer['model'])}"])
 
 

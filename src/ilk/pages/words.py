@@ -80,7 +80,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "card": ("Card", "模型卡"), "origin": ("Data", "数据"), "notes": ("Notes", "说明"), "licence": ("Licence", "许可证"),
     "data_hash": ("SHA-256 of the training items", "训练条目的 SHA-256"),
     "weights_hash": ("SHA-256 of the weights", "权重的 SHA-256"), "version": ("Page by", "本页生成者"),
-    "seed": ("Seed of this page", "本页的种子"), "again": ("To make the model again", "重新得到这个模型"), "limits": ("Limits", "局限"),
+    "seed": ("Seed of this page", "本页的种子"), "quick_audit": ("Leaks", "泄露"), "again": ("To make the model again", "重新得到这个模型"), "limits": ("Limits", "局限"),
     "limit_data": (
         "The model knows only the {items} items it was fitted on: what they lack or distort, made items lack or distort too.",
         "模型只知道拟合所用的 {items} 个条目：它们缺少或歪曲的，生成的条目同样缺少或歪曲。"),

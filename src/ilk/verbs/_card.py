@@ -102,7 +102,8 @@ def card(told: Told) -> Iterator[Block]:
     weights = sha256(tensors_to_bytes(model.body.state().tensors)).hexdigest()
     yield Facts([(words["origin"], printable(str(known.get("data") or words["unknown"]))), (words["notes"], printable(str(known.get("notes") or words["none"]))),
                  (words["licence"], printable(str(known.get("licence") or words["unknown"]))), (words["data_hash"], str(known.get("data_sha256", words["unknown"]))),
-                 (words["weights_hash"], weights), (words["version"], f"ilk {__version__}"), (words["seed"], str(told.seed))])
+                 (words["weights_hash"], weights), (words["version"], f"ilk {__version__}"), (words["seed"], str(told.seed)),
+                 (words["quick_audit"], printable(str(known.get("audit") or words["none"])))])
     yield Example(printable(again(model)), words["again"])
     yield Points(list(_limits(told)), words["limits"])
 

@@ -28,7 +28,8 @@ def recounted(model: Model, counts: State, card: Mapping[str, Any]) -> Model:
     """The model that these counts make."""
     body: Any = model.body.family.build(model.lift.space, Rng(0), model.body.about)
     body.absorb(counts)
-    return replace(model, body=body, card={**model.card, **card})
+    kept = {k: v for k, v in model.card.items() if not k.startswith("audit")}   # that was about another model
+    return replace(model, body=body, card={**kept, **card})
 
 
 def noted(model: Model, more: str) -> str:

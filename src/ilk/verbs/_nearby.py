@@ -1,7 +1,6 @@
-"""What lies nearest to made items among those that a model learned from: items by distance, texts by their longest common run."""
+"""What lies nearest to made items among those that a model learned from, by distance; of texts, the runs of letters that are in none of these."""
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -21,7 +20,7 @@ from ilk.quantity import Values
 from ilk.rng import Rng
 
 ITEMS, NUMBERS, HELD = 20_000, 1 << 26, 1000   # training items and numbers looked at, held-out items compared with
-LETTERS, LONGEST, GRAM = 1_000_000, 300, 8     # letters of training looked through, letters of a text that are looked for, and of a run
+GRAM = 8                                       # letters of a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +32,6 @@ class Near:
     distance: Tensor
     held: Tensor | None
     unit: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """The longest run of letters of a text that occurs in the training texts."""
-
-    first: int
-    letters: int
 
 
 def near(model: Model, made: Any, data: Dataset[Any], rng: Rng) -> Near | None:
@@ -83,7 +74,7 @@ def _unseen(text: str, seen: set[str]) -> float:
     return sum(run not in seen for run in found) / len(found)
 
 
-def points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
+def points(model: Model | None, sides: list[Any]) -> tuple[Any, str] | None:
     """Made, training and held-out items as points that have a distance, and its name; None for items without."""
     if all(isinstance(s, pl.DataFrame) for s in sides):
         seen = columns(model, sides)
@@ -94,21 +85,3 @@ def points(model: Model, sides: list[Any]) -> tuple[Any, str] | None:
     if pictures(sides[1]):
         return [Vectors(torch.from_numpy(np.ascontiguousarray(x).reshape(len(x), -1)).float() / 255) for x in sides], "pixels"
     return vectors(sides, slice(1, 2)), "scaled"
-
-
-def corpus(texts: Sequence[str]) -> str:
-    """Training texts end to end, so many letters of them, with a letter between that no run goes across."""
-    return "\0".join(texts)[:LETTERS]
-
-
-def longest(text: str, known: str) -> Run:
-    """The longest run of the text that is in `known`; the first of equally long ones.
-
-    >>> longest("the cat sat", "a cat sang")
-    Run(first=3, letters=7)
-    """
-    text, best = text[:LONGEST].replace("\0", "\1"), Run(0, 0)
-    for first in range(len(text)):
-        while (last := first + best.letters + 1) <= len(text) and text[first:last] in known:
-            best = Run(first, best.letters + 1)
-    return best

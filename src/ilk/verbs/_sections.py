@@ -10,12 +10,13 @@ from ilk.dataset import Dataset
 from ilk.distribution import Denoises, Encodes, Unfolds
 from ilk.errors import UsageError, printable
 from ilk.given import Label
+from ilk.metrics._runs import LONGEST, corpus, longest
 from ilk.pages import charts
 from ilk.pages.page import Block, Cell, Example, Facts, Gallery, Grid, Text, cell, grid, number
 from ilk.pages.words import Words, metric_of, reason_of
 from ilk.registry import get
 from ilk.rng import Rng
-from ilk.verbs._nearby import LONGEST, Near, corpus, longest, near
+from ilk.verbs._nearby import Near, near
 from ilk.verbs._shown import HEAD, Told
 from ilk.verbs.condition import flat
 from ilk.verbs.evaluate import Evaluation, Figure

@@ -18,7 +18,7 @@ from ilk.lift import LIFTS, Lift
 from ilk.modality import Codec
 from ilk.model import Model
 from ilk.rng import Rng
-from ilk.run import Budget, Event, Run, Seconds, Steps, Validated, budget
+from ilk.run import Budget, Ended, Event, Run, Seconds, Steps, Validated, budget
 from ilk.verbs._start import fitting
 from ilk.verbs.read import read
 
@@ -28,14 +28,17 @@ POINTS = 200  # of a history that a card keeps, at most
 
 @dataclass
 class History:
-    """Listens to a fit: the loss on held-out items by step."""
+    """Listens to a fit: the loss on held-out items by step, and how many steps (of its last stage) there were."""
 
     points: list[list[float]] = field(default_factory=list)
+    steps: int = 0
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Validated) and isfinite(event.loss):
             point = [event.step, float(f"{event.loss:.6g}")]
             self.points += [point] if self.points[-1:] != [point] else []  # the last step may be told twice
+        if isinstance(event, Ended):
+            self.steps = event.steps
 
     def facts(self) -> dict[str, Any]:
         """What a card says of it: points spread evenly, the first and the last among them; nothing if there were none."""
@@ -82,14 +85,22 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     if like is not None and (why := family.refuses(like.lift.space)):
         raise UsageError(f"{type(family).__name__} {why}", code="SPACE", param="like")
     codec, lift = (like.codec, like.lift) if like else route(data, family, Rng(run.seed))
-    return fitted(replace(data, modality=like.modality) if like else data, family, codec, lift, run)
+    data = replace(data, modality=like.modality) if like else data
+    return _audited(fitted(data, family, codec, lift, run), data, run)
+
+
+def _audited(model: Model, data: Dataset[Any], run: Run) -> Model:
+    """The model, its card saying what a quick look at leaks found."""
+    from ilk.verbs._quick import quick  # not above: it takes in attacks, which take in verbs
+
+    return replace(model, card={**model.card, **quick(model, data, run)})
 
 
 def adapted(data: Any, start: Model, family: Family | None, run: Run, like: Model | None) -> Model:
     """A model that goes on from another: its weights in its recipe and coding, then a fit; UsageError where that has no meaning."""
     found, digest = fitting(data, start, family, like)
     made = fitted(found, start.body.family, start.codec, start.lift, replace(run, facts={**run.facts, "start": digest}), start)
-    return replace(made, card={**made.card, "start": str(start.card.get("data", "")), "start_sha256": digest})
+    return _audited(replace(made, card={**made.card, "start": str(start.card.get("data", "")), "start_sha256": digest}), found, run)
 
 
 def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, run: Run, begin: Model | None = None) -> Model:
@@ -110,7 +121,7 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     labels = data.labels.names if data.labels is not None and "label" in about else ()
     words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
-            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"],
+            "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"], "steps": history.steps,
             **_counts(data, labels), **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, words, card)
 

@@ -1,0 +1,1 @@
+"""Attacks on what a model learned from: one file each, found by name."""
