@@ -27,10 +27,9 @@ def build() -> App:
     """The command with its verbs."""
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
-    for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert,
-                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo):
-                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, audit, publish, show, report, forget,
-                    export, demo):
+    for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
+                    classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
+                    publish):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
