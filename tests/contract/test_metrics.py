@@ -53,10 +53,11 @@ def table_cases() -> list[Case]:
 
 
 def text_cases() -> list[Case]:
-    """Made texts that are real ones; one text again and again."""
+    """Made texts that are real ones; one text again and again. Their captions say how they begin, their labels whether they speak of wind."""
     real, train, test, holdout = (sentences(key) for key in (2, 1, 3, 4))
-    best = Case(model("text"), real, train, test, holdout)
-    return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout)]
+    said = {f"{side}_captions": [text.split()[0] for text in texts] for side, texts in (("made", real), ("train", train), ("test", test))}
+    best = Case(model("text"), real, train, test, holdout, **said)
+    return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout, **said)]
 
 
 def array_cases() -> list[Case]:
