@@ -18,6 +18,8 @@ from ilk.captions import Captions
 from ilk.errors import IlkError
 from ilk.metric import Case, NotApplicable, Reading, measured
 from ilk.metrics._overlap import bleu, error, longest, rouge, tokenizer
+from ilk.metrics.repetition import repeated
+from ilk.metrics.scripts import script
 from ilk.metrics.self_bleu import bleus
 from ilk.rng import Rng
 
@@ -164,3 +166,48 @@ def test_self_bleu_is_that_of_sacrebleu() -> None:
     scorer = BLEU(tokenize="none", smooth_method="floor", smooth_value=0.1)
     theirs = [scorer.corpus_score([text], [[other] for j, other in enumerate(texts) if j != i]).score / 100 for i, text in enumerate(texts)]
     assert bleus([t.split() for t in texts]) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_repetition_counts_what_came_before() -> None:
+    assert repeated([list("abcdabcd")], 4).tolist() == [1 - 4 / 5] and repeated([list("aaaaaaa"), list("abc")], 4).tolist() == [0.75]
+    circles, fresh = ["so the river rose " * 6] * 20, [" ".join(f"w{i}x{j}" for j in range(24)) for i in range(20)]
+    assert read("repetition", Case(made=circles, test=fresh)).value == pytest.approx(1 - 4 / 21)
+    assert read("repetition", Case(made=fresh, test=fresh)).value == 0
+    cut = read("repetition", Case(made=["so the river rose again " * 50], test=fresh[:1]))
+    assert cut.value == pytest.approx(1 - 5 / 21), "a long text counts as far as the median test text goes"
+    chinese = read("repetition", Case(made=["春风春风春风"], test=["春风又绿江南岸"]))
+    assert chinese.value == pytest.approx(1 - 2 / 3) and "by character" in chinese.convention
+
+
+def test_scripts_are_counted_by_letters() -> None:
+    found = read("scripts", Case(made=["北京 ab", "ж3"], test=["北京市的 abcd"]))
+    assert found.parts == pytest.approx({"Han": 0.4, "Latin": 0.4, "test Han": 0.5, "test Latin": 0.5, "elsewhere": 0.2})
+    assert found.value == pytest.approx((0.1 + 0.1 + 0.2) / 2)
+    assert read("scripts", Case(made=CHINESE, test=CHINESE)).value == 0
+    assert read("scripts", Case(made=["river"], test=["北京"])).value == 1
+    assert script("Ａ") == "Latin" and script("ー") == script("か") == "Kana" and script("𠀋") == "Han" and script("한") == "Hangul" and script("٣") == ""
+    assert isinstance(measured(registry.get("metrics", "scripts")(), Case(made=["12"], test=["a"]), Rng(0)), NotApplicable)
+
+
+def test_the_error_of_scripts_covers() -> None:
+    """Texts of two languages by the toss of a coin, half each: the shares are off as the bootstrap says."""
+    def texts(seed: int) -> list[str]:
+        return ["北京的秋天" if heads else "river" for heads in dice(seed).random(200) < 0.5]
+
+    found = [read("scripts", Case(made=texts(2 * seed), test=texts(2 * seed + 1))) for seed in range(60)]
+    assert 0.7 < np.mean([f.error or 0 for f in found]) / (np.sqrt(np.mean([f.value**2 for f in found]))) < 1.4
+
+
+def test_consistency_tells_texts_that_keep_to_their_subject() -> None:
+    g = dice(11)
+    subjects = [[f"s{i}_{j}" for j in range(12)] for i in range(150)]
+    kept = [" ".join(g.choice(WORDS if k % 2 else subject) for k in range(40)) for subject in subjects]
+    torn = [" ".join(a.split()[:20] + b.split()[20:]) for a, b in zip(kept, kept[1:] + kept[:1], strict=True)]
+    loose = [" ".join(g.choice(WORDS, 40)) for _ in range(150)]
+    one = read("consistency", Case(made=kept, test=kept))
+    assert one.value > 0.99 and one.parts["test"] == one.value
+    assert read("consistency", Case(made=torn, test=kept)).value < 0.6
+    chance = read("consistency", Case(made=loose, test=loose))
+    assert chance.error and abs(chance.value - 0.5) < 3.5 * chance.error
+    same = read("consistency", Case(made=kept[:1] * 150, test=kept))
+    assert same.value == pytest.approx(0.5), "texts that are all alike are as near to each other as to themselves"
