@@ -55,7 +55,8 @@ def table_cases() -> list[Case]:
 def text_cases() -> list[Case]:
     """Made texts that are real ones; one text again and again. Their captions say how they begin, their labels whether they speak of wind."""
     real, train, test, holdout = (sentences(key) for key in (2, 1, 3, 4))
-    said = {f"{side}_captions": [text.split()[0] for text in texts] for side, texts in (("made", real), ("train", train), ("test", test))}
+    said: dict[str, Any] = {f"{side}_captions": [text.split()[0] for text in texts] for side, texts in (("made", real), ("train", train), ("test", test))}
+    said["train_labels"] = np.array(["wind" in text for text in train]).astype(int)
     best = Case(model("text"), real, train, test, holdout, **said)
     return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout, **said)]
 
@@ -71,9 +72,9 @@ def long_text_cases() -> list[Case]:
 
 
 def array_cases() -> list[Case]:
-    """Made vectors that are other real ones; wider ones; ones elsewhere."""
+    """Made vectors that are other real ones; wider ones; ones elsewhere. The label of an item is the sign of its first number."""
     real, train, test, holdout = (dice(key).normal(size=(n, 3)) for key, n in ((2, 300), (3, 600), (4, 300), (5, 300)))
-    return [Case(None, made, train, test, holdout) for made in (real, real * 2, real + 4)]
+    return [Case(None, made, train, test, holdout, train_labels=(train[:, 0] > 0).astype(int)) for made in (real, real * 2, real + 4)]
 
 
 def image_cases() -> list[Case]:
