@@ -77,6 +77,18 @@ def array_cases() -> list[Case]:
     return [Case(None, made, train, test, holdout, train_labels=(train[:, 0] > 0).astype(int)) for made in (real, real * 2, real + 4)]
 
 
+def series_cases() -> list[Case]:
+    """Made series that remember as real ones do; ones that forget sooner; ones that remember nothing and go further."""
+    def remembering(key: int, share: float, wide: float = 1.0) -> Any:
+        x = dice(key).normal(size=(150, 40)) * wide
+        for t in range(1, 40):
+            x[:, t] += share * x[:, t - 1]
+        return x
+
+    train, test, holdout = (remembering(key, 0.8) for key in (21, 22, 23))
+    return [Case(None, made, train, test, holdout) for made in (remembering(20, 0.8), remembering(20, 0.4), remembering(20, 0.0, 3.0))]
+
+
 def image_cases() -> list[Case]:
     """Made pictures that are other real ones; half noise; noise. Their labels are right, half right, made up."""
     def drawn(key: int, n: int) -> tuple[Any, Any]:
@@ -102,7 +114,7 @@ def copies(cases: list[Case]) -> list[Case]:
     return [first, Case(first.model, first.train, first.train, first.test, first.holdout)]
 
 
-CASES = {"table": (table_cases,), "text": (text_cases, long_text_cases), "array": (array_cases,), "image": (image_cases,)}
+CASES = {"table": (table_cases,), "text": (text_cases, long_text_cases), "array": (array_cases, series_cases), "image": (image_cases,)}
 
 
 def applying(metric: Metric, kind: str) -> list[Case] | None:

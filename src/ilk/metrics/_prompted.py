@@ -11,12 +11,12 @@ from ._overlap import References, Scorer, error
 from ._tables import some
 from ._texts import are_texts
 
-MOST, ALTERNATIVES = 2000, 8
+MOST, ALTERNATIVES = 2000, 4
 
 
 @dataclass(frozen=True, eq=False)
 class Prompted:
-    """Made texts, the test texts of each one's caption (at most 8), and texts of training items of the same captions, if there are for all.
+    """Made texts, the test texts of each one's caption (at most 4), and texts of training items of the same captions, if there are for all.
 
     `astray` are test texts of other captions: what texts get that are of the kind but say something else.
     """
