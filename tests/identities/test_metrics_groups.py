@@ -89,7 +89,8 @@ def test_labels_of_vectors_are_told_by_a_classifier() -> None:
 
 
 @pytest.mark.parametrize("case", [
-    Case(made=["a"], train=["a"], test=["a"]), Case(made=people(1).head(20), train=people(1), test=people(2).head(40)), Case(made=people(1)[["x"]], train=people(1), test=people(2)[["x"]]),
+    Case(made=["a"], train=["a"], test=["a"]), Case(made=people(1).head(20), train=people(1), test=people(2).head(40)),
+    Case(made=people(1)[["x"]], train=people(1), test=people(2)[["x"]]),
     Case(made=np.zeros((9, 2)), train=np.zeros((200, 2)), test=np.zeros((9, 2)), train_labels=np.zeros(200)), Case(made=people(1).head(0), train=people(1), test=people(2)),
     Case(made=np.zeros((90, 2)), train=np.zeros((200, 2)), test=np.zeros((90, 2)), train_labels=np.arange(200) % 2)])  # type: ignore[arg-type]
 def test_where_there_are_no_groups_it_says_so(case: Case) -> None:
@@ -153,5 +154,6 @@ def test_calibration_of_labels_and_of_none() -> None:
     model = ilk.fit(data, ilk.Flow(), budget=ilk.Steps(150), seed=1)
     found = read("calibration", Case(model=model, test=test, test_labels=said))
     assert found.parts["accuracy"] > 0.8 and found.value < 0.15 and "'label'" in found.convention
-    for case in (Case(model=model, test=test), Case(model=ilk.fit(x, ilk.GMM(components=1)), test=x), Case(model=model, test=test[:9], test_labels=Labels(said.codes[:9], said.names))):
+    few = Labels(said.codes[:9], said.names)
+    for case in (Case(model=model, test=test), Case(model=ilk.fit(x, ilk.GMM(components=1)), test=x), Case(model=model, test=test[:9], test_labels=few)):
         assert isinstance(measured(registry.get("metrics", "calibration")(), case, Rng(0)), NotApplicable)

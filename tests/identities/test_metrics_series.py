@@ -109,7 +109,8 @@ def test_channels_are_seen(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("made", [np.zeros((50, 8)), np.zeros((50, 40)), series(1, 0.5, 50, 30), np.zeros((50, 20, 20, 3)), ["a"] * 50, series(1, 0.5, 1), series(1, 0.5, 1)[:0]])
+@pytest.mark.parametrize("made", [
+    np.zeros((50, 8)), np.zeros((50, 40)), series(1, 0.5, 50, 30), np.zeros((50, 20, 20, 3)), ["a"] * 50, series(1, 0.5, 1), series(1, 0.5, 1)[:0]])
 def test_what_is_no_series_is_told(name: str, made: Any) -> None:
     test = made if isinstance(made, np.ndarray) and made.shape[1:] != (30,) else series(2, 0.5, 50)
     found = measured(registry.get("metrics", name)(), Case(made=made, train=test, test=test), Rng(0))

@@ -72,7 +72,8 @@ def test_chinese_is_taken_character_by_character() -> None:
     assert rouge(["3个月 later"], [["3个月"]], 1) == pytest.approx(2 * 3 / 7)
 
 
-@pytest.mark.parametrize(("text", "by"), [("The river rose.", "13a"), ("北京 of course 的秋天很美", "zh"), ("東京の秋はきれいです", "char"), ("แม่น้ำ", "char"), ("река", "13a"), ("", "13a")])
+@pytest.mark.parametrize(("text", "by"), [
+    ("The river rose.", "13a"), ("北京 of course 的秋天很美", "zh"), ("東京の秋はきれいです", "char"), ("แม่น้ำ", "char"), ("река", "13a"), ("", "13a")])
 def test_the_tokeniser_is_told_from_the_text(text: str, by: str) -> None:
     assert tokenizer([text]) == by
 

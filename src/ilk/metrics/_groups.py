@@ -1,8 +1,9 @@
 """Groups of items: rows by the values of their categories, other items by the label that a classifier of the training items gives them."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -64,7 +65,8 @@ def _rows(case: Case) -> Grouped | str:
     seen = columns(case.model, frames)
     groups = [group for column in kinds(seen, frames[1]) for group in _values(column, frames)]
     both = sides(case.model, *frames)
-    return Grouped(groups, *_vectors(both), both, f"values of columns of 2 to {VALUES} categories, {FEWEST} rows each at least")
+    made, test = _vectors(both)
+    return Grouped(groups, made, test, both, f"values of columns of 2 to {VALUES} categories, {FEWEST} rows each at least")
 
 
 def _values(column: Column, frames: Sequence[pl.DataFrame]) -> list[Group]:
@@ -74,7 +76,7 @@ def _values(column: Column, frames: Sequence[pl.DataFrame]) -> list[Group]:
     return [Group(f"{column.name}={named[code]}", made == code, test == code, column.name) for code in np.unique(test[test >= 0]).tolist()]
 
 
-def _vectors(both: Sequence[Sides]) -> list[Cells]:
+def _vectors(both: Sequence[Sides]) -> tuple[Cells, Cells]:
     """Rows as points: numbers in standard deviations, at most 5 from the mean, missing ones there; categories as 0 and 1 of half the weight."""
     parts: list[tuple[Cells, Cells]] = []
     for column in both:
@@ -86,7 +88,7 @@ def _vectors(both: Sequence[Sides]) -> list[Cells]:
             common = np.argsort(-np.bincount(column.test[column.test >= 0], minlength=1), kind="stable")[:VALUES]
             made, real = ((x[:, None] == common) / 2**0.5 for x in (column.made, column.test))
         parts.append((made, real))
-    return [np.concatenate(side, axis=1) for side in zip(*parts, strict=True)]
+    return np.concatenate([made for made, _ in parts], axis=1), np.concatenate([test for _, test in parts], axis=1)
 
 
 def _labelled(case: Case) -> Grouped | str:
@@ -96,12 +98,13 @@ def _labelled(case: Case) -> Grouped | str:
     space = _space(case)
     if isinstance(space, str):
         return space
+    vectors: Callable[[Any], Cells] = space.vectors
     learned = some(len(case.train), MOST, ALWAYS.child("groups"))
-    train = space.vectors(_taken(case.train, learned))
+    train = vectors(_taken(case.train, learned))
     if len(np.unique(labels[learned])) < 2:
         return "the training items have only one label"
     judge, sure = _TOLD.get(digest(train, labels[learned]), lambda: _judge(train, labels[learned]))
-    made, test = (space.vectors(_taken(x, some(len(x), ROWS, ALWAYS.child("some")))) for x in (case.made, case.test))
+    made, test = (vectors(_taken(x, some(len(x), ROWS, ALWAYS.child("some")))) for x in (case.made, case.test))
     ours, real = judge.predict(made), judge.predict(test)
     names = case.test_labels.names if case.test_labels is not None else range(int(labels.max()) + 1)
     groups = [Group(f"label={names[code]}", ours == code, real == code) for code in judge.classes_]
@@ -114,7 +117,7 @@ def _space(case: Case) -> Space | TextSpace | str:
     return alike(case.made, case.test, case.train) or space_of(case)
 
 
-def _taken(items: Sequence[str] | Cells, index: Cells) -> Cells | list[str]:
+def _taken(items: Any, index: Cells) -> Any:
     return items[index] if isinstance(items, np.ndarray) else [items[i] for i in index]
 
 

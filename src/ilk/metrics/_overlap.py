@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
@@ -45,8 +46,8 @@ def chrf(made: Sequence[str], references: References) -> float:
     return min(100.0, float(CHRF().corpus_score(made, _streams(references)).score))
 
 
-def _streams(references: References) -> list[Sequence[str | None]]:
-    """The first reference of every text, the second of every text, ...; None where there are fewer."""
+def _streams(references: References) -> list[Any]:
+    """The first reference of every text, the second of every text, ...; None where there are fewer, which sacrebleu takes and does not declare."""
     return list(zip_longest(*references))
 
 

@@ -59,6 +59,7 @@ def told(x: Cells) -> Cells:
     places = np.linspace(0, x.shape[1] - 1, min(PLACES, x.shape[1])).astype(int)
     apart = products(x)
     with np.errstate(all="ignore"):
-        parts = [x[:, places], np.moveaxis(np.percentile(x, LEVELS, axis=1), 0, 1), apart[:, [k for k in APART if k < apart.shape[1]]], np.log10(powers(x, BANDS) + np.finfo(np.float64).tiny)]
+        loud = np.log10(powers(x, BANDS) + np.finfo(np.float64).tiny)
+        parts = [x[:, places], np.moveaxis(np.percentile(x, LEVELS, axis=1), 0, 1), apart[:, [k for k in APART if k < apart.shape[1]]], loud]
     found: Cells = np.nan_to_num(np.concatenate(parts, axis=1).reshape(len(x), -1), posinf=0, neginf=0)
     return found

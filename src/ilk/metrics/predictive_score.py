@@ -40,7 +40,8 @@ class PredictiveScore(Metric):
         parts = {"mae_made": float(wrong["made"].mean()), "mae_real": float(wrong["real"].mean()), "mae_last": float(np.abs(last - after[:, :CHANNELS]).mean())}
         error = _error(wrong["made"] - wrong["real"], of) if case.errors else None
         return Reading(parts["mae_made"] - parts["mae_real"], error, len(np.unique(of)), parts,
-                       f"HistGradientBoosting, {ROUNDS} rounds, from {LONG} steps to the next, {n} series a side, at most {MOST} windows, {min(CHANNELS, after.shape[1])} channels")
+                       f"HistGradientBoosting, {ROUNDS} rounds, from {LONG} steps to the next, {n} series a side, at most {MOST} windows, "
+                       f"{min(CHANNELS, after.shape[1])} channels")
 
 
 def _wrong(learned: tuple[Cells, Cells, Cells], held: Cells, after: Cells, rng: Rng) -> Cells:
@@ -52,7 +53,8 @@ def _wrong(learned: tuple[Cells, Cells, Cells], held: Cells, after: Cells, rng: 
         judge = HistGradientBoostingRegressor(max_iter=ROUNDS, random_state=rng.child("judge", c).key() % 2**32)
         judge.fit(np.clip(seen, -most, most), np.clip(following[:, c], -most, most))
         found.append(np.abs(judge.predict(np.clip(held, -most, most)) - after[:, c]))
-    return np.mean(found, axis=0)
+    mean: Cells = np.mean(found, axis=0)
+    return mean
 
 
 def _error(lost: Cells, of: Cells) -> float | None:

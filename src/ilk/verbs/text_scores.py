@@ -53,9 +53,9 @@ def text_scores(made: Sequence[str], references: Sequence[str] | Sequence[Sequen
     if by not in TOKENIZERS:
         raise UsageError(f"no tokeniser {by!r}", code="OPTION", param="tokens", remedy=", ".join(TOKENIZERS))
     scores: dict[str, Scorer] = {"bleu": partial(bleu, by=by), "chrf": chrf, **{name: partial(rouge, n=n) for name, n in ROUGES.items()}}
-    errors = {name: found for name, one in scores.items() if (found := error(made, several, one)) is not None}
     found = {name: one(made, several) for name, one in scores.items()}
-    return TextScores(*(found[name] for name in NAMES), n=len(made), tokens=by, errors=errors)
+    errors = {name: off for name, one in scores.items() if (off := error(made, several, one)) is not None}
+    return TextScores(found["bleu"], found["chrf"], found["rouge_1"], found["rouge_2"], found["rouge_l"], len(made), by, errors)
 
 
 def _checked(made: Sequence[str], references: Sequence[Sequence[str]]) -> None:
