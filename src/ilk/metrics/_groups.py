@@ -92,7 +92,7 @@ def _vectors(both: Sequence[Sides]) -> tuple[Cells, Cells]:
 
 
 def _labelled(case: Case) -> Grouped | str:
-    if case.train_labels is None:
+    if case.train is None or case.train_labels is None:
         return "the training items have no labels"
     labels = np.asarray(case.train_labels)
     space = _space(case)

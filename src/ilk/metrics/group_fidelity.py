@@ -25,7 +25,7 @@ class GroupFidelity(Metric):
     other items; coverage is that of `coverage`. Fewer than 6 made items have neither: their share says so.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("made", "train", "test")
+    needs: ClassVar[tuple[str, ...]] = ("made", "test")
     modalities: ClassVar[tuple[str, ...]] = ("table", "text", "array", "image")
     better: ClassVar[Literal["higher", "lower", "middle", "real"]] = "higher"
     low: ClassVar[float] = 0.0
