@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..metric import Case
-from ._features import ALWAYS, Space, alike, space_of
+from ._features import ALWAYS, HUGE, Space, alike, space_of
 from ._kept import Kept, digest
 from ._tables import Cells, Column, Sides, arrays, columns, frames_of, sides, some
 from ._text_space import TextSpace, text_space
@@ -64,6 +64,8 @@ def _rows(case: Case) -> Grouped | str:
         return frames
     seen = columns(case.model, frames)
     groups = [group for column in kinds(seen, frames[1]) for group in _values(column, frames)]
+    if not groups:
+        return f"no column has 2 to {VALUES} categories"
     both = sides(case.model, *frames)
     made, test = _vectors(both)
     return Grouped(groups, made, test, both, f"values of columns of 2 to {VALUES} categories, {FEWEST} rows each at least")
@@ -81,9 +83,10 @@ def _vectors(both: Sequence[Sides]) -> tuple[Cells, Cells]:
     parts: list[tuple[Cells, Cells]] = []
     for column in both:
         if column.number:
-            test = column.test[np.isfinite(column.test)]
-            mean, off = (float(test.mean()), float(test.std())) if len(test) else (0.0, 1.0)
-            made, real = (np.nan_to_num(np.clip((x - mean) / (off if off > 0 else 1.0), -FAR, FAR))[:, None] for x in (column.made, column.test))
+            made, real = (np.clip(x.astype(np.float64), -HUGE, HUGE) for x in (column.made, column.test))
+            there = real[~np.isnan(real)]
+            mean, off = (float(there.mean()), float(there.std())) if len(there) else (0.0, 1.0)
+            made, real = (np.nan_to_num(np.clip((x - mean) / (off if off > 0 else 1.0), -FAR, FAR))[:, None] for x in (made, real))
         else:
             common = np.argsort(-np.bincount(column.test[column.test >= 0], minlength=1), kind="stable")[:VALUES]
             made, real = ((x[:, None] == common) / 2**0.5 for x in (column.made, column.test))
