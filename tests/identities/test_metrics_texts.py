@@ -123,6 +123,17 @@ def test_a_tokeniser_there_is_not_is_refused() -> None:
         ilk.text_scores(["a"], ["a"], tokens="klingon")
 
 
+def test_without_sacrebleu_it_is_said_what_is_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("bleu", "chrf"):
+        monkeypatch.setattr(f"ilk.metrics.{module}.installed", lambda: False)
+        said = measured(registry.get("metrics", module)(), prompted(), Rng(0))
+        assert isinstance(said, NotApplicable) and "ilk[text]" in said.reason
+    monkeypatch.setattr("ilk.verbs.text_scores.installed", lambda: False)
+    with pytest.raises(IlkError, match="sacrebleu") as why:
+        ilk.text_scores(["a"], ["a"])
+    assert why.value.remedy == "pip install 'ilk[text]'" and read("rouge", prompted()).value > 0
+
+
 def prompted(share: float = 0.3) -> Case:
     """Texts made for captions; each caption has two test texts and one to learn from."""
     captions = [f"picture {i}" for i in range(100)]
