@@ -13,6 +13,7 @@ import ilk
 from ilk import registry
 from ilk.dataset import Labels
 from ilk.metric import Case, NotApplicable, Reading, measured
+from ilk.metrics._neighbours import four
 from ilk.metrics.calibration import gap
 from ilk.rng import Rng
 
@@ -53,6 +54,19 @@ def test_a_group_made_badly_is_named() -> None:
     ks = 2 * norm.cdf(1.5) - 1   # of two Gaussians 3 apart
     assert found.parts["group=b: fidelity"] == pytest.approx(((1 - ks) + 1) / 2, abs=0.05) and found.parts["group=a: fidelity"] > 0.9
     assert "of group=b" in found.convention and found.value == found.parts["group=b: coverage"] < 0.5 < 0.9 < found.parts["group=a: coverage"]
+
+
+def test_fidelity_and_coverage_within_a_group_are_those_of_its_items() -> None:
+    made, test = people(3, off=0.5), people(4)
+    least = min(frame.filter(pl.col("group") == "b").height for frame in (made, test))
+    sides = [pl.concat([frame.filter(pl.col("group") == name).head(least) for name in "ab"]) for frame in (made, test)]
+    found = read("group_fidelity", Case(made=sides[0], test=sides[1]))
+    for name in "ab":
+        mine, real = (side.filter(pl.col("group") == name).drop("group") for side in sides)
+        assert found.parts[f"group={name}: fidelity"] == pytest.approx(read("column_shapes", Case(made=mine, test=real)).value)
+        scale = sides[1].select(pl.col("x", "y").std(ddof=0)).to_numpy()
+        assert found.parts[f"group={name}: coverage"] == four(mine.to_numpy() / scale, real.to_numpy() / scale)["coverage"][0]
+        assert found.parts[f"group={name}: share"] == 1
 
 
 def test_the_error_of_a_share_covers() -> None:
@@ -151,7 +165,7 @@ def test_calibration_of_labels_and_of_none() -> None:
 
     (x, labels), (test, said) = drawn(1), drawn(2)
     data = ilk.Dataset(ilk.read(x).modality, x, {"train": torch.arange(300), "valid": torch.arange(300, 400), "test": torch.arange(0)}, labels)
-    model = ilk.fit(data, ilk.Flow(), budget=ilk.Steps(150), seed=1)
+    model = ilk.fit(data, ilk.Flow(), budget=ilk.Steps(60), seed=1)
     found = read("calibration", Case(model=model, test=test, test_labels=said))
     assert found.parts["accuracy"] > 0.8 and found.value < 0.15 and "'label'" in found.convention
     few = Labels(said.codes[:9], said.names)

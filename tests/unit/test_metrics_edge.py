@@ -18,8 +18,8 @@ from ilk.modalities.table import Table
 from ilk.rng import Rng
 
 torch.set_num_threads(1)
-NAMES = ("auc_gap", "autocorrelation", "bleu", "c2st", "chrf", "column_shapes", "consistency", "dcr_share", "discriminative_score", "distinct_n", "group_fidelity", "pair_trends",
-         "predictive_score", "repetition", "rouge", "scripts", "spectrum")
+NAMES = ("auc_gap", "autocorrelation", "bleu", "c2st", "chrf", "column_shapes", "consistency", "dcr_share", "discriminative_score", "distinct_n", "group_fidelity",
+         "pair_trends", "predictive_score", "repetition", "rouge", "scripts", "spectrum")
 PROMPTED = ("bleu", "chrf", "rouge")
 FLOATS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]))
 WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "", "é", "nan"]))
