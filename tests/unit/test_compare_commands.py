@@ -1,9 +1,11 @@
-"""`ilk score-texts`: what it prints, and what it refuses."""
+"""`ilk score-texts`, and the parts of figures that are asked for by name: what is printed, and what is refused."""
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 import ilk
@@ -31,3 +33,16 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, capsys: pytest.Captur
     assert main(["score-texts", made, short]) == 3 and "3 lines" in capsys.readouterr().err
     assert main(["score-texts", made, str(tmp_path / "none.txt")]) == 3 and "there is no file" in capsys.readouterr().err
     assert main(["score-texts", made]) == 2
+
+
+def test_a_metric_that_is_named_says_its_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    g = np.random.default_rng(0)
+    some = pl.DataFrame({"x": g.normal(size=900), "sort": g.choice(["a", "b"], 900)})
+    some.write_csv(tmp_path / "some.csv")
+    model = str(ilk.fit(ilk.read(tmp_path / "some.csv"), ilk.GMM(components=1), seed=1).save(tmp_path / "some.ilk"))
+    assert main(["evaluate", model, "--metric", "group_fidelity"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"sort={one}: {what} " in said for one in "ab" for what in ("share", "fidelity", "coverage")) and "group_fidelity: worst is the" in said
+    assert main(["evaluate", model, "--metric", "group_fidelity", "--json"]) == 0
+    (figure,) = json.loads(capsys.readouterr().out)["metrics"]
+    assert min(figure["parts"].values()) == figure["value"] and len(figure["parts"]) == 6
