@@ -92,6 +92,19 @@ def test_discriminative_score_is_nought_by_chance_and_a_half_for_others() -> Non
     assert moved.value > 0.45, "a level is seen"
 
 
+def test_a_gaussian_with_the_right_covariance_passes_for_what_is_linear_and_for_nothing_else() -> None:
+    """Sines of two frequencies and any phase, beside a Gaussian process with their covariance."""
+    def sines(seed: int) -> Any:
+        g, t = np.random.default_rng(seed), np.arange(32)
+        return np.sin(2 * np.pi * (g.choice([2, 5], (200, 1)) * t / 32 + g.random((200, 1)))) + 0.1 * g.normal(size=(200, 32))
+
+    train, test = sines(1), sines(2)
+    made = np.random.default_rng(3).multivariate_normal(np.zeros(32), np.cov(sines(4).T), 200)
+    found = {name: read(name, Case(made=made, train=train, test=test)) for name in ("autocorrelation", "spectrum", "discriminative_score", "predictive_score")}
+    assert found["autocorrelation"].value < 0.06 and found["spectrum"].value < 1.2
+    assert found["discriminative_score"].value > 0.4 and found["predictive_score"].value > 5 * (found["predictive_score"].error or 1)
+
+
 @pytest.mark.parametrize("name", ["autocorrelation", "spectrum"])
 def test_errors_cover(name: str) -> None:
     found = [read(name, case(0.5, seed, n=100)) for seed in range(30)]
