@@ -8,7 +8,7 @@ _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
     "race": "verbs.race", "RaceRules": "verbs._course", "Processes": "verbs._crews", "Ray": "verbs._crews",
     "audit": "verbs.audit", "exposure": "verbs.audit", "publish": "verbs.publish",
-    "export": "verbs.export", "disentanglement": "verbs.disentanglement",
+    "export": "verbs.export", "disentanglement": "verbs.disentanglement", "text_scores": "verbs.text_scores",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit",
     "interpolate": "verbs.edit", "translate": "verbs.translate", "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise",

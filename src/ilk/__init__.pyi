@@ -128,6 +128,7 @@ from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
 from ilk.verbs.steps import steps as steps
+from ilk.verbs.text_scores import text_scores as text_scores
 from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
 from ilk.verbs.upscale import beside as beside

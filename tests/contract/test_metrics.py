@@ -57,16 +57,40 @@ def table_cases() -> list[Case]:
 
 
 def text_cases() -> list[Case]:
-    """Made texts that are real ones; one text again and again."""
+    """Made texts that are real ones; one text again and again. Their captions say how they begin, their labels whether they speak of wind."""
     real, train, test, holdout = (sentences(key) for key in (2, 1, 3, 4))
-    best = Case(model("text"), real, train, test, holdout)
-    return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout)]
+    said: dict[str, Any] = {f"{side}_captions": [text.split()[0] for text in texts] for side, texts in (("made", real), ("train", train), ("test", test))}
+    said["train_labels"] = np.array(["wind" in text for text in train]).astype(int)
+    best = Case(model("text"), real, train, test, holdout, **said)
+    return [best, Case(worse("text"), ["no no no no no no"] * 300, train, test, holdout, **said)]
+
+
+def long_text_cases() -> list[Case]:
+    """Made texts that keep to their own words; ones that begin with one thing and end with another."""
+    def about(key: int) -> list[str]:
+        return [" ".join(f"{w}{i % 40}" for w in row) for i, row in enumerate(dice(key).integers(0, 9, (120, 24)).astype(str))]
+
+    real, train, test = about(1), about(2), about(3)
+    torn = [" ".join(a.split()[:12] + b.split()[12:]) for a, b in zip(real, real[7:] + real[:7], strict=True)]
+    return [Case(None, made, train, test, test) for made in (real, torn)]
 
 
 def array_cases() -> list[Case]:
-    """Made vectors that are other real ones; wider ones; ones elsewhere."""
+    """Made vectors that are other real ones; wider ones; ones elsewhere. The label of an item is the sign of its first number."""
     real, train, test, holdout = (dice(key).normal(size=(n, 3)) for key, n in ((2, 300), (3, 600), (4, 300), (5, 300)))
-    return [Case(None, made, train, test, holdout) for made in (real, real * 2, real + 4)]
+    return [Case(None, made, train, test, holdout, train_labels=(train[:, 0] > 0).astype(int)) for made in (real, real * 2, real + 4)]
+
+
+def series_cases() -> list[Case]:
+    """Made series that remember as real ones do; ones that forget sooner; ones that remember nothing and go further."""
+    def remembering(key: int, share: float, wide: float = 1.0) -> Any:
+        x = dice(key).normal(size=(150, 40)) * wide
+        for t in range(1, 40):
+            x[:, t] += share * x[:, t - 1]
+        return x
+
+    train, test, holdout = (remembering(key, 0.8) for key in (21, 22, 23))
+    return [Case(None, made, train, test, holdout) for made in (remembering(20, 0.8), remembering(20, 0.4), remembering(20, 0.0, 3.0))]
 
 
 def image_cases() -> list[Case]:
@@ -131,7 +155,7 @@ def coded_cases(kind: str) -> list[Case]:
 
 
 CASES: dict[str, tuple[Callable[[], list[Case]], ...]] = {
-    "table": (table_cases,), "text": (text_cases,), "array": (array_cases, point_cases, modelled_cases, lambda: coded_cases("array")),
+    "table": (table_cases,), "text": (text_cases, long_text_cases), "array": (array_cases, point_cases, series_cases, modelled_cases, lambda: coded_cases("array")),
     "image": (image_cases, lambda: coded_cases("image"))}
 
 
@@ -141,17 +165,21 @@ def copies(cases: list[Case]) -> list[Case]:
     return [first, Case(first.model, first.train, first.train, first.test, first.holdout)]
 
 
+def applying(metric: Metric, kind: str) -> list[Case] | None:
+    """The first cases of a kind of data that the metric applies to."""
+    found = (make() for make in CASES[kind])
+    return next((cases for cases in found if isinstance(measured(metric, cases[0], Rng(2)), Reading)), None)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_contract(name: str) -> None:
-    """On every kind of data that it is about: by the first cases that it applies to (a few metrics need a density, codes, labels or sets of points)."""
+    """On every kind of data that it is about: by the first cases that it applies to (a few metrics need a density, codes, labels, series or sets of points)."""
     metric: Metric = registry.get("metrics", name)()
-    for kind, sorts in CASES.items():
-        if kind not in (metric.modalities or ("table", "text")):
-            continue
-        if kind == "text" and not metric.modalities and "made" in metric.needs:
+    for kind in set(metric.modalities or ("table", "text")) & set(CASES):
+        cases = applying(metric, kind)
+        if kind == "text" and not metric.modalities and cases is None:
             continue  # one that takes all kinds says itself that it does not apply
-        whole = (cases for cases in (sort() for sort in sorts) if isinstance(measured(metric, cases[0], Rng(2)), Reading))
-        cases = next(whole, sorts[0]())
+        assert cases, f"no cases of {kind} that {name} applies to"
         check_metric(metric, copies(cases) if metric.better == "middle" else cases)
 
 

@@ -31,7 +31,9 @@ from ilk.verbs import score as scoring
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from sdmetrics.column_pairs import ContingencySimilarity, CorrelationSimilarity
     from sdmetrics.reports.single_table import QualityReport
+    from sdmetrics.single_column import KSComplement, TVComplement
 
 torch.set_num_threads(1)
 SEEDS = range(8)
@@ -93,6 +95,29 @@ def test_shapes_and_trends_are_those_of_sdmetrics(seed: int) -> None:
     names = [f"{a}, {b}" for a, b in zip(pairs["Column 1"], pairs["Column 2"], strict=True)]
     assert len(names) > 3
     assert trends.parts == pytest.approx(dict(zip(names, pairs["Score"], strict=True)), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_column_and_pair_is_the_complement_or_similarity_of_sdmetrics(seed: int) -> None:
+    """KSComplement, TVComplement, CorrelationSimilarity and ContingencySimilarity called by themselves; the identity 1 - |r - r'| / 2 by NumPy."""
+    dice = np.random.default_rng(seed + 100)
+    real, made = (frame[["x", "k", "city", "group", "at"]].drop_nulls() for frame in (mixed(dice, 300, False), mixed(dice, 250, True)))
+    twice = [f.with_columns(z=pl.col("x") * 2 + pl.Series(dice.normal(size=len(f))), town=pl.col("city") + pl.col("group")) for f in (real, made)]
+    case = Case(made=twice[1], test=twice[0])
+    shapes, pairs = read(ColumnShapes(), case).parts, read(PairTrends(), case).parts
+    theirs = [pd.DataFrame({c: _pandas(f[c]) for c in f.columns}) for f in twice]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("x", "k", "at", "z"):
+            assert shapes[name] == pytest.approx(KSComplement.compute(theirs[0][name], theirs[1][name]), abs=1e-9)
+        for name in ("city", "group", "town"):
+            assert shapes[name] == pytest.approx(TVComplement.compute(theirs[0][name], theirs[1][name]), abs=1e-9)
+        for name in ("city, town", "group, town"):
+            both = name.split(", ")
+            assert pairs[name] == pytest.approx(ContingencySimilarity.compute(theirs[0][both], theirs[1][both]), abs=1e-9)
+        alike = CorrelationSimilarity.compute(theirs[0][["x", "z"]], theirs[1][["x", "z"]], coefficient="Pearson")
+    slopes = [np.corrcoef(f["x"], f["z"])[0, 1] for f in twice]
+    assert pairs["x, z"] == pytest.approx(alike, abs=1e-9) == pytest.approx(1 - abs(slopes[0] - slopes[1]) / 2, abs=1e-9)
 
 
 def test_identical_tables_are_alike_and_disjoint_ones_are_not() -> None:

@@ -18,7 +18,9 @@ from ilk.modalities.table import Table
 from ilk.rng import Rng
 
 torch.set_num_threads(1)
-NAMES = ("auc_gap", "c2st", "column_shapes", "dcr_share", "distinct_n", "pair_trends")
+NAMES = ("auc_gap", "autocorrelation", "bleu", "c2st", "chrf", "column_shapes", "consistency", "dcr_share", "discriminative_score", "distinct_n", "group_fidelity",
+         "pair_trends", "predictive_score", "repetition", "rouge", "scripts", "spectrum")
+PROMPTED = ("bleu", "chrf", "rouge")
 FLOATS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324]))
 WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "", "é", "nan"]))
 CELLS: dict[str, tuple[Any, st.SearchStrategy[Any]]] = {
@@ -61,6 +63,13 @@ def test_small_tables(name: str, frames: list[pl.DataFrame]) -> None:
     sound(metric(name), Case(made=made, train=train, test=test, holdout=test))
 
 
+@settings(max_examples=40, deadline=None)
+@given(tables())
+def test_groups_of_odd_rows(frames: list[pl.DataFrame]) -> None:
+    made, train, test = (pl.concat([frame] * 40) for frame in frames)
+    sound(metric("group_fidelity"), Case(made=made, train=train, test=test))
+
+
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=8, deadline=None)
 @given(st.sampled_from([(), (3,), (2, 2), (0,)]), st.lists(st.sampled_from([0, 1, 2, 12]), min_size=3, max_size=3),
@@ -83,7 +92,15 @@ def test_small_texts(name: str, made: list[str], test: list[str]) -> None:
     sound(metric(name), Case(made=made, train=test, test=test, holdout=test))
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES, "nats", "bits_per_character"}))
+@pytest.mark.parametrize("name", PROMPTED)
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=9)), max_size=60), st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=9)), max_size=6))
+def test_small_prompted_texts(name: str, made: list[tuple[str, str]], test: list[tuple[str, str]]) -> None:
+    case = Case(made=[text for _, text in made], test=[text for _, text in test], made_captions=[c for c, _ in made], test_captions=[c for c, _ in test])
+    sound(metric(name), case)
+
+
+@pytest.mark.parametrize("name", sorted({*NAMES, "nats", "bits_per_character", "calibration", "rare_likelihood"}))
 def test_every_metric_says_what_it_needs_and_is(name: str) -> None:
     one = metric(name)
     assert isinstance(measured(one, Case(), Rng(0)), NotApplicable)

@@ -18,7 +18,7 @@ from ilk.model import Model, load
 from ilk.progress import Progressing
 from ilk.verbs._own import alike
 from ilk.verbs._own import own as own_data
-from ilk.verbs.evaluate import evaluate
+from ilk.verbs.evaluate import Figure, evaluate
 from ilk.verbs.lineage import lineage
 from ilk.verbs.prefer import prefer, read_likes
 from ilk.verbs.sample import sample
@@ -103,11 +103,13 @@ def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence
     model = Asked(given).of(at)
     with Progressing() as bar:
         found = evaluate(model, _judges(model, against), n, seed, only, (bar,))
-    return {"metrics": [_figure_json(f) for f in found.metrics], "skipped": dict(found.skipped)}, repr(found)
+    behind = [line for figure in found.metrics if only for line in _behind(figure)]
+    return {"metrics": [asdict(f) for f in found.metrics], "skipped": dict(found.skipped)}, printable("\n".join([repr(found), *behind]))
 
 
-def _figure_json(figure: Any) -> dict[str, Any]:
-    return {k: v for k, v in asdict(figure).items() if k in ("name", "value", "se", "n", "floor", "ceiling", "better", "convention")}
+def _behind(figure: Figure) -> list[str]:
+    """What a figure that was asked for by name is made of."""
+    return [f"{figure.name}: {figure.convention}", *(f"  {name:40} {value:z.4f}" for name, value in figure.parts.items())]
 
 
 def _judges(model: Model, against: str | None) -> Dataset[Any]:

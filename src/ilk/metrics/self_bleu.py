@@ -11,11 +11,9 @@ import numpy as np
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
 from ._tables import some
-from .distinct_n import _texts, _unspaced
+from ._texts import Gram, Tokens, are_texts, grams, tokens, unit
 
 ORDERS, MOST, UNSEEN = 4, 200, 0.1
-Gram = tuple[str, ...]
-Tokens = Sequence[str]
 
 
 class SelfBleu(Metric):
@@ -32,13 +30,13 @@ class SelfBleu(Metric):
 
     def measure(self, case: Case, rng: Rng) -> Reading | NotApplicable:
         """The mean over at most 200 texts; its error takes them to be independent."""
-        if not _texts(case.made) or not _texts(case.test):
+        if not are_texts(case.made, case.test):
             return NotApplicable("it is about texts")
         n = min(len(case.made), len(case.test), MOST)
         if n < 2:
             return NotApplicable("there are fewer than two texts")
-        by = "character" if _unspaced(case.test) else "word"
-        made, test = (bleus([_tokens(side[i], by) for i in some(len(side), n, rng.child(name))])
+        by = unit(case.test)
+        made, test = (bleus([tokens(side[i], by) for i in some(len(side), n, rng.child(name))])
                       for name, side in (("made", case.made), ("test", case.test)))
         error = float(made.std(ddof=1) / n**0.5) if case.errors else None
         return Reading(float(made.mean()), error, n, {"test": float(test.mean())},
@@ -48,7 +46,7 @@ class SelfBleu(Metric):
 def bleus(texts: Sequence[Tokens]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Of each text the BLEU against all others."""
     lengths = [len(t) for t in texts]
-    counts = [[Counter(_grams(text, n)) for text in texts] for n in range(1, ORDERS + 1)]
+    counts = [[Counter(grams(text, n)) for text in texts] for n in range(1, ORDERS + 1)]
     tops = [_top(side) for side in counts]
     found = np.zeros(len(texts))
     for i, length in enumerate(lengths):
@@ -57,14 +55,6 @@ def bleus(texts: Sequence[Tokens]) -> np.ndarray[tuple[int], np.dtype[np.float64
             shares = (max(hits, UNSEEN) / max(1, length - n) for n, hits in enumerate(matched))
             found[i] = _brevity(length, lengths[:i] + lengths[i + 1:]) * exp(sum(map(log, shares)) / ORDERS)
     return found
-
-
-def _tokens(text: str, by: str) -> Tokens:
-    return "".join(text.split()) if by == "character" else text.split()
-
-
-def _grams(text: Tokens, n: int) -> list[Gram]:
-    return list(zip(*(text[i:] for i in range(n)), strict=False))
 
 
 def _top(counts: Sequence[Counter[Gram]]) -> dict[Gram, tuple[int, int, int]]:

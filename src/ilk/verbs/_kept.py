@@ -38,7 +38,7 @@ def kept(at: Path) -> Dataset[Any]:
     """The dataset in a folder; DataError if the items are not those that were kept."""
     facts = parse_json((at / "data.json").read_bytes(), "data.json")
     modality: Modality[Any] = recipe.from_facts("modalities", facts["modality"])
-    reader = replace(modality, per="file") if getattr(modality, "per", "") == "whole" else modality   # type: ignore[call-arg]
+    reader = replace(modality, per="file") if getattr(modality, "per", "") == "whole" else modality   # type: ignore[type-var]
     items = reader.read(str(at / facts["items"]), Limits()).items
     if hashed(modality, items) != facts["sha"]:
         raise DataError(f"the items in {at} have changed", code="DATA_CHANGED", remedy="remove the folder and start anew")

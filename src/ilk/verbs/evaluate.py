@@ -179,7 +179,9 @@ def _figure(name: str, kind: str, case: Case, floor: Case | None, real: Mapping[
     found = measured(metric, case, here)
     if isinstance(found, NotApplicable):
         return found
-    low = None if floor is None else _value(metric, floor, here)
+    low = found.parts.get("chance")
+    if low is None and floor is not None:
+        low = _value(metric, floor, here)
     stand_in = real.get("unseen" if "holdout" in metric.needs else "seen")
     high = found.parts.get("real")
     if high is None and "made" in metric.needs and stand_in is not None:
