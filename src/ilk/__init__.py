@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
     "export": "verbs.export", "disentanglement": "verbs.disentanglement",
-    "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
+    "pack": "verbs.pack", "unpack": "verbs.pack", "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit",
     "interpolate": "verbs.edit", "translate": "verbs.translate", "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise",
     "denoise": "verbs.denoise", "invert": "verbs.invert", "decode": "verbs.invert", "classify": "verbs.classify", "detect": "verbs.detect", "augment": "verbs.augment",
