@@ -5,6 +5,7 @@ the coder answers. Both ways the laws are worked out by the same operations on t
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -47,6 +48,21 @@ class Details(Protocol):
     """A codec whose codes say less than the items: the rest is said given the codes."""
 
     def detailed(self, say: Say, batch: Batch, items: object | None) -> object: ...
+
+
+@runtime_checkable
+class Grids(Protocol):
+    """A codec of numbers filled up by noise: by part, whether they are whole numbers once that is rounded off."""
+
+    def grids(self) -> Mapping[str, bool]: ...
+
+
+@runtime_checkable
+class Cumulates(Protocol):
+    """A real number of each of n items, as a law: `quantile(level)`, (n,), and the mass `below` each of some numbers (n, m)."""
+
+    def quantile(self, level: float) -> Tensor: ...
+    def below(self, x: Tensor) -> Tensor: ...
 
 
 def even(say: Say, size: Tensor, truth: Tensor | None) -> Tensor:

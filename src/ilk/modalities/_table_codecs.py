@@ -17,9 +17,10 @@ from ilk.distribution import Keeps, Marginal
 from ilk.errors import DataError, UsageError, nearest
 from ilk.given import Evidence, Presence
 from ilk.modalities._codings import Coding, Limit, coding, restored
-from ilk.modalities._columns import AnyColumn
+from ilk.modalities._columns import AnyColumn, Number
 from ilk.modalities._table_coded import column
 from ilk.modalities._typical import typical
+from ilk.modalities._times import When
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
 from ilk.rules import Test
@@ -100,6 +101,10 @@ class TableCodec(Codec[pl.DataFrame]):
             x = torch.zeros(n, 0) if part is None else part.tensor
             made.append(one.decode(x, seen, self.limits.get(c.name, Limit()), rng.child("cell", c.name)).alias(c.name))
         return pl.DataFrame(made)
+
+    def grids(self) -> dict[str, bool]:
+        """Which columns are numbers on a grid."""
+        return {c.name: isinstance(c, Number | When) and c.grid for c in self.columns}
 
     def detailed(self, say: Say, batch: Batch, items: pl.DataFrame | None) -> pl.DataFrame:
         """Cells of every column given their codes, without loss."""

@@ -98,6 +98,7 @@ class Stack(Coder):
 
     def __init__(self, words: Words, kept: list[bytes] | None = None) -> None:
         super().__init__(kept)
+        self.numbers = 0   # of laws popped by
         try:
             self.coder = self.stream.stack.AnsCoder(words)
         except ValueError:
@@ -107,6 +108,7 @@ class Stack(Coder):
         """Pops numbers of the law; what is known is of no use to it."""
         if law.shape[1] == 1 or not len(law):
             return torch.zeros(len(law), dtype=torch.long)
+        self.numbers += law.numel()
         return _read(self.coder, self.family, shares(law))
 
     def aside(self, data: bytes | None) -> bytes:

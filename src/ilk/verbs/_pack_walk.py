@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch, ragged
-from ilk.coding import Codes, CodesBack, Details, Say, truth_of
-from ilk.distribution import Completes, HasBound, HasEstimate, HasLogProb, NextToken
+from ilk.coding import Codes, CodesBack, Details, Grids, Say
+from ilk.distribution import HasBound, HasEstimate, HasLogProb, NextToken
 from ilk.errors import UsageError
 from ilk.lift import ToReals
 from ilk.model import Model
 from ilk.rng import Rng
 from ilk.space import Discrete, Many, Space
+from ilk.verbs._pack_rows import Rows, places_of
 
 Walk = Callable[[Say, int, Batch | None], Batch]
-PLACES, ROWS, SAID = 1 << 18, 4096, 1 << 26   # places that are worked on at once, items at most, and numbers of laws that wait to be pushed
+PLACES, ROWS, FEW, SAID = 1 << 18, 4096, 512, 1 << 26   # places worked on at once, items at most, those with numbers, and numbers of laws that wait to be pushed
 
 
 def walk_of(model: Model) -> Walk:
@@ -28,8 +29,8 @@ def walk_of(model: Model) -> Walk:
         return body.coded
     if isinstance(body, NextToken) and isinstance(body.space, Many) and isinstance(body.space.of, Discrete) and body.space.of.shape == ():   # type: ignore[attr-defined]
         return lambda say, n, batch: _sequences(body, say, n, batch)
-    if isinstance(body, Completes) and isinstance(model.lift.space, Discrete) and _exact(body, model.lift.space):
-        return lambda say, n, batch: _records(body, say, n, batch)
+    if (places := places_of(model)) is not None and (rows := Rows(model, places)).exact():
+        return rows
     name = type(body.family).__name__
     scored = "has no likelihood" if not isinstance(body, HasLogProb | HasBound | HasEstimate) else "does not tell the law of one number after the other"
     raise UsageError(f"{name} can't pack these items: it {scored}", code="NO_PACK",
@@ -43,42 +44,30 @@ def check(model: Model) -> None:
     if model.body.about:
         raise UsageError(f"the model was told {', '.join(model.body.about)} beside every item, which the file does not hold", code="NO_PACK",
                          remedy="fit one that is told nothing")
-    if model.codec.keeps in ("refines", "lossy") or isinstance(model.lift, ToReals):
+    noisy = model.codec.keeps == "refines" and not isinstance(model.codec, Grids)
+    if noisy or model.codec.keeps == "lossy" or isinstance(model.lift, ToReals):
         raise UsageError("the model takes whole numbers for real ones, filled up with noise: that noise can't be packed", code="NO_PACK",
                          remedy="a family that counts them: made, circuit or chow_liu (tables), pixelcnn or vae (pictures in whole levels)")
     if not isinstance(model.body, CodesBack):
         walk_of(model)
 
 
-def rows_of(space: Space, hidden: int = 0) -> int:
-    """How many items are said side by side; with hidden numbers, what waits to be pushed is small too."""
-    places, size = (space.at_most, 1) if isinstance(space, Many) else (prod(space.shape), max(space.each, default=1)) if isinstance(space, Discrete) else (1, 1)
-    rows = min(ROWS, PLACES // max(1, places))
-    return max(1, min(rows, SAID // (places * size + hidden)) if hidden else rows)
+def rows_of(space: Space) -> int:
+    """How many items are said side by side."""
+    places = space.at_most if isinstance(space, Many) else prod(space.shape) if isinstance(space, Discrete) else 1
+    return max(1, min(ROWS if isinstance(space, Discrete | Many) else FEW, PLACES // max(1, places)))
+
+
+def rows_back(space: Space, lent: int) -> int:
+    """The same where laws wait to be pushed: `lent` numbers for the codes of an item, and those of its places."""
+    said = prod(space.shape) * max(space.each, default=1) if isinstance(space, Discrete) else 1
+    return max(1, min(rows_of(space), SAID // (said + lent)))
 
 
 def details(model: Model, say: Say, batch: Batch, items: Any) -> Any:
     """Raw items, given what the distribution says of them."""
     outer = model.lift.decode(batch)
     return model.codec.detailed(say, outer, items) if isinstance(model.codec, Details) else model.codec.decode(outer, Rng(0))
-
-
-def _exact(body: Completes, space: Discrete) -> bool:
-    """Whether one record is completed exactly."""
-    none = torch.zeros(1, prod(space.shape), dtype=torch.bool)
-    found = body.given_each(Batch(torch.zeros(1, *space.shape, dtype=torch.long)), none, None, Rng(0))
-    return found is not None and found.ess is None
-
-
-def _records(body: Any, say: Say, n: int, batch: Batch | None) -> Batch:
-    """Place by place, each by its law given those before it: all others are summed out."""
-    shape = body.space.shape
-    x, known = torch.zeros(n, prod(shape), dtype=torch.long), torch.zeros(n, prod(shape), dtype=torch.bool)
-    truth = None if batch is None else batch.tensor.reshape(n, -1)
-    for i in range(x.shape[1]):
-        law = body.given_each(Batch(x.reshape(n, *shape)), known, None, Rng(0)).marginals()[i]
-        x[:, i], known[:, i] = say(law, truth_of(truth, i)), True
-    return Batch(x.reshape(n, *shape))
 
 
 def _sequences(body: Any, say: Say, n: int, batch: Batch | None) -> Batch:

@@ -25,11 +25,10 @@ from ilk.model import Model, identity
 from ilk.modality import Limits
 from ilk.rng import Rng
 from ilk.run import Began, Ended, Listener, Progress, Run
-from ilk.space import Discrete, Many
 from ilk.verbs._pack_coder import Coder, Push, Reader, Stack, Words, Writer
 from ilk.verbs._pack_file import difference, listed, made_with, opened, patched, refused, sealed, squeezed, unlisted, unsqueezed
 from ilk.verbs._pack_items import alike, file_of, pieces, plain, sayable, unplain, woven
-from ilk.verbs._pack_walk import check, details, rows_of, walk_of
+from ilk.verbs._pack_walk import check, details, rows_back, rows_of, walk_of
 from ilk.verbs.condition import flat
 from ilk.verbs.read import native
 from ilk.verbs.score import score
@@ -118,9 +117,9 @@ def pack(model: Model, data: Any, listeners: tuple[Listener, ...] = ()) -> Packe
     said = model.modality.take(items, good.nonzero()[:, 0])
     with _alone():
         run.emit(Began("packing", 2 * len(said)))
-        kept, payload, seed = _written(model, said, run)
+        kept, payload, rows = _written(model, said, run)
         stays = [] if bool(good.all()) else [(~good).nonzero()[:, 0].numpy().astype("<u8").tobytes(), plain(model.modality.take(items, (~good).nonzero()[:, 0]))]
-        facts = {"model": identity(model)[:32], "with": made_with(), "items": len(items), "strange": int((~good).sum()), "seed": seed, "suffix": suffix}
+        facts = {"model": identity(model)[:32], "with": made_with(), "items": len(items), "strange": int((~good).sum()), "rows": rows, "suffix": suffix}
         back = _restored(model, facts, payload, list(kept), stays, run, len(said))
         run.emit(Ended("packing", len(said), 0.0))
     written = file_of(model.modality, back, suffix) if raw is not None else None
@@ -141,8 +140,9 @@ def unpack(model: Model, packed: str | Path | bytes, listeners: tuple[Listener, 
     check(model)
     if why := refused(facts, identity(model)[:32]):
         raise why
-    items, strange, suffix = facts.get("items"), facts.get("strange"), facts.get("suffix")
-    if type(items) is not int or type(strange) is not int or not 0 <= strange <= items <= MOST or not isinstance(suffix, str):
+    items, strange, rows, suffix = (facts.get(name) for name in ("items", "strange", "rows", "suffix"))
+    whole = type(items) is int and type(strange) is int and type(rows) is int
+    if not whole or not 0 <= strange <= items <= MOST or not 0 < rows <= MOST or not isinstance(suffix, str):   # type: ignore[operator]
         raise ModelError("the facts of the pack are not as they are written", code="PACK_DAMAGED")
     kept, run = unlisted(unsqueezed(parts["aside"])), Run(listeners=listeners)
     stays, kept = (kept[:2], kept[2:]) if strange else ([], kept)
@@ -202,50 +202,34 @@ def _digest(items: Any) -> str:
     return _hash(plain(items))
 
 
-def _stretches(model: Model, items: int) -> list[tuple[int, int]]:
-    back = isinstance(model.body, CodesBack)
-    return list(pieces(items, rows_of(model.lift.space, hidden_of(model)), back))
-
-
-def hidden_of(model: Model) -> int:
-    """Numbers of laws of hidden codes that an item takes."""
-    return int(getattr(model.body, "waiting", 0)) if isinstance(model.body, CodesBack) else 0
-
-
 def _written(model: Model, items: Any, run: Run) -> tuple[list[bytes], bytes, int]:
-    """Bytes aside, the payload, and how many words lay on the stack before."""
-    if not len(items):
-        return [], b"", 0
-    if isinstance(model.body, CodesBack):
+    """Bytes aside, the payload, and how many items are said side by side."""
+    if isinstance(model.body, CodesBack) and len(items):
         return _pushed(model, model.body, items, run)
-    walk, coder = walk_of(model), Writer()
-    for start, stop in _stretches(model, len(items)):
+    walk, coder, rows = walk_of(model) if len(items) else None, Writer(), rows_of(model.lift.space)
+    for start, stop in pieces(len(items), rows, growing=False) if walk else ():
         some, batch = _batch(model, items, start, stop)
-        details(model, coder, walk(coder, len(batch), batch), some)
+        details(model, coder, walk(coder, len(batch), batch), some)   # type: ignore[misc]
         run.emit(Progress(stop, stop / (2 * len(items)), None))
-    return coder.kept, _as_bytes(coder.words()), 0
+    return coder.kept, _as_bytes(coder.words()), rows
 
 
 def _pushed(model: Model, body: CodesBack, items: Any, run: Run) -> tuple[list[bytes], bytes, int]:
-    seed = _seed(model, body, items)
-    while (found := _on_stack(model, body, items, run, seed)) is None:
-        seed *= 2
-    return found.kept, _as_bytes(found.words()), seed
-
-
-def _seed(model: Model, body: CodesBack, items: Any) -> int:
-    """As few words as the first item borrows."""
+    """The first item borrows from as few words of noise as will do, all others from those before."""
     _, first = _batch(model, items, 0, 1)
     stack = Stack(_bottom(1 << 16))
-    before = len(stack.words())
+    seed = stack.size
     body.lent(stack, first, None)
-    return before - len(stack.words()) + ENOUGH
+    seed, rows = seed - stack.size + ENOUGH, rows_back(model.lift.space, stack.numbers)
+    while (found := _on_stack(model, body, items, run, seed, rows)) is None:
+        seed *= 2
+    return found.kept, _as_bytes(found.words()), rows
 
 
-def _on_stack(model: Model, body: CodesBack, items: Any, run: Run, seed: int) -> Stack | None:
+def _on_stack(model: Model, body: CodesBack, items: Any, run: Run, seed: int, rows: int) -> Stack | None:
     """All items on a stack that lends them their codes; None where it had too little to lend."""
     stack = Stack(_bottom(seed))
-    for start, stop in _stretches(model, len(items)):
+    for start, stop in pieces(len(items), rows, growing=True):
         some, batch = _batch(model, items, start, stop)
         codes = body.lent(stack, batch, None)
         if stack.size < ENOUGH:
@@ -276,7 +260,7 @@ def _restored(model: Model, facts: dict[str, Any], payload: bytes, kept: list[by
     coder: Coder
     if isinstance(model.body, CodesBack):
         coder = Stack(words, kept)
-        for start, stop in reversed(_stretches(model, many)):
+        for start, stop in reversed(list(pieces(many, facts["rows"], growing=True))):
             batch, codes = model.body.coded_by(coder, stop - start, None)
             found.insert(0, details(model, coder, batch, None))
             push = Push(coder)
@@ -285,7 +269,7 @@ def _restored(model: Model, facts: dict[str, Any], payload: bytes, kept: list[by
             run.emit(Progress(done + many - start, (done + many - start) / total, None))
     elif many:
         walk, coder = walk_of(model), Reader(words, kept)
-        for start, stop in _stretches(model, many):
+        for start, stop in pieces(many, facts["rows"], growing=False):
             found.append(details(model, coder, walk(coder, stop - start, None), None))
             run.emit(Progress(done + stop, (done + stop) / total, None))
     strange, aside = torch.zeros(facts["items"], dtype=torch.bool), None
@@ -316,8 +300,7 @@ def _as_words(data: bytes) -> Words:
 
 def _claimed(model: Model, items: Any) -> tuple[float, str, dict[str, float]]:
     """Nats that the model claims for the items, as a cost, of what sort, and bits for each of what they are made of."""
-    counted = isinstance(model.lift.space, Discrete | Many) and "Lebesgue" not in model.modality.measure
-    if not counted or not len(items) or not isinstance(model.body, HasLogProb | HasBound | HasEstimate):
+    if "Lebesgue" in model.modality.measure or not len(items) or not isinstance(model.body, HasLogProb | HasBound | HasEstimate):
         return float("nan"), "density", {}
     found = score(model, items)
     return -float(found.nats.sum()), found.sort, {unit: -v / log(2) for unit, v in found.per.items()}
