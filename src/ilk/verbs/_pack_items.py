@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from ilk.batch import Batch
 from ilk.errors import DataError, IlkError, ModelError
 from ilk.model import Model
 from ilk.modality import Modality
-from ilk.verbs._pack_walk import details
 from ilk.rng import Rng
+from ilk.verbs._pack_walk import details
 from ilk.verbs.condition import flat
 
 
@@ -109,13 +110,14 @@ def file_of(modality: Modality[Any], items: Any, suffix: str) -> bytes | None:
             return "".join(items).encode("utf-8", "surrogatepass") if isinstance(items, list) else None
 
 
-def pieces(items: int, rows: int, growing: bool) -> Iterator[tuple[int, int]]:
-    """Stretches of items: of so many at most, growing from one if what they borrow has to be there first."""
-    start, size = 0, 1 if growing else rows
-    while start < items:
-        stop = min(start + size, items)
-        yield start, stop
-        start, size = stop, min(2 * size, rows)
+def pieces(items: int, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Stretches of items: of so many each, the last number again and again."""
+    start = 0
+    for many in chain(rows, repeat(rows[-1])):
+        if start >= items:
+            return
+        yield start, min(start + many, items)
+        start += many
 
 
 def alike(batch: Batch) -> Batch:

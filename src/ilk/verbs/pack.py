@@ -33,7 +33,7 @@ from ilk.verbs.condition import flat
 from ilk.verbs.read import native
 from ilk.verbs.score import score
 
-MOST, ENOUGH = 10**9, 2   # items of a pack, words that have to lie on a stack
+MOST, ENOUGH, MARGIN = 10**9, 2, 1.1   # items of a pack, words that have to lie on a stack, how much more than the last an item may borrow
 BITS = 8 * log(2)
 
 
@@ -141,8 +141,8 @@ def unpack(model: Model, packed: str | Path | bytes, listeners: tuple[Listener, 
     if why := refused(facts, identity(model)[:32]):
         raise why
     items, strange, rows, suffix = (facts.get(name) for name in ("items", "strange", "rows", "suffix"))
-    whole = type(items) is int and type(strange) is int and type(rows) is int
-    if not whole or not 0 <= strange <= items <= MOST or not 0 < rows <= MOST or not isinstance(suffix, str):   # type: ignore[operator]
+    whole = type(items) is int and type(strange) is int and isinstance(rows, list) and rows and all(type(n) is int and 0 < n <= MOST for n in rows)
+    if not whole or not 0 <= strange <= items <= MOST or not isinstance(suffix, str):   # type: ignore[operator]
         raise ModelError("the facts of the pack are not as they are written", code="PACK_DAMAGED")
     kept, run = unlisted(unsqueezed(parts["aside"])), Run(listeners=listeners)
     stays, kept = (kept[:2], kept[2:]) if strange else ([], kept)
@@ -202,44 +202,62 @@ def _digest(items: Any) -> str:
     return _hash(plain(items))
 
 
-def _written(model: Model, items: Any, run: Run) -> tuple[list[bytes], bytes, int]:
-    """Bytes aside, the payload, and how many items are said side by side."""
+def _written(model: Model, items: Any, run: Run) -> tuple[list[bytes], bytes, list[int]]:
+    """Bytes aside, the payload, and how many items are said side by side at first and from then on."""
     if isinstance(model.body, CodesBack) and len(items):
         return _pushed(model, model.body, items, run)
-    walk, coder, rows = walk_of(model) if len(items) else None, Writer(), rows_of(model.lift.space)
-    for start, stop in pieces(len(items), rows, growing=False) if walk else ():
+    walk, coder, rows = walk_of(model) if len(items) else None, Writer(), [rows_of(model.lift.space)]
+    for start, stop in pieces(len(items), rows) if walk else ():
         some, batch = _batch(model, items, start, stop)
         details(model, coder, walk(coder, len(batch), batch), some)   # type: ignore[misc]
         run.emit(Progress(stop, stop / (2 * len(items)), None))
     return coder.kept, _as_bytes(coder.words()), rows
 
 
-def _pushed(model: Model, body: CodesBack, items: Any, run: Run) -> tuple[list[bytes], bytes, int]:
+def _pushed(model: Model, body: CodesBack, items: Any, run: Run) -> tuple[list[bytes], bytes, list[int]]:
     """The first item borrows from as few words of noise as will do, all others from those before."""
     _, first = _batch(model, items, 0, 1)
     stack = Stack(_bottom(1 << 16))
-    seed = stack.size
+    whole = stack.size
     body.lent(stack, first, None)
-    seed, rows = seed - stack.size + ENOUGH, rows_back(model.lift.space, stack.numbers)
-    while (found := _on_stack(model, body, items, run, seed, rows)) is None:
-        seed *= 2
-    return found.kept, _as_bytes(found.words()), rows
+    lent, most = whole - stack.size, rows_back(model.lift.space, stack.numbers)
+    seed = lent + ENOUGH
+    while (found := _on_stack(model, items, run, Stack(_bottom(seed)), (lent, most))) is None:
+        seed += lent + ENOUGH
+    stack, rows = found
+    return stack.kept, _as_bytes(stack.words()), rows
 
 
-def _on_stack(model: Model, body: CodesBack, items: Any, run: Run, seed: int, rows: int) -> Stack | None:
-    """All items on a stack that lends them their codes; None where it had too little to lend."""
-    stack = Stack(_bottom(seed))
-    for start, stop in pieces(len(items), rows, growing=True):
-        some, batch = _batch(model, items, start, stop)
+def _on_stack(model: Model, items: Any, run: Run, stack: Stack, size: tuple[int, int]) -> tuple[Stack, list[int]] | None:
+    """All items on a stack that lends them their codes, as many side by side as it can; None where it had too little for one.
+
+    `size`: words that an item borrows, and how many items are said side by side at most.
+    """
+    body: Any = model.body
+    (lent, most), start, rows = size, 0, list[int]()
+    while start < len(items):
+        rows.append(max(1, min(most, int(stack.size / (MARGIN * lent + ENOUGH)), len(items) - start)))
+        some, batch = _batch(model, items, start, start + rows[-1])
+        before = stack.size
         codes = body.lent(stack, batch, None)
         if stack.size < ENOUGH:
             return None
+        lent = max(lent, -((stack.size - before) // rows[-1]))
         push = Push(stack)
         batch, _ = body.coded_by(push, len(batch), (batch, codes))
         details(model, push, batch, some)
         push.done()
-        run.emit(Progress(stop, stop / (2 * len(items)), None))
-    return stack
+        start += rows[-1]
+        run.emit(Progress(start, start / (2 * len(items)), None))
+    return stack, _short(rows)
+
+
+def _short(rows: list[int]) -> list[int]:
+    """Without what is repeated until the items end."""
+    rows = rows[:-1] if len(rows) > 1 and rows[-1] <= rows[-2] else rows
+    while len(rows) > 1 and rows[-1] == rows[-2]:
+        rows = rows[:-1]
+    return rows
 
 
 def _bottom(words: int) -> Words:
@@ -260,7 +278,7 @@ def _restored(model: Model, facts: dict[str, Any], payload: bytes, kept: list[by
     coder: Coder
     if isinstance(model.body, CodesBack):
         coder = Stack(words, kept)
-        for start, stop in reversed(list(pieces(many, facts["rows"], growing=True))):
+        for start, stop in reversed(list(pieces(many, facts["rows"]))):
             batch, codes = model.body.coded_by(coder, stop - start, None)
             found.insert(0, details(model, coder, batch, None))
             push = Push(coder)
@@ -269,7 +287,7 @@ def _restored(model: Model, facts: dict[str, Any], payload: bytes, kept: list[by
             run.emit(Progress(done + many - start, (done + many - start) / total, None))
     elif many:
         walk, coder = walk_of(model), Reader(words, kept)
-        for start, stop in pieces(many, facts["rows"], growing=False):
+        for start, stop in pieces(many, facts["rows"]):
             found.append(details(model, coder, walk(coder, stop - start, None), None))
             run.emit(Progress(done + stop, (done + stop) / total, None))
     strange, aside = torch.zeros(facts["items"], dtype=torch.bool), None
