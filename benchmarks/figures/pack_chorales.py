@@ -10,7 +10,7 @@ from ilk.dataset import given_splits
 from ilk.modalities.text import Text
 from ilk.run import Run, Seconds
 
-SECONDS, ORDER, LOWEST = 300, 6, 43   # the lowest note
+SECONDS, ORDER, LOWEST = 300, 9, 43   # the order with the fewest nats on validation chorales; the lowest note
 
 
 def written(chorale: list[list[int]]) -> str:
