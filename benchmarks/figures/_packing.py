@@ -32,6 +32,6 @@ def packed(model: Model, name: str, write: Any) -> dict[str, Any]:
         model_file = sum(p.stat().st_size for p in home.iterdir())
     return {"excess": found.excess, "whole_excess": len(found.data) / found.claimed - 1, "nats": found.nats, "sort": found.sort, "claimed_bytes": found.claimed,
             "bytes": len(found.data), "payload": found.payload, "header": found.header, "aside": found.aside, "difference": found.difference, "strange": found.strange,
-            "file_bytes": len(found.raw), "xz_bytes": found.xz, "beats_xz": len(found.data) < found.xz, "identical_in_another_process": identical,
+            "file_bytes": found.raw, "xz_bytes": found.xz, "beats_xz": len(found.data) < found.xz, "identical_in_another_process": identical,
             "unpack_said": (done.stdout + done.stderr).strip()[-200:], "model_bytes": model_file, "pack_seconds": packing, "unpack_seconds": unpacking, "n": found.items,
             "bits_per": dict(found.per)}

@@ -71,9 +71,9 @@ def even(say: Say, size: Tensor, truth: Tensor | None) -> Tensor:
     while unit < most // DIGIT + (most % DIGIT > 0):
         unit *= DIGIT
     while unit:
-        room = (left[:, None] - torch.arange(DIGIT) * unit).clamp(0, unit)
-        digit = say(room.double().log(), None if truth is None else (truth - found) // unit)
-        found, left = found + digit * unit, room.gather(1, digit[:, None])[:, 0]
+        room = (left.double()[:, None] - torch.arange(DIGIT).double() * unit).clamp(0, unit)   # whole numbers would overflow
+        digit = say(room.log(), None if truth is None else (truth - found) // unit)
+        found, left = found + digit * unit, (left - digit * unit).clamp_max(unit)
         unit //= DIGIT
     return found
 

@@ -19,7 +19,7 @@ def pack_command(at: str, file: str, out: Path | None) -> Answer:
     with Progressing() as bar:
         packed = pack(model, file, (bar,))
     packed.save(to)
-    answer = {"out": str(to), "bytes": len(packed.data), "file_bytes": len(packed.raw), "xz_bytes": packed.xz, "model_bytes": packed.model, "items": packed.items,
+    answer = {"out": str(to), "bytes": len(packed.data), "file_bytes": packed.raw, "xz_bytes": packed.xz, "model_bytes": packed.model, "items": packed.items,
               "strange": packed.strange, "nats": packed.nats, "sort": packed.sort, "claimed_bytes": packed.claimed, "excess": packed.excess,
               "payload": packed.payload, "aside": packed.aside, "difference": packed.difference, "header": packed.header,
               "identical": packed.exact, "bits_per": {"item": 8 * packed.payload / max(1, packed.items - packed.strange), **packed.per}}
@@ -33,7 +33,7 @@ def _told(packed: Packed, to: Path) -> str:
         f"{packed.claimed:.0f} claimed by {packed.nats:.1f} nats ({packed.sort}), {100 * packed.excess:+.2f} %")
     per = ", ".join(f"{bits:.3f} bits a {unit}" for unit, bits in {"item": 8 * packed.payload / max(1, packed.items - packed.strange), **packed.per}.items())
     back = "the identical file comes back" if packed.exact else "equal items come back, written anew: the file's own writing would take more than its content"
-    rows = [(whole, f"in {to}: {100 * whole / max(1, len(packed.raw)):.1f} % of {len(packed.raw)} bytes"),
+    rows = [(whole, f"in {to}: {100 * whole / max(1, packed.raw):.1f} % of {packed.raw} bytes"),
             (packed.payload, f"said by the model: {claim}; {per}"), (packed.aside, f"aside: {packed.strange} items that the model can't say, and columns it has no law for"),
             (packed.difference, "how the file was written"), (packed.header, "header"), (packed.xz, "by xz -9 of the same file"),
             (packed.model, "the model's own, which both sides need")]

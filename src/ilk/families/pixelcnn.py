@@ -16,7 +16,7 @@ from ilk.distribution import Family, How, Neural, Phase, Plan, Unfinished, end
 from ilk.families._pixelcnn_given import Told
 from ilk.given import Evidence
 from ilk.nets._context import Context
-from ilk.nets._logistic import drawn, log_mass
+from ilk.nets._logistic import drawn, log_mass, log_masses
 from ilk.nets._pixels import Draw, Pixels, started
 from ilk.rng import Rng, choose
 from ilk.space import Discrete, Space
@@ -152,8 +152,7 @@ class PixelCnn(Neural["PixelCNN"]):
         known = None if batch is None else batch.tensor.reshape(n, -1)[:, self.order]
 
         def draw(told: Tensor, place: int, channel: int) -> Tensor:
-            law = log_mass(told[:, None], torch.arange(self.levels), self.levels) if self.mixed else told.float()
-            return say(law, truth_of(known, place * self.picture[0] + channel))
+            return say(log_masses(told, self.levels) if self.mixed else told.float(), truth_of(known, place * self.picture[0] + channel))
 
         x = self.net.fill(torch.zeros(n, *self.picture, dtype=torch.long), 0, None, draw)
         return Batch(x.reshape(n, *self.shape))

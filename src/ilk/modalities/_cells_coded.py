@@ -9,8 +9,8 @@ from ilk.modalities._cells import Cells
 from ilk.modalities._spans import numbers
 
 SPIKE, STRETCH, LOWER, UPPER = range(4)
-STEPS = 64   # of a tail, each so wide that it takes a quarter of what is left
-LARGEST = 0x7FEFFFFFFFFFFFFF
+STEPS, FAR = 64, 16            # values of a digit, and how many scales of a tail the first ones reach
+ENDLESS = 0x7FF0000000000000   # the place of infinity among float64
 
 
 def coded(cells: Cells, say: Say, code: Tensor, f: Tensor | None) -> Tensor:
@@ -37,8 +37,7 @@ def _sorts(cells: Cells, f: Tensor, spike: Tensor) -> Tensor:
 def _stretch(cells: Cells, say: Say, e: Tensor, code: Tensor, f: Tensor | None) -> Tensor:
     low, high, spike = e[code], e[code + 1], cells.spike[code]
     if not cells.grid:
-        first, last = _ordinal(low), _ordinal(high)
-        return _double(first + even(say, last - first, None if f is None else _ordinal(f) - first))
+        return _between(say, _ordinal(low), _ordinal(high), f)
     first, many = low.ceil(), cells.room()[code].round().long().clamp_min(1)
     at = even(say, many, None if f is None else (f - first).long() - (f > spike).long())
     made = first + at
@@ -59,24 +58,37 @@ def _upper(cells: Cells, say: Say, e: Tensor, code: Tensor, f: Tensor | None) ->
 
 def _beyond(say: Say, edge: Tensor, code: Tensor, f: Tensor | None) -> Tensor:
     """Any float64 from an edge on."""
-    first = _ordinal(edge)
-    return _double(first + even(say, (LARGEST - first + 1).expand(len(code)), None if f is None else _ordinal(f) - first))
+    first = _ordinal(edge).expand(len(code))
+    return _between(say, first, torch.full_like(first, ENDLESS), f)
+
+
+def _between(say: Say, first: Tensor, last: Tensor, f: Tensor | None) -> Tensor:
+    """Any float64 of a stretch, by its place in their order: the sign, then where, since both signs together are too many to count."""
+    many = torch.stack([last.clamp_max(0) - first.clamp_max(0), last.clamp_min(0) - first.clamp_min(0)], 1)
+    sign = say(many.double().log(), None if f is None else (f >= 0).long())
+    start = first.where(sign == 0, first.clamp_min(0))
+    return _double(start + even(say, many.gather(1, sign[:, None])[:, 0], None if f is None else _ordinal(f) - start))
 
 
 def _away(say: Say, tail: float, n: int, far: Tensor | None) -> Tensor:
-    """Steps beyond the edge by the exponential law, (n,): first in wide steps, then evenly; steps grow for what is very far."""
-    width, found, on = max(1, int(tail / 4)), torch.zeros(n, dtype=torch.float64), torch.arange(n)
+    """Steps beyond the edge by the exponential law, (n,): digits, the highest first; what is further out than all of them begins anew with wider ones."""
+    unit, found, on = 1, torch.zeros(n, dtype=torch.float64), torch.arange(n)
+    while unit * STEPS < FAR * tail:
+        unit *= STEPS
+
+    def digit(rows: Tensor, unit: int, law: Tensor) -> Tensor:
+        step = say(law.expand(len(rows), -1), None if far is None else ((far[rows] - found[rows]) / unit).floor().clamp_max(len(law) - 1).long())
+        found[rows] += step * unit
+        return step
+
     while len(on):
-        law = -torch.arange(STEPS + 1, dtype=torch.float64) * width / tail
-        law[:-1] += torch.log(-torch.expm1(torch.tensor(-width / tail, dtype=torch.float64)))   # the last: further out than all of them
-        left = None if far is None else far[on] - found[on]
-        step = say(law.expand(len(on), -1), None if left is None else (left / width).floor().clamp_max(STEPS).long())
-        found[on] += step * width
-        inside = (step < STEPS).nonzero()[:, 0]
-        if width > 1 and len(inside):
-            rest = None if left is None else (far[on[inside]] - found[on[inside]]).long()   # type: ignore[index]
-            found[on[inside]] += even(say, torch.full((len(inside),), width), rest)
-        on, width = on[step == STEPS], width * STEPS
+        within = -torch.arange(STEPS + 1, dtype=torch.float64) * (unit / tail)
+        within[:-1] += torch.log(-torch.expm1(torch.tensor(-unit / tail, dtype=torch.float64)))
+        step, below = digit(on, unit, within), unit
+        while below > 1 and bool((step < STEPS).any()):
+            below //= STEPS
+            digit(on[step < STEPS], below, -torch.arange(STEPS, dtype=torch.float64) * (below / tail))
+        on, unit = on[step == STEPS], unit * STEPS
     return found
 
 

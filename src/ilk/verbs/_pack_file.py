@@ -130,7 +130,7 @@ def difference(written: bytes, wanted: bytes) -> bytes | None:
         i, j, run = i + a, j + b, 0
         if len(runs) > LOOK and len(runs) > PATIENCE * j:
             return None
-    columns = np.array([runs, gone, came], dtype="<u4")
+    columns = np.array([runs, gone, came], dtype="<u4").T
     return squeezed(listed([columns.tobytes(), b"".join(texts)]))
 
 
@@ -141,8 +141,7 @@ def _meeting(old: list[bytes], new: list[bytes], i: int, j: int) -> tuple[int, i
     for far in range(1, 2 * NEAR):
         for a in range(max(0, far - NEAR), min(far, NEAR) + 1):
             b = far - a
-            x, y = old[i + a:i + a + 2], new[j + b:j + b + 2]
-            if x and x == y:
+            if i + a < len(old) and j + b < len(new) and old[i + a] == new[j + b]:
                 return a, b
     return 1, 1
 
@@ -154,7 +153,7 @@ def patched(written: bytes, change: bytes) -> bytes:
     pieces = unlisted(unsqueezed(change))
     if len(pieces) != 2 or len(pieces[0]) % 12:
         raise ModelError("the difference from the written file is damaged", code="PACK_DAMAGED")
-    runs, gone, came = np.frombuffer(pieces[0], "<u4").reshape(3, -1).tolist()
+    runs, gone, came = np.frombuffer(pieces[0], "<u4").reshape(-1, 3).T.tolist()
     old, texts = _TOKEN.findall(written), pieces[1]
     made, i, t = list[bytes](), 0, 0
     for run, a, b in zip(runs, gone, came, strict=True):

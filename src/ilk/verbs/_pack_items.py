@@ -84,7 +84,7 @@ def unplain(data: bytes) -> Any:
     try:
         if data.startswith(b"\x93NUMPY"):
             return np.load(BytesIO(data), allow_pickle=False)
-        return pl.read_ipc(BytesIO(data), memory_map=False) if data.startswith(b"ARROW1") else json.loads(data)
+        return pl.read_ipc(BytesIO(data)) if data.startswith(b"ARROW1") else json.loads(data)
     except (ValueError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException, EOFError):
         raise ModelError("items that stand aside in the pack can't be read", code="PACK_DAMAGED") from None
 

@@ -41,7 +41,7 @@ BITS = 8 * log(2)
 class Packed:
     """Items as bytes: `data` is the file to keep. `nats` are what the model claims for the items that it says, `sort` of what sort that is.
 
-    `payload` are bytes said by the model, `aside` those of items and columns that it has no law for, `difference` those of how the file was
+    `raw` are bytes of the file, `content` what others may pack instead. `payload` are bytes said by the model, `aside` those of items and columns that it has no law for, `difference` those of how the file was
     written, `header` all others. `exact` says whether the very file comes back, or (False) equal items.
     """
 
@@ -53,7 +53,8 @@ class Packed:
     payload: int
     aside: int
     difference: int
-    raw: bytes
+    raw: int
+    content: tuple[bytes, ...]
     exact: bool
     model: int
     per: dict[str, float]
@@ -75,8 +76,8 @@ class Packed:
 
     @cached_property
     def xz(self) -> int:
-        """Bytes of the same input by `xz -9`."""
-        return len(lzma.compress(self.raw, preset=9))
+        """Bytes of the same input by `xz -9`: of the file or of its items without any packing of their own, whichever are fewer."""
+        return min(len(lzma.compress(data, preset=9)) for data in self.content)
 
     def save(self, to: str | Path) -> Path:
         """The file, whole or not at all."""
@@ -87,7 +88,7 @@ class Packed:
     def __repr__(self) -> str:
         claim = "" if self.excess != self.excess else f", {100 * self.excess:+.2f} % over the {self.claimed:.0f} claimed ({self.sort})"
         more = f"; {self.strange} items aside" if self.strange else ""
-        return (f"{self.items} items of {len(self.raw)} bytes in {len(self.data)} (xz -9: {self.xz}; the model: {self.model}): payload {self.payload}{claim}, "
+        return (f"{self.items} items of {self.raw} bytes in {len(self.data)} (xz -9: {self.xz}; the model: {self.model}): payload {self.payload}{claim}, "
                 f"aside {self.aside}, difference {self.difference}, header {self.header}{more}")
 
 
@@ -130,8 +131,9 @@ def pack(model: Model, data: Any, listeners: tuple[Listener, ...] = ()) -> Packe
     aside = squeezed(listed([*stays, *kept]))
     whole = sealed(facts, {"payload": payload, "aside": aside, "difference": change or b""})
     nats, sort, per = _claimed(model, said)
-    return Packed(whole, len(items), int(facts["strange"]), nats, sort, len(payload), len(aside), len(change or b""), plain(items) if raw is None else raw, exact, # type: ignore[call-overload]
-                  _size(model), per)
+    bare = plain(items)
+    return Packed(whole, len(items), int((~good).sum()), nats, sort, len(payload), len(aside), len(change or b""), len(raw or bare), (bare, *([raw] if raw else [])),
+                  exact, _size(model), per)
 
 
 def unpack(model: Model, packed: str | Path | bytes, listeners: tuple[Listener, ...] = ()) -> Unpacked:
