@@ -19,8 +19,8 @@ from ilk.given import Evidence, Presence
 from ilk.modalities._codings import Coding, Limit, coding, restored
 from ilk.modalities._columns import AnyColumn, Number
 from ilk.modalities._table_coded import column
-from ilk.modalities._typical import typical
 from ilk.modalities._times import When
+from ilk.modalities._typical import typical
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
 from ilk.rules import Test

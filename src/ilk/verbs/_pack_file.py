@@ -26,7 +26,7 @@ _TOKEN = re.compile(rb"[0-9A-Za-z\x80-\xff]+|[^0-9A-Za-z\x80-\xff]")
 
 def made_with() -> dict[str, str]:
     """What laws are worked out by: libraries and the machine, on which the last digits of a sum depend."""
-    found = {"ilk": __version__, "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"}   # type: ignore[no-untyped-call]
+    found = {"ilk": __version__, "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"}
     for name in LIBRARIES:
         try:
             found[name] = version(name)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ilk.batch import Batch
 from ilk.errors import DataError, IlkError, ModelError
-from ilk.model import Model
 from ilk.modality import Modality
+from ilk.model import Model
 from ilk.rng import Rng
 from ilk.verbs._pack_walk import details
 from ilk.verbs.condition import flat
