@@ -183,7 +183,7 @@ def _bytes(at: Path) -> bytes:
     try:
         return at.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"there is no file {at}", code="NOT_FOUND") from None
+        raise DataError(f"there is no file {at}", code="NOT_FOUND", remedy="a path: data sets by name have no bytes to give back") from None
     except OSError as why:
         raise DataError(f"{at} can't be read: {why.strerror}", code="UNREADABLE") from None
 
