@@ -62,7 +62,14 @@ def pictures(n: int = 600, key: int = 3) -> Any:
     return g.binomial(5, np.where(g.random((n, 1, 1)) < 0.5, 0.2, 0.7) * np.ones((4, 4))).astype(np.uint8)
 
 
+def numbers(n: int = 800, key: int = 10) -> pl.DataFrame:
+    g = dice(key)
+    a = np.round(g.gamma(2, 40, n)).astype(int)
+    return pl.DataFrame({"a": a, "b": np.round(a / 2 + g.normal(0, 8, n)).astype(int)})
+
+
 FAMILIES: dict[str, tuple[Any, Any]] = {
+    "copula": (numbers, ilk.Copula()), "gmm numbers": (numbers, ilk.GMM(components=4)),
     "made": (table, ilk.MADE(width=32, orders=1)), "made orders": (table, ilk.MADE(width=32, orders=3)), "made array": (pictures, ilk.MADE(width=32, orders=2)),
     "chow_liu": (table, ilk.ChowLiu()), "circuit": (table, ilk.Circuit(hidden=4, rounds=10)), "mixture": (table, ilk.Mixture(components=3, rounds=10)),
     "mixture of circuits": (table, ilk.Mixture(components=2, each=ilk.Circuit(hidden=2, rounds=3), rounds=2)),
