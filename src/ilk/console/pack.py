@@ -31,7 +31,8 @@ def _told(packed: Packed, to: Path) -> str:
     whole = len(packed.data)
     claim = "a density, which no bytes can be held against" if packed.excess != packed.excess else (
         f"{packed.claimed:.0f} claimed by {packed.nats:.1f} nats ({packed.sort}), {100 * packed.excess:+.2f} %")
-    per = ", ".join(f"{bits:.3f} bits {'an' if unit == 'item' else 'a'} {unit}" for unit, bits in {"item": 8 * packed.payload / max(1, packed.items - packed.strange), **packed.per}.items())
+    item = 8 * packed.payload / max(1, packed.items - packed.strange)
+    per = ", ".join([f"{item:.3f} bits an item", *(f"{bits:.3f} a {unit}" for unit, bits in packed.per.items())])
     back = "the identical file comes back" if packed.exact else "equal items come back, written anew: the file's own writing would take more than its content"
     rows = [(whole, f"in {to}: {100 * whole / max(1, packed.raw):.1f} % of {packed.raw} bytes"),
             (packed.payload, f"said by the model: {claim}; {per}"), (packed.aside, f"aside: {packed.strange} items that the model can't say, and columns it has no law for"),

@@ -65,7 +65,7 @@ class Rows:
         if found is None or found.ess is not None:
             return False
         laws = found.marginals()
-        return all(isinstance(law, Tensor) or isinstance(law, Cumulates) for law in laws) and self._presence()
+        return all(isinstance(law, Tensor | Cumulates) for law in laws) and self._presence()
 
     def _presence(self) -> bool:
         """Whether it may be said that a part is there."""

@@ -159,9 +159,9 @@ def unpack(model: Model, packed: str | Path | bytes, listeners: tuple[Listener, 
 def _checked(facts: Mapping[str, Any]) -> tuple[int, int, str]:
     """How many items, how many of them aside, and how their file ends; ModelError for facts that can't be."""
     items, strange, rows, suffix = (facts.get(name) for name in ("items", "strange", "rows", "suffix"))
-    if type(items) is int and type(strange) is int and 0 <= strange <= items <= MOST and isinstance(suffix, str) and isinstance(rows, list):
-        if rows and all(type(n) is int and 0 < n <= MOST for n in rows):
-            return items, strange, suffix
+    whole = isinstance(rows, list) and len(rows) > 0 and all(type(n) is int and 0 < n <= MOST for n in rows)
+    if whole and type(items) is int and type(strange) is int and 0 <= strange <= items <= MOST and isinstance(suffix, str):
+        return items, strange, suffix
     raise ModelError("the facts of the pack are not as they are written", code="PACK_DAMAGED")
 
 
