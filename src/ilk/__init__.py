@@ -10,6 +10,8 @@ _HOMES = {
     "audit": "verbs.audit", "exposure": "verbs.audit", "publish": "verbs.publish",
     "export": "verbs.export", "disentanglement": "verbs.disentanglement", "text_scores": "verbs.text_scores",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
+    "export": "verbs.export", "disentanglement": "verbs.disentanglement",
+    "pack": "verbs.pack", "unpack": "verbs.pack", "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit",
     "interpolate": "verbs.edit", "translate": "verbs.translate", "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise",
     "denoise": "verbs.denoise", "invert": "verbs.invert", "decode": "verbs.invert", "classify": "verbs.classify", "detect": "verbs.detect", "augment": "verbs.augment",

@@ -118,6 +118,8 @@ from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
+from ilk.verbs.pack import pack as pack
+from ilk.verbs.pack import unpack as unpack
 from ilk.verbs.prefer import prefer as prefer
 from ilk.verbs.publish import publish as publish
 from ilk.verbs.race import race as race

@@ -34,6 +34,11 @@ class Normals:
                 break
         return x
 
+    def below(self, x: Tensor) -> Tensor:
+        """The mass below each of some numbers of every item, (m, numbers)."""
+        mass: Tensor = torch.special.ndtr((x[:, :, None] - self.mean[:, None]) / self.spread[:, None])
+        return (mass * self.weight[:, None]).sum(2)
+
     def scaled(self, center: Tensor, scale: Tensor) -> Normals:
         """The same law in other units."""
         return Normals(self.weight, self.mean * scale + center, self.spread * scale)

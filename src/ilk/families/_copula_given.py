@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
-from ilk.distribution import How, Marginal, Quantiles
+from ilk.coding import Cumulates
+from ilk.distribution import How, Marginal
 from ilk.families._gmm_each import GaussianCompletion
 from ilk.families._margins import Margin
 from ilk.families._mixed import Part
@@ -61,11 +62,15 @@ class Ranked:
     """A number of each item by the law of its score."""
 
     margin: Margin
-    score: Quantiles
+    score: Cumulates
 
     def quantile(self, level: float) -> Tensor:
         """The number of the same rank, (m,)."""
         return self.margin.number(self.score.quantile(level))
+
+    def below(self, x: Tensor) -> Tensor:
+        """The mass below each of some numbers of every item, (m, numbers)."""
+        return self.score.below(self.margin.score(x.flatten()).reshape(x.shape))
 
 
 class ScoredEach:
@@ -90,7 +95,7 @@ class ScoredEach:
     def marginals(self) -> list[Marginal]:
         """By the laws of the scores."""
         laws = zip(self.whole.layout.places(), self.inner.marginals(), strict=True)
-        return [Ranked(self.whole.margins[j], law) for (_, j), law in laws if not isinstance(law, Tensor)]
+        return [Ranked(self.whole.margins[j], law) for (_, j), law in laws if isinstance(law, Cumulates)]
 
 
 def scored(whole: JoinedExact, evidence: Evidence, rng: Rng) -> Scored | None:

@@ -56,16 +56,28 @@ class Likelihood(nn.Module, ABC):
         """The mean item; of whole numbers the likeliest ones."""
 
 
-class Bernoulli(Likelihood):
+class Counting(Likelihood):
+    """A law of whole numbers."""
+
+    @abstractmethod
+    def each(self, y: Tensor, x: Tensor) -> Tensor:
+        """Log mass of every number, (B, *shape)."""
+
+    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+        """The sum over numbers, which are independent given y."""
+        return self.each(y, x).flatten(1).double().sum(1)
+
+
+class Bernoulli(Counting):
     """Bits: y are logits."""
 
     def expected(self, y: Tensor) -> Tensor:
         """The chance of each bit."""
         return y.sigmoid()
 
-    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+    def each(self, y: Tensor, x: Tensor) -> Tensor:
         """Minus the cross-entropy."""
-        return -(softplus(y) - x * y).flatten(1).double().sum(1)
+        return -(softplus(y) - x * y)
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """Coins of each bias."""
@@ -76,7 +88,7 @@ class Bernoulli(Likelihood):
         return (y > 0).long()
 
 
-class Categorical(Likelihood):
+class Categorical(Counting):
     """Whole numbers without an order: y are logits of every value, items are shown one-hot."""
 
     possible: Tensor
@@ -100,9 +112,9 @@ class Categorical(Likelihood):
         """Log masses, (B, values, *shape): -inf where a place has no such value."""
         return y.reshape(len(y), self.most, *self.shape).masked_fill(~self.possible, -torch.inf).log_softmax(1)
 
-    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+    def each(self, y: Tensor, x: Tensor) -> Tensor:
         """Log masses of the values."""
-        return self.laws(y).gather(1, x[:, None]).flatten(1).double().sum(1)
+        return self.laws(y).gather(1, x[:, None])[:, 0]
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """By the inverse of the cumulative masses."""
@@ -190,7 +202,7 @@ class Gaussian(Scaled):
         return self.spread(y)[0].double() * self.scale + self.center
 
 
-class DiscretisedLogistic(Scaled):
+class DiscretisedLogistic(Counting, Scaled):
     """Levels 0, 1, ... in their order: the mass that a logistic law puts into each level's cell, the outer cells without end (Kingma et al. 2016).
 
     Levels are placed in [-1, 1].
@@ -216,7 +228,7 @@ class DiscretisedLogistic(Scaled):
         mean, log_var = self.spread(y)
         return mean * self.scale + self.center, (0.5 * log_var).exp() * self.scale * (3**0.5 / pi)
 
-    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+    def each(self, y: Tensor, x: Tensor) -> Tensor:
         """sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), so that nothing cancels."""
         center, width = self.law(y)
         off, half = self.placed(x).to(y.dtype) - center, self.reach.to(y.dtype)
@@ -224,7 +236,7 @@ class DiscretisedLogistic(Scaled):
         below = logsigmoid((off + half) / width).masked_fill(last, 0.0)
         above = logsigmoid((half - off) / width).masked_fill(first, 0.0)
         inside = (-torch.expm1(-2 * half / width)).log().expand_as(off).masked_fill(first | last, 0.0)
-        return (below + above + inside).flatten(1).double().sum(1)
+        return below + above + inside
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """A number of the logistic law, to the cell it lies in."""
@@ -240,7 +252,7 @@ class DiscretisedLogistic(Scaled):
         return level.clamp_min(0).minimum(self.last)
 
 
-class LogisticMixture(Likelihood):
+class LogisticMixture(Counting):
     """Levels 0, 1, ... in their order, each place by a mixture of logistic laws cut into cells (Salimans et al. 2017, eq. 2), told whole by the decoder."""
 
     def __init__(self, levels: int, shape: tuple[int, ...]) -> None:
@@ -260,9 +272,9 @@ class LogisticMixture(Likelihood):
         told = y.float().reshape(len(y), 3, PARTS, *self.shape).movedim((1, 2), (-2, -1))
         return torch.cat([told[..., 0, :], told[..., 1, :] + self.begun, told[..., 2, :]], -1)
 
-    def log_prob(self, y: Tensor, x: Tensor) -> Tensor:
+    def each(self, y: Tensor, x: Tensor) -> Tensor:
         """The mass of each level's cell."""
-        return log_mass(self.laws(y), x, self.levels).flatten(1).double().sum(1)
+        return log_mass(self.laws(y), x, self.levels)
 
     def sample(self, y: Tensor, rng: Rng) -> Tensor:
         """A law of each place's mixture, then a number of it, in its cell."""

@@ -10,6 +10,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
+from ilk.coding import Say, truth_of
 from ilk.distribution import Distribution, Family, How, Met
 from ilk.errors import DataError, ModelError, TrainingError
 from ilk.families._chow_liu_each import TreeCompletion
@@ -167,6 +168,14 @@ class Tree(Distribution["ChowLiu"]):
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """The root, then every part given its parent."""
         return Batch(self.law.sample(n, rng.child("tree")).reshape(n, *self.space.shape))  # type: ignore[union-attr]
+
+    def coded(self, say: Say, n: int, batch: Batch | None) -> Batch:
+        """Every part by its law given its parent."""
+        x, known = torch.zeros(n, len(self.sizes), dtype=torch.long), None if batch is None else batch.tensor.reshape(n, len(self.sizes))
+        for i in self.law.order:
+            above = x[:, self.law.parent[i]] if self.law.parent[i] >= 0 else torch.zeros(n, dtype=torch.long)
+            x[:, i] = say(self.law.tables[i][above], truth_of(known, i))
+        return Batch(x.reshape(n, *self.space.shape))  # type: ignore[union-attr]
 
     def given(self, evidence: Evidence, rng: Rng) -> Tilted | None:
         """Exact for any weights of any parts."""

@@ -11,7 +11,9 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
+from ilk.coding import Say
 from ilk.distribution import Family, How, Phase, Plan, Unfinished
+from ilk.families._bits_back import centres, lent, numbers, prior
 from ilk.families._labelled import CHUNK, Bounded, Labelled
 from ilk.families._ladder import Ladder, Sizes, sides_of
 from ilk.families._likelihood_of import Sort, likelihood, refuses
@@ -20,7 +22,7 @@ from ilk.nets._context import Context
 from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
-from ilk.space import Space
+from ilk.space import Discrete, Space
 
 LOOK, SEEN = 20_000, 2000
 Code = tuple[Tensor, Tensor, Tensor]
@@ -145,6 +147,41 @@ class HierarchicalVae(Bounded["HierarchicalVAE"]):
         run.emit(Noted(f"nats by level, the top first: {', '.join(f'{nats:.2f}' for nats in kl.tolist())}"))
 
 
+class HierarchicalVaeOfCounts(HierarchicalVae):
+    """One of whole numbers: its codes can be lent by other bits, and items said by them."""
+
+    @torch.no_grad()
+    def lent(self, say: Say, batch: Batch, codes: Tensor | None) -> Tensor:
+        """Cells of the codes of all levels by q, (n, cells), from the top down."""
+        seen, found = self.ladder.features(self.likelihood.shown(self._raw(batch)), None), list[Tensor]()
+
+        def told(level: int, above: Tensor) -> Tensor:
+            mean, log_var = self.ladder.guess(level, above, seen)
+            own = None if codes is None else self._apart(codes)[level]
+            found.append(lent(say, mean, log_var, own))
+            return centres()[found[-1]].float()
+
+        self.ladder.descend(len(batch), None, told)
+        return torch.cat([cells.flatten(1) for cells in found], 1)
+
+    @torch.no_grad()
+    def coded_by(self, say: Say, n: int, known: tuple[Batch, Tensor] | None) -> tuple[Batch, Tensor]:
+        """Cells of codes, which are standard normal whatever is above, then items by p(x | z)."""
+        cells = prior(say, (n, sum(map(prod, self._shapes()))), None if known is None else known[1])
+        own = [centres()[c].float() for c in self._apart(cells)]
+        heard = self.ladder.descend(n, None, lambda level, above: own[level])
+        x = numbers(say, self.likelihood, heard, self.space.each, None if known is None else known[0].tensor)   # type: ignore[arg-type, union-attr]
+        return Batch(x.reshape(n, *self.space.shape)), cells   # type: ignore[union-attr]
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        return [(self.sizes.codes, *sides) for sides in self.sizes.sides]
+
+    def _apart(self, cells: Tensor) -> list[Tensor]:
+        """Cells by level."""
+        pieces = cells.split([prod(shape) for shape in self._shapes()], 1)
+        return [piece.reshape(len(cells), *shape) for piece, shape in zip(pieces, self._shapes(), strict=True)]
+
+
 class Levelled(Labelled):
     """The model with its context known."""
 
@@ -177,6 +214,10 @@ class HierarchicalVAE(Family):
     free: Annotated[float, Interval(ge=0, le=1000), Tried(0.0, 1.0)] = 1.0
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     likelihood: Sort = "auto"
+
+    def becomes(self, space: Space) -> type[HierarchicalVae]:
+        """Of whole numbers, one whose items can be said."""
+        return HierarchicalVaeOfCounts if isinstance(space, Discrete) else HierarchicalVae
 
     def refuses(self, space: Space) -> str | None:
         """Anything but arrays of numbers that the likelihood is of."""

@@ -11,6 +11,7 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from ilk.batch import Batch, Source
+from ilk.coding import Say, truth_of
 from ilk.distribution import Family, How, Neural, Phase, Plan
 from ilk.errors import ModelError
 from ilk.families._record_each import RecordCompletion
@@ -79,6 +80,25 @@ class Made(Neural["MADE"]):
         x = batch.tensor.flatten(1)
         found = [torch.cat([member(part).double().sum(1) for part in x[:, order].split(2048)]) if len(x) else torch.zeros(0).double() for member, order in self._each()]
         return torch.stack(found).logsumexp(0) - log(len(self.members))
+
+    @torch.no_grad()
+    def lent(self, say: Say, batch: Batch, codes: Tensor | None) -> Tensor:
+        """Which member says an item: by its share in the item's mass."""
+        x = batch.tensor.flatten(1)
+        return say(torch.stack([member(x[:, order]).double().sum(1) for member, order in self._each()], 1), truth_of(codes, 0))[:, None]
+
+    @torch.no_grad()
+    def coded_by(self, say: Say, n: int, known: tuple[Batch, Tensor] | None) -> tuple[Batch, Tensor]:
+        """The member, then every place in its order."""
+        which = say(torch.zeros(n, len(self.members)), None if known is None else known[1][:, 0])
+        x, true = torch.zeros(n, len(self.sizes), dtype=torch.long), None if known is None else known[0].tensor.flatten(1)
+        for k, (member, order) in enumerate(self._each()):
+            here = (which == k).nonzero()[:, 0]
+            own = x[here]
+            for r, law in enumerate(member.law(own, 0) if len(here) else ()):
+                own[:, r] = say(law, truth_of(None if true is None else true[here], order[r]))
+            x[here[:, None], torch.tensor(order)] = own
+        return Batch(x.reshape(n, *self.shape)), which[:, None]
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
         """Ancestral draws, one member an item."""

@@ -11,11 +11,12 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
+from ilk.coding import Say, truth_of
 from ilk.distribution import Family, How, Neural, Phase, Plan, Unfinished, end
 from ilk.families._pixelcnn_given import Told
 from ilk.given import Evidence
 from ilk.nets._context import Context
-from ilk.nets._logistic import drawn, log_mass
+from ilk.nets._logistic import drawn, log_mass, log_masses
 from ilk.nets._pixels import Draw, Pixels, started
 from ilk.recipe import Tried
 from ilk.rng import Rng, choose
@@ -145,6 +146,17 @@ class PixelCnn(Neural["PixelCNN"]):
             return drawn(told, u, self.levels) if self.mixed else choose(told, u[:, 0])
 
         return draw
+
+    @torch.no_grad()
+    def coded(self, say: Say, n: int, batch: Batch | None) -> Batch:
+        """Number by number, in the order of the model."""
+        known = None if batch is None else batch.tensor.reshape(n, -1)[:, self.order]
+
+        def draw(told: Tensor, place: int, channel: int) -> Tensor:
+            return say(log_masses(told, self.levels) if self.mixed else told.float(), truth_of(known, place * self.picture[0] + channel))
+
+        x = self.net.fill(torch.zeros(n, *self.picture, dtype=torch.long), 0, None, draw)
+        return Batch(x.reshape(n, *self.shape))
 
     def given(self, evidence: Evidence, rng: Rng) -> Told | None:
         """Exact for a context, and for the first numbers of the picture, or few choices of them; nothing else is met."""

@@ -11,8 +11,10 @@ from annotated_types import Interval
 from torch import Tensor
 
 from ilk.batch import Batch, Source
+from ilk.coding import Say
 from ilk.distribution import AnyNet, Family, How, Phase
 from ilk.families._autoencoding import Autoencoding
+from ilk.families._bits_back import centres, lent, numbers, prior
 from ilk.families._denoising import pictures
 from ilk.families._labelled import Bounded
 from ilk.families._likelihood_of import Sort, likelihood, refuses, shape_of
@@ -24,7 +26,7 @@ from ilk.nets._context import Context
 from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
-from ilk.space import Space
+from ilk.space import Discrete, Space
 
 CHUNK, LOOK = 512, 2000
 
@@ -163,6 +165,23 @@ class Vae(Autoencoding["VAE"], Bounded["VAE"]):
         return self.emit(Batch(rng.child("z").normal(n, self.codes).float(), context=context), rng.child("x"))
 
 
+class VaeOfCounts(Vae):
+    """One of whole numbers: its codes can be lent by other bits, and items said by them."""
+
+    @torch.no_grad()
+    def lent(self, say: Say, batch: Batch, codes: Tensor | None) -> Tensor:
+        """Cells of codes by q(z | x)."""
+        return lent(say, *self.posterior(batch), codes)
+
+    @torch.no_grad()
+    def coded_by(self, say: Say, n: int, known: tuple[Batch, Tensor] | None) -> tuple[Batch, Tensor]:
+        """Cells of codes, then items by p(x | z)."""
+        cells = prior(say, (n, self.codes), None if known is None else known[1])
+        heard = self.through(self.decoder, centres()[cells].float(), None)
+        x = numbers(say, self.likelihood, heard, self.space.each, None if known is None else known[0].tensor)   # type: ignore[arg-type, union-attr]
+        return self.items(x), cells
+
+
 def normal(z: Tensor) -> Tensor:
     """Log density of the standard normal law over the last axis, float64."""
     return -0.5 * (z.double().square() + log(2 * pi)).sum(-1)
@@ -200,6 +219,10 @@ class VAE(Family):
         if self.perceptual and not pictures(shape_of(space)):
             return "takes a perceptual term of pictures (channels, height, width) only"
         return refuses(self.likelihood, space)
+
+    def becomes(self, space: Space) -> type[Vae]:
+        """Of whole numbers, one whose items can be said."""
+        return VaeOfCounts if isinstance(space, Discrete) else Vae
 
     @classmethod
     def refuses_context(cls, about: Mapping[str, Space]) -> str | None:

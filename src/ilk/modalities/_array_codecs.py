@@ -106,6 +106,10 @@ class Smooth(ArrayCodec):
         x = torch.from_numpy(_checked(items, self.modality).astype(np.float64))
         return Batch(x + rng.child("fill").uniform(len(items), *self.shape) - 0.5 if self.levels else x)
 
+    def grids(self) -> dict[str, bool]:
+        """Whether they are whole numbers."""
+        return {"": bool(self.levels)}
+
     def decode(self, batch: Batch, rng: Rng) -> Items:
         """The nearest level, or the numbers; kept values as they were asked for."""
         x = batch.tensor.double().numpy()

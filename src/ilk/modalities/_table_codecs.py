@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from ilk.batch import Batch
+from ilk.coding import Say
 from ilk.distribution import Keeps, Marginal
 from ilk.errors import DataError, UsageError, nearest
 from ilk.given import Evidence, Presence
 from ilk.modalities._codings import Coding, Limit, coding, restored
-from ilk.modalities._columns import AnyColumn
+from ilk.modalities._columns import AnyColumn, Number
+from ilk.modalities._table_coded import column
+from ilk.modalities._times import When
 from ilk.modalities._typical import typical
 from ilk.modality import Codec, Lowered, Modality
 from ilk.rng import Rng
@@ -97,6 +100,19 @@ class TableCodec(Codec[pl.DataFrame]):
             seen = torch.ones(n, dtype=torch.bool) if part is None or part.seen is None else part.seen
             x = torch.zeros(n, 0) if part is None else part.tensor
             made.append(one.decode(x, seen, self.limits.get(c.name, Limit()), rng.child("cell", c.name)).alias(c.name))
+        return pl.DataFrame(made)
+
+    def grids(self) -> dict[str, bool]:
+        """Which columns are numbers on a grid."""
+        return {c.name: isinstance(c, Number | When) and c.grid for c in self.columns}
+
+    def detailed(self, say: Say, batch: Batch, items: pl.DataFrame | None) -> pl.DataFrame:
+        """Cells of every column given their codes, without loss."""
+        made, n = [], len(batch)
+        for c in self.columns:
+            part = batch.parts.get(c.name)
+            seen = torch.ones(n, dtype=torch.bool) if part is None or part.seen is None else part.seen
+            made.append(column(self.codings[c.name], c.name, say, None if part is None else part.tensor, seen, None if items is None else items[c.name]))
         return pl.DataFrame(made)
 
     def gaps(self, items: pl.DataFrame, rng: Rng) -> tuple[Batch, Tensor]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..batch import Batch
+from ..coding import Say, even
 from ..errors import DataError, ModelError, UsageError
 from ..given import Begin, Between
 from ..modality import Codec, Lowered, Modality
@@ -147,6 +148,18 @@ class Characters(Codec[Texts]):
         if strange.any():
             points[strange] = self._unseen(torch.from_numpy(strange), length, rng)
         text, ends = points.tobytes().decode("utf-32-le"), length.cumsum(0).tolist()
+        return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    def detailed(self, say: Say, batch: Batch, items: Texts | None) -> Texts:
+        """The texts: characters never seen are said by their place among those."""
+        codes, length = batch.elements.tensor, batch.lengths
+        taken = torch.from_numpy(np.union1d(self._points.astype(np.int64), np.arange(0xD800, 0xE000)))
+        points = torch.from_numpy(np.append(self._points, np.uint32(0)).astype(np.int64))[codes]
+        strange = codes == len(self.alphabet)
+        known = None if items is None else torch.from_numpy(np.frombuffer(joined(items, "utf-32-le"), np.uint32).astype(np.int64))[strange]
+        rank = even(say, torch.full((int(strange.sum()),), 0x110000 - len(taken)), None if known is None else known - torch.searchsorted(taken, known))
+        points[strange] = rank + torch.searchsorted(taken - torch.arange(len(taken)), rank, right=True)
+        text, ends = points.numpy().astype(np.uint32).tobytes().decode("utf-32-le"), length.cumsum(0).tolist()
         return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
     def pieces(self) -> Sequence[str | None]:

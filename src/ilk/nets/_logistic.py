@@ -31,6 +31,14 @@ def log_mass(told: Tensor, value: Tensor, levels: int) -> Tensor:
     return (weight + up + down + between).logsumexp(-1)
 
 
+def log_masses(told: Tensor, levels: int) -> Tensor:
+    """Log masses of all levels, (..., levels), float64: differences of distribution functions, so that those far below 1e-12 lose their digits."""
+    weight, mean, scale = (t.double()[..., None, :] for t in parts_of(told))
+    edges = torch.arange(1, levels, dtype=torch.float64, device=told.device) * (2 / (levels - 1)) - 1 - 1 / (levels - 1)
+    below = (torch.sigmoid((edges[:, None] - mean) * (-scale).exp()) * weight.exp()).sum(-1)
+    return torch.cat([torch.zeros_like(below[..., :1]), below, torch.ones_like(below[..., :1])], -1).diff(dim=-1).clamp_min(0).log()
+
+
 def drawn(told: Tensor, u: Tensor, levels: int) -> Tensor:
     """A value of each mixture, by two uniform numbers (..., 2): which part, and the inverse of its distribution function."""
     weight, mean, scale = parts_of(told)

@@ -77,7 +77,8 @@ class Record(nn.Module):
         for r in range(d):
             if r >= ahead:
                 a, b, u = self.ends[r], self.ends[r + 1], self.units[r]
-                yield (linear(layers[-1][:, :u], last[a:b, :u], self.last.bias[a:b]) + linear(v[:, :r * self.e], skip[a:b, :r * self.e])).double().log_softmax(1)
+                told = linear(layers[-1][:, :u], last[a:b, :u], self.last.bias[a:b]) + linear(v[:, :r * self.e], skip[a:b, :r * self.e], self.skip.bias[a:b])
+                yield told.double().log_softmax(1)
             v[:, r * self.e:(r + 1) * self.e] = self.embed[x[:, r] + self.ends[r]]
             lo, hi = self.units[r], self.units[r + 1]
             if hi > lo:

@@ -12,6 +12,7 @@ from ..distribution import Encodes, Family, HasBound, HasEstimate, Samples, Tran
 from ..errors import UsageError
 from ..rng import Rng
 from ..space import Discrete, Space
+from ._coding import check_codes
 from ._conditions import check_conditions, check_impossible
 from ._context import check_context, check_told
 from ._fitted import LABEL, Fitted, taken
@@ -160,4 +161,4 @@ def check_translates(f: Fitted) -> None:
 
 CHECKS: tuple[Check, ...] = (
     check_samples, check_noise, check_total, check_law, check_bound, check_estimate, check_encodes, check_translates, check_next_token, check_context, check_told,
-    check_conditions, check_impossible, check_restore, check_strange_states, check_same_fit, check_resume, check_statistics)
+    check_conditions, check_impossible, check_codes, check_restore, check_strange_states, check_same_fit, check_resume, check_statistics)
