@@ -1,0 +1,369 @@
+"""A program as rules see it: dotted names, what a name was bound to, and what flows into an expression. Nothing is run."""
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from ilk.fault import Script
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+COMMON = {"F": "torch.nn.functional", "nn": "torch.nn", "optim": "torch.optim", "np": "numpy", "pd": "pandas", "tf": "tensorflow", "plt": "matplotlib.pyplot",
+          "K": "keras.backend", "th": "torch", "jnp": "jax.numpy"}   # what is meant where the import is left out
+_SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """What a name takes: an expression, or its part number `part`; `each` where it is one element at a time."""
+
+    name: str
+    where: ast.AST
+    value: ast.expr | None
+    part: int | None = None
+    each: bool = False
+
+
+Env = Mapping[str, tuple[ast.expr, "Env | None"]]
+Seen = tuple[ast.AST, Env | None]
+
+
+@lru_cache(maxsize=4)
+def program(script: Script) -> Program:
+    """The script, looked through once for all rules."""
+    return Program(script)
+
+
+def tokens(name: str) -> set[str]:
+    """The words of an identifier, in lower case.
+
+    >>> sorted(tokens("lossG_fake"))
+    ['fake', 'g', 'loss']
+    """
+    return {w.lower() for w in _SPLIT.findall(name)}
+
+
+def position(node: ast.AST) -> tuple[int, int]:
+    """Where it begins."""
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def after(node: ast.AST) -> tuple[int, int]:
+    """Where it ends."""
+    return getattr(node, "end_lineno", 0) or 0, getattr(node, "end_col_offset", 0) or 0
+
+
+def keyword(call: ast.Call, *names: str) -> ast.expr | None:
+    """The value of the first keyword of these names."""
+    return next((k.value for k in call.keywords if k.arg in names), None)
+
+
+def argument(call: ast.Call, at: int, *names: str) -> ast.expr | None:
+    """An argument by position or name."""
+    return call.args[at] if at < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: at + 1]) else keyword(call, *names)
+
+
+def constant(node: ast.AST | None) -> object:
+    """The number, text or truth that stands there; None for anything else."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(found := constant(node.operand), int | float):
+        return -found
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+class Program:
+    """A syntax tree with its parents, names and bindings."""
+
+    def __init__(self, script: Script) -> None:
+        self.script, self.tree = script, script.tree
+        tree = script.tree
+        self.parent = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self.all = sorted((n for n in ast.walk(tree) if hasattr(n, "lineno")), key=position)
+
+    def of(self, *kinds: type[ast.AST]) -> list[ast.AST]:
+        """The nodes of some kinds, as they stand in the text."""
+        return [n for n in self.all if isinstance(n, kinds)]
+
+    @cached_property
+    def calls(self) -> list[ast.Call]:
+        """Every call, as they stand in the text."""
+        return [n for n in self.all if isinstance(n, ast.Call)]
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """Dotted names by what they are called here."""
+        found: dict[str, str] = {}
+        for n in self.all:
+            if isinstance(n, ast.Import):
+                found |= {a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0] for a in n.names}
+            elif isinstance(n, ast.ImportFrom):
+                found |= {a.asname or a.name: f"{n.module or ''}.{a.name}" for a in n.names}
+        return found
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """Functions and methods by name; of several, the last."""
+        return {n.name: n for n in self.all if isinstance(n, Function)}
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """Classes by name."""
+        return {n.name: n for n in self.all if isinstance(n, ast.ClassDef)}
+
+    @cached_property
+    def words(self) -> set[str]:
+        """Every identifier, attribute, keyword and parameter of the program."""
+        named = {n.id for n in self.all if isinstance(n, ast.Name)} | {n.attr for n in self.all if isinstance(n, ast.Attribute)}
+        return named | {n.arg for n in self.all if isinstance(n, ast.keyword | ast.arg) and n.arg} | set(self.functions) | set(self.classes) | set(self.imports)
+
+    @cached_property
+    def tokens(self) -> set[str]:
+        """The words of all identifiers."""
+        return {t for w in self.words for t in tokens(w)}
+
+    def path(self, node: ast.AST) -> str:
+        """The dotted name, with what imports say: `nn.Linear` is torch.nn.Linear; `?` stands for what is no name."""
+        if isinstance(node, ast.Call):
+            return "?"
+        if isinstance(node, ast.Attribute):
+            return f"{self.path(node.value)}.{node.attr}"
+        return self.imports.get(node.id, COMMON.get(node.id, node.id)) if isinstance(node, ast.Name) else "?"
+
+    def tail(self, call: ast.AST) -> str:
+        """The last word of what is called."""
+        return self.path(call.func).rpartition(".")[2] if isinstance(call, ast.Call) else ""
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """From the nearest outwards."""
+        while node in self.parent:
+            node = self.parent[node]
+            yield node
+
+    def near(self, node: ast.AST, *kinds: type[ast.AST]) -> ast.AST | None:
+        """The nearest ancestor of some kinds, within the function that the node is in."""
+        for outer in self.ancestors(node):
+            if isinstance(outer, kinds):
+                return outer
+            if isinstance(outer, Function | ast.Lambda):
+                return None
+        return None
+
+    def scope(self, node: ast.AST) -> Scope:
+        """The function that the node is in, or the module."""
+        for outer in self.ancestors(node):
+            if isinstance(outer, Scope):
+                return outer
+        return self.tree
+
+    def statement(self, node: ast.AST) -> ast.AST:
+        """The statement that the node is part of."""
+        while not isinstance(node, ast.stmt | ast.Module) and node in self.parent:
+            node = self.parent[node]
+        return node
+
+    def home(self, node: ast.AST) -> ast.ClassDef | None:
+        """The class that the node is in."""
+        return next((n for n in self.ancestors(node) if isinstance(n, ast.ClassDef)), None)
+
+    @cached_property
+    def bindings(self) -> dict[ast.AST, dict[str, list[Bound]]]:
+        """What names are bound to, by the scope that they belong to, in the order of the text."""
+        found: dict[ast.AST, dict[str, list[Bound]]] = {}
+        for node in self.all:
+            for bound in _bound(node):
+                if bound.value is not None and bound.value not in self.parent:   # what += stands for is not in the text
+                    self.parent |= {bound.value: node} | dict.fromkeys(ast.iter_child_nodes(bound.value), bound.value)
+                found.setdefault(self.scope(node), {}).setdefault(bound.name, []).append(bound)
+        return found
+
+    @cached_property
+    def attributes(self) -> dict[str, list[tuple[ast.ClassDef | None, ast.expr]]]:
+        """What `self.NAME` is made, by name: assignments and buffers, with their classes."""
+        found: dict[str, list[tuple[ast.ClassDef | None, ast.expr]]] = {}
+        for node in self.all:
+            for target, value in _pairs(node):
+                if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self":
+                    found.setdefault(target.attr, []).append((self.home(node), value))
+            if isinstance(node, ast.Call) and self.tail(node) == "register_buffer" and len(node.args) > 1 and isinstance(name := constant(node.args[0]), str):
+                found.setdefault(name, []).append((self.home(node), node.args[1]))
+        return found
+
+    def attribute(self, node: ast.Attribute) -> list[ast.expr]:
+        """What `self.NAME` was made in its own class."""
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            return []
+        own = self.home(node)
+        return [value for home, value in self.attributes.get(node.attr, []) if home is own]
+
+    def bounds(self, name: ast.Name) -> list[Bound]:
+        """The bindings that a name may stand for where it is read: the last before it, and those before that where the last may not have happened."""
+        scope: ast.AST = self.scope(name)
+        while True:
+            if found := self.bindings.get(scope, {}).get(name.id):
+                return self._reaching(found, name) if scope is self.scope(name) else found
+            if isinstance(scope, Function | ast.Lambda) and name.id in parameters(scope):
+                return []
+            if isinstance(scope, ast.Module):
+                return []
+            scope = self.scope(scope)
+
+    def _reaching(self, found: list[Bound], name: ast.Name) -> list[Bound]:
+        outside, kept = set(self.ancestors(name)), []
+        for bound in reversed([b for b in found if after(b.where) <= position(name) or (b.each and position(b.where) < position(name))]):
+            kept.append(bound)
+            if self.parent.get(bound.where) in outside or bound.where in outside:
+                break
+        return kept or ([] if name.id in parameters(self.scope(name)) else found)
+
+    def sources(self, name: ast.Name, env: Env | None = None) -> list[Seen]:
+        """Expressions that a name stands for: those bound, else the arguments that its function is called with."""
+        if bounds := self.bounds(name):
+            return [seen for b in bounds if b.value is not None for seen in self._part(b, env)]
+        if env is not None and name.id in env:
+            return [env[name.id]]
+        scope = self.scope(name)
+        return [(value, None) for value in self._arguments(scope, name.id)] if isinstance(scope, Function) else []
+
+    def _part(self, bound: Bound, env: Env | None) -> Iterator[Seen]:
+        whole = bound.value
+        if bound.part is not None and isinstance(whole, ast.Call) and self.local(whole) is not None:
+            for value, inner in self.returned(whole, env):
+                yield (value.elts[bound.part], inner) if isinstance(value, ast.Tuple) and bound.part < len(value.elts) else (value, inner)
+        elif whole is not None:
+            yield whole, env
+
+    def local(self, call: ast.Call) -> Function | None:
+        """The function or method of this program that is called, by name."""
+        if isinstance(call.func, ast.Name):
+            return self.functions.get(call.func.id)
+        if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id not in self.imports:
+            found = self.functions.get(call.func.attr)
+            return found if found is not None and self.home(found) is not None else None
+        return None
+
+    def returned(self, call: ast.Call, env: Env | None = None) -> list[Seen]:
+        """What a call of a function of this program returns, its parameters bound to the arguments."""
+        if (called := self.local(call)) is None:
+            return []
+        names = [p for p in parameters(called) if p not in ("self", "cls")]
+        inner: Env = {**{p: (a, env) for p, a in zip(names, call.args, strict=False) if not isinstance(a, ast.Starred)}, **{k.arg: (k.value, env) for k in call.keywords if k.arg}}
+        return [(value, inner) for value in returns(called)]
+
+    def _arguments(self, called: Function, name: str) -> list[ast.expr]:
+        names = [p for p in parameters(called) if p not in ("self", "cls")]
+        at = names.index(name) if name in names else -1
+        found = [argument(c, at, name) for c in self.calls if at >= 0 and self.local(c) is called]
+        return [f for f in found if f is not None]
+
+    def flow(self, start: ast.expr, skip: Callable[[ast.AST], bool] = lambda _: False, env: Env | None = None) -> Iterator[ast.AST]:
+        """Everything that goes into an expression: its parts, what its names stand for, what the functions return that it calls."""
+        seen: set[int] = set()
+        stack: list[Seen] = [(start, env)]
+        while stack:
+            node, env = stack.pop()
+            if id(node) in seen or skip(node):
+                continue
+            seen.add(id(node))
+            yield node
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                stack += self.sources(node, env)
+            elif isinstance(node, ast.Attribute):
+                stack += [(value, None) for value in self.attribute(node)]
+            if isinstance(node, ast.Call):
+                stack += self.returned(node, env)
+            stack += [(child, env) for child in ast.iter_child_nodes(node)]
+
+    def inside(self, node: ast.AST, *kinds: type[ast.AST]) -> list[ast.AST]:
+        """The parts of a node of some kinds, as they stand in the text."""
+        return sorted((n for n in ast.walk(node) if isinstance(n, kinds)), key=position)
+
+    def mentions(self, *names: str) -> bool:
+        """Whether any of these is an identifier of the program."""
+        return any(n in self.words for n in names)
+
+
+def parameters(scope: ast.AST) -> list[str]:
+    """The names that a function takes."""
+    if not isinstance(scope, Function | ast.Lambda):
+        return []
+    a = scope.args
+    return [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, *(x for x in (a.vararg, a.kwarg) if x))]
+
+
+def returns(called: Function) -> list[ast.expr]:
+    """What a function returns, apart from functions within it."""
+    found: list[ast.expr] = []
+    stack: list[ast.AST] = list(called.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+            found.append(node.value)
+        if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
+            stack += ast.iter_child_nodes(node)
+    return sorted(found, key=position)
+
+
+def method(of: ast.ClassDef, *names: str) -> Function | None:
+    """The first method of these names."""
+    return next((n for name in names for n in of.body if isinstance(n, Function) and n.name == name), None)
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Targets and values of an assignment, tuples taken apart."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _matched(target, node.value)
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        yield node.target, node.value
+
+
+def _matched(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List) and len(target.elts) == len(value.elts):
+        for one, other in zip(target.elts, value.elts, strict=True):
+            yield from _matched(one, other)
+    else:
+        yield target, value
+
+
+def _bound(node: ast.AST) -> Iterator[Bound]:
+    """The names that a node binds, itself and not by its parts."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        for target, value in _pairs(node):
+            yield from _targets(target, value, node, False)
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+        yield Bound(node.target.id, node, ast.copy_location(ast.BinOp(before, node.op, node.value), node))
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        yield from _targets(node.target, node.iter, node, True)
+    elif isinstance(node, ast.NamedExpr):
+        yield Bound(node.target.id, node, node.value)
+    elif isinstance(node, ast.With | ast.AsyncWith):
+        for item in node.items:
+            if item.optional_vars is not None:
+                yield from _targets(item.optional_vars, item.context_expr, node, True)
+    elif isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("fill_", "copy_"):
+        if isinstance(call.func.value, ast.Name):
+            yield Bound(call.func.value.id, node, call)
+
+
+def _targets(target: ast.expr, value: ast.expr, where: ast.AST, each: bool) -> Iterator[Bound]:
+    if isinstance(target, ast.Name):
+        yield Bound(target.id, where, value, None, each)
+    elif isinstance(target, ast.Tuple | ast.List):
+        for i, one in enumerate(target.elts):
+            for inner in _targets(one, value, where, each):
+                yield Bound(inner.name, where, value, i if inner.part is None else None, each)
+    elif isinstance(target, ast.Starred):
+        yield from _targets(target.value, value, where, each)
+
+
+def named(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The identifiers among some nodes."""
+    for n in nodes:
+        if isinstance(n, ast.Name):
+            yield n.id
+        elif isinstance(n, ast.Attribute):
+            yield n.attr
