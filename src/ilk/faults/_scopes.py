@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from ilk.fault import Script
 
-from ._trees import COMMON, LOOPS, Function, Program, position, program
+from ._trees import COMMON, LOOPS, Function, Program, parameters, position, program
 
 ALWAYS = {*dir(builtins), "__file__", "__name__", "__doc__", "__builtins__", "__path__", "__spec__", "__loader__", "__package__", "__annotations__", "__class__", "display", "get_ipython",
           "In", "Out", "reveal_type", "WindowsError", "__conditional_annotations__", "__annotate__", "__qualname__", "__module__"}
@@ -28,7 +28,7 @@ def unbound(script: Script) -> tuple[tuple[ast.Name, bool], ...]:
     missing = {name for name in _free(top) if name not in known}
     found = []
     for name in missing:
-        reads = [n for n in code.all if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and not _annotates(code, n) and not _guarded(code, n)]
+        reads = [n for n in code.all if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and not _own(code, n) and not _annotates(code, n) and not _guarded(code, n)]
         if reads:
             as_module = name in MODULES and isinstance(code.parent[reads[0]], ast.Attribute)
             found.append((reads[0], as_module))
@@ -46,6 +46,17 @@ def _free(table: symtable.SymbolTable) -> Iterator[str]:
 def _declared(table: symtable.SymbolTable) -> set[str]:
     own = {s.get_name() for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()}
     return own.union(*(_declared(child) for child in table.get_children()))
+
+
+def _own(code: Program, node: ast.Name) -> bool:
+    """Whether a function around it, a comprehension or a class binds the name."""
+    for outer in code.ancestors(node):
+        if isinstance(outer, Function | ast.Lambda) and node.id in parameters(outer):
+            return True
+        if isinstance(outer, Function | ast.ClassDef | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and any(
+                isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store) for n in ast.walk(outer)):
+            return True
+    return False
 
 
 def _annotates(code: Program, node: ast.AST) -> bool:
