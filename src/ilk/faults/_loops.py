@@ -41,7 +41,7 @@ def stepped(code: Program) -> Iterator[ast.Call]:
 def is_optimiser(code: Program, node: ast.expr) -> bool:
     """Whether a name stands for a torch optimiser."""
     values = [v for v, _ in code.sources(node)] if isinstance(node, ast.Name) else code.attribute(node) if isinstance(node, ast.Attribute) else []
-    if values:
+    if values := [v for v in values if not isinstance(v, ast.Name | ast.Attribute)]:
         return any(isinstance(v, ast.Call) and code.tail(v) in OPTIMISERS for v in values)
     last = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     return bool(tokens(last) & {"opt", "optim", "optimizer", "optimiser"}) and not tokens(last) & {"scheduler", "sched", "state"}

@@ -39,9 +39,12 @@ def _from_prior(code: Program) -> bool:
 
 
 def _training(code: Program, call: ast.Call) -> bool:
+    """Within what computes the model's output: its forward pass, or a method that this calls."""
     scope = code.scope(call)
-    words = tokens(scope.name) if isinstance(scope, Function) else set()
-    return bool(words & {"reparameterize", "reparameterise", "reparam", "forward", "call", "sampling", "encode", "reparametrize", "latent", "parameterize"})
+    if not isinstance(scope, Function):
+        return False
+    by = {getattr(code.scope(c), "name", "") for c in code.calls if code.tail(c) == scope.name}
+    return bool({scope.name, *by} & {"forward", "call", "encode", "__call__", "train_step", "reparameterize", "loss"})
 
 
 def _model_of_data(code: Program, arg: ast.expr) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ._loops import backwards
 from ._script import Place, ScriptFault
-from ._trees import Program, tokens
+from ._trees import Bound, Program, tokens
 
 LOADED = {"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "CIFAR10", "CIFAR100", "SVHN", "CelebA", "ImageFolder", "STL10", "DataLoader", "load_data", "read_csv", "load_dataset", "fetch_openml",
           "load_digits", "ImageNet", "LSUN", "TensorDataset"}
@@ -19,12 +19,17 @@ class UnusedData(ScriptFault):
     remedy = "loop over a DataLoader of it, and give the batches to the model"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if not backwards(code) and not code.mentions("apply_gradients", "fit"):
+        if not backwards(code) and not code.mentions("apply_gradients"):
             return
-        read = {n.id for n in code.all if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         bounds = [b for names in code.bindings.values() for bs in names.values() for b in bs]
         loads = [b for b in bounds if isinstance(b.value, ast.Call) and code.tail(b.value) in LOADED and not b.each]
-        parts = {id(b.value): [o for o in loads if o.value is b.value] for b in loads}
-        idle = [b for b in loads if not any(o.name in read for o in parts[id(b.value)]) and not b.name.startswith("_")]
-        if idle and (len(idle) == len(loads) or all(o.name not in read for o in loads if not tokens(o.name) & {"test", "val", "valid"})):
-            yield idle[0].where, idle[0].name
+        wrapped = {id(n) for b in loads if b.value is not None and not b.name.startswith("_") for n in ast.walk(b.value)}   # a data set that only goes into a loader
+        read = {n.id for n in code.all if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in wrapped}
+        loads = [b for b in loads if not b.name.startswith("_") and not tokens(b.name) & {"test", "val", "valid", "y", "labels"}]
+        if loads and not any(o.name in read or _parts(code, o) & read for o in loads):
+            yield loads[-1].where, loads[-1].name
+
+
+def _parts(code: Program, load: Bound) -> set[str]:
+    """Names that the same call binds."""
+    return {b.name for names in code.bindings.values() for bs in names.values() for b in bs if b.value is load.value}
