@@ -34,7 +34,7 @@ def methods(code: Program, within: ast.AST, name: str) -> list[ast.Call]:
 def stepped(code: Program) -> Iterator[ast.Call]:
     """Steps of optimisers: of what one was bound to, or is named so."""
     for call in code.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "step" and is_optimiser(code, call.func.value):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "step" and not call.args and is_optimiser(code, call.func.value):
             yield call
 
 
@@ -42,9 +42,15 @@ def is_optimiser(code: Program, node: ast.expr) -> bool:
     """Whether a name stands for a torch optimiser."""
     values = [v for v, _ in code.sources(node)] if isinstance(node, ast.Name) else code.attribute(node) if isinstance(node, ast.Attribute) else []
     if values := [v for v in values if not isinstance(v, ast.Name | ast.Attribute)]:
-        return any(isinstance(v, ast.Call) and code.tail(v) in OPTIMISERS for v in values)
+        return any(isinstance(v, ast.Call) and code.tail(v) in OPTIMISERS and _known(code, v) for v in values)
     last = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     return bool(tokens(last) & {"opt", "optim", "optimizer", "optimiser"}) and not tokens(last) & {"scheduler", "sched", "state"}
+
+
+def _known(code: Program, made: ast.Call) -> bool:
+    """Whether it is of PyTorch, as far as imports say: others may clear gradients in their own way."""
+    path = code.path(made.func)
+    return path.startswith(("torch", "optim.", "transformers", "bitsandbytes")) or "." not in path
 
 
 def related(code: Program, node: ast.AST) -> list[ast.AST]:
@@ -52,7 +58,7 @@ def related(code: Program, node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = [code.scope(node)]
     for scope in found:
         inner = [code.local(c) for c in code.inside(scope, ast.Call) if isinstance(c, ast.Call)]
-        outer = [code.scope(c) for c in code.calls if isinstance(scope, Function) and code.local(c) is scope]
+        outer = [code.scope(c) for c in code.callers.get(scope, ())] if isinstance(scope, Function) else []
         found += [f for f in (*inner, *outer) if f is not None and f not in found]
     return found
 
@@ -114,4 +120,4 @@ def in_loop_or_called(code: Program, node: ast.AST) -> bool:
     if loops(code, node):
         return True
     scope = code.scope(node)
-    return isinstance(scope, Function) and any(loops(code, c) for c in code.calls if code.local(c) is scope)
+    return isinstance(scope, Function) and any(loops(code, c) for c in code.callers.get(scope, ()))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,6 +12,7 @@ from ilk.fault import Script
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
+MOST = 3000   # nodes that are followed from one expression
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMMON = {"F": "torch.nn.functional", "nn": "torch.nn", "optim": "torch.optim", "np": "numpy", "pd": "pandas", "tf": "tensorflow", "plt": "matplotlib.pyplot",
           "K": "keras.backend", "th": "torch", "jnp": "jax.numpy"}   # what is meant where the import is left out
@@ -252,18 +254,27 @@ class Program:
         inner: Env = {**{p: (a, env) for p, a in zip(names, call.args, strict=False) if not isinstance(a, ast.Starred)}, **{k.arg: (k.value, env) for k in call.keywords if k.arg}}
         return [(value, inner) for value in returns(called)]
 
+    @cached_property
+    def callers(self) -> dict[Function, list[ast.Call]]:
+        """The calls of each function."""
+        found: dict[Function, list[ast.Call]] = {}
+        for call in self.calls:
+            if (called := self.local(call)) is not None:
+                found.setdefault(called, []).append(call)
+        return found
+
     def _arguments(self, called: Function, name: str) -> list[ast.expr]:
         names = [p for p in parameters(called) if p not in ("self", "cls")]
         at = names.index(name) if name in names else -1
-        found = [argument(c, at, name) for c in self.calls if at >= 0 and self.local(c) is called]
+        found = [argument(c, at, name) for c in self.callers.get(called, ()) if at >= 0]
         return [f for f in found if f is not None]
 
     def flow(self, start: ast.expr, skip: Callable[[ast.AST], bool] = lambda _: False, env: Env | None = None) -> Iterator[ast.AST]:
         """Everything that goes into an expression: its parts, what its names stand for, what the functions return that it calls."""
         seen: set[int] = set()
-        stack: list[Seen] = [(start, env)]
-        while stack:
-            node, env = stack.pop()
+        stack: deque[Seen] = deque([(start, env)])
+        while stack and len(seen) < MOST:   # the nearest first, and no more: a long program may tie everything to everything
+            node, env = stack.popleft()
             if id(node) in seen or skip(node):
                 continue
             seen.add(id(node))

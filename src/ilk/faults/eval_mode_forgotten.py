@@ -22,7 +22,7 @@ class EvalModeForgotten(ScriptFault):
     def places(self, code: Program) -> Iterator[Place]:
         noisy = any(code.tail(c) in NOISY for c in code.calls) or any(n.arg == "dropout" for n in code.of(ast.keyword) if isinstance(n, ast.keyword))
         last = max((position(c) for c in backwards(code)), default=(0, 0))
-        if not noisy or not last[0] or code.mentions("eval", "Trainer", "LightningModule") or any(code.tail(c) == "train" and c.args for c in code.calls):
+        if not noisy or not last[0] or code.mentions("eval", "Trainer", "LightningModule") or any(isinstance(c.func, ast.Attribute) and c.func.attr == "train" and c.args for c in code.calls):
             return
         for call in code.calls:
             if isinstance(call.func, ast.Name) and _model(code, call) and not role(code, call.func) and quiet(code, call) and (_judging(code, call) or position(call) > last):

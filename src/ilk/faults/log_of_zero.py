@@ -33,7 +33,8 @@ def _zero(code: Program, node: ast.expr, deep: int = 0) -> str:
         return _zero(code, node.right, deep + 1)
     if (found := ending(code, node)) in ("softmax", "sigmoid"):
         return f"a {found}"
-    return "counts" if _counts(code, node, 0) else ""
+    weighed = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in code.ancestors(node))   # p log p
+    return "counts" if weighed and _counts(code, node, 0) else ""
 
 
 def _counts(code: Program, node: ast.AST, deep: int) -> bool:

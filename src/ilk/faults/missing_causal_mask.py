@@ -18,18 +18,13 @@ class MissingCausalMask(ScriptFault):
     remedy = "is_causal=True, or a mask of nn.Transformer.generate_square_subsequent_mask"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if not next_token(code) or MASKS & (code.words | code.tokens) or MASKED & code.tokens or {"encoder", "cross"} & code.tokens - _layers(code):
+        if not next_token(code) or MASKS & (code.words | code.tokens) or MASKED & code.tokens or {"TransformerDecoder", "GRU", "LSTM", "GRUCell", "LSTMCell", "RNN"} & code.words:
             return
         if any(code.tail(c) in ("AutoModelForCausalLM", "from_pretrained", "GPT2LMHeadModel") for c in code.calls):
             return
         found = [c for c in code.calls if code.tail(c) in LAYERS and code.tail(c) != "TransformerEncoderLayer"] or _by_hand(code)
         if found:
             yield found[0], ""
-
-
-def _layers(code: Program) -> set[str]:
-    """Words that only the names of PyTorch's layers have."""
-    return {"encoder"} if not any(c for c in code.classes if "ncoder" in c) else set()
 
 
 def _by_hand(code: Program) -> list[ast.Call]:

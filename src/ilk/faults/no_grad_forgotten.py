@@ -28,6 +28,6 @@ class NoGradForgotten(ScriptFault):
                 continue
             models = {ast.unparse(c.func.value) for c in evals if isinstance(c.func, ast.Attribute)}
             uses = [c for c in ast.walk(called) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id in models and code.near(c, ast.For, ast.While) is not None]
-            callers = [c for c in code.calls if code.local(c) is called]
+            callers = code.callers.get(called, [])
             if uses and not quiet(code, uses[0]) and not (callers and all(quiet(code, c) for c in callers)):
                 yield uses[0], ""

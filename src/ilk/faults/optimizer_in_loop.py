@@ -25,7 +25,7 @@ class OptimizerInLoop(ScriptFault):
             scope = code.scope(made)
             around = [(loop, models, made) for loop in loops(code, made)]
             if isinstance(scope, Function) and models <= set(p.arg for p in scope.args.args):
-                around += [(loop, _names(call), call) for call in code.calls if code.local(call) is scope for loop in loops(code, call)]
+                around += [(loop, _names(call), call) for call in code.callers.get(scope, ()) for loop in loops(code, call)]
             if any(epochs(loop) and not _fresh(code, loop, names, made, call) for loop, names, call in around):
                 yield made, ""
 

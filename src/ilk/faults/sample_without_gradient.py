@@ -21,10 +21,16 @@ class SampleWithoutGradient(ScriptFault):
             return
         for call in code.calls:
             of = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "sample" else None
-            laws = [v for v, _ in code.sources(of)] if isinstance(of, ast.Name) else [of]
+            laws = _values(code, of) if of is not None else []
             drawn = any(isinstance(v, ast.Call) and code.tail(v) in ("Normal", "MultivariateNormal", "Independent") and not _standard(v) for v in laws)
             if (drawn or (code.path(call.func) == "torch.normal" and len(call.args) > 1 and not _standard(call))) and code.home(call) is not None:
                 yield call, ""
+
+
+def _values(code: Program, node: ast.expr, deep: int = 0) -> list[ast.expr]:
+    """What an expression stands for, names and functions of the program followed."""
+    found = [v for v, _ in code.sources(node)] if isinstance(node, ast.Name) else [v for v, _ in code.returned(node)] if isinstance(node, ast.Call) else []
+    return [w for v in found for w in _values(code, v, deep + 1)] if found and deep < 6 else [node]
 
 
 def _standard(law: ast.Call) -> bool:

@@ -19,15 +19,15 @@ class TestForSelection(ScriptFault):
     remedy = "split validation items off the training part and choose by these; look at the test items once"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if OTHER & code.tokens or code.mentions("GridSearchCV", "KFold", "validation_split", "cross_val_score"):
+        if OTHER & _words(code.tree) or code.mentions("GridSearchCV", "KFold", "validation_split", "cross_val_score"):
             return
         for node in code.of(ast.If):
             if isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and _of_test(code, node.test) and any(isinstance(n, ast.Assign | ast.Call) for s in node.body for n in ast.walk(s)):
                 yield node, ast.unparse(node.test)[:50]
         stops = any(code.tail(c) in ("EarlyStopping", "ModelCheckpoint", "early_stopping") for c in code.calls)
+        rounds = any(k.arg == "early_stopping_rounds" for k in code.of(ast.keyword) if isinstance(k, ast.keyword))
         for call in code.calls:
             given = keyword(call, "validation_data", "eval_set")
-            rounds = keyword(call, "early_stopping_rounds") is not None or any(keyword(c, "early_stopping_rounds") is not None for c in code.calls)
             if given is not None and (stops or rounds) and _words(given) & {"test"} and constant(given) is None:
                 yield call, "early stopping"
 

@@ -18,16 +18,19 @@ class TrainModeForgotten(ScriptFault):
     remedy = "model.train() at the beginning of every epoch"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if not any(code.tail(c) in NOISY for c in code.calls):
+        if not any(code.tail(c) in NOISY for c in code.calls) or not backwards(code):
             return
         for loop in code.of(ast.For, ast.While):
             inner = [loop, *(f for c in ast.walk(loop) if isinstance(c, ast.Call) for f in [code.local(c)] if isinstance(f, Function))]
-            reached = [*inner, *(r for f in inner[1:] for r in related(code, f.body[0]) if isinstance(f, Function) and isinstance(r, Function))]
-            trains = any(backwards(code, part) for part in inner)
             offs = [c for part in inner for c in methods(code, part, "eval") if not c.args]
-            ons = [c for part in reached for c in methods(code, part, "train")]
-            if trains and offs and not ons and not _leaves(loop, offs[0]):
+            if offs and any(backwards(code, part) for part in inner) and not _leaves(loop, offs[0]) and not _on(code, inner):
                 yield offs[0], ""
+
+
+def _on(code: Program, inner: list[ast.AST]) -> bool:
+    """Whether training mode is set in the loop, in what it calls, or in what these call."""
+    reached = [*inner, *(r for f in inner[1:] if isinstance(f, Function) for r in related(code, f.body[0]) if isinstance(r, Function))]
+    return any(methods(code, part, "train") for part in reached)
 
 
 def _leaves(loop: ast.AST, call: ast.AST) -> bool:
