@@ -120,14 +120,13 @@ def _first_bindings(code: Program) -> dict[str, ast.stmt]:
 
 
 def _first_calls(code: Program) -> dict[str, ast.Call]:
-    """The first call of each function from the top level, directly or through others."""
+    """The first call of each function from the top level, directly or through one that is defined by then."""
     found: dict[str, ast.Call] = {}
     for call in code.calls:
         if isinstance(code.scope(call), ast.Module) and not _inner(code, call):
-            stack = [call]
-            while stack:
-                inner = code.local(stack.pop())
-                if inner is not None and inner.name not in found and code.home(inner) is None:
-                    found[inner.name] = call
-                    stack += [c for c in ast.walk(inner) if isinstance(c, ast.Call)]
+            direct = code.local(call)
+            inner = [code.local(c) for c in ast.walk(direct) if isinstance(c, ast.Call) and code.scope(c) is direct] if direct is not None else []
+            for called in (direct, *inner):
+                if called is not None and code.home(called) is None and position(called) < position(call):
+                    found.setdefault(called.name, call)
     return found
