@@ -191,7 +191,7 @@ def level(code: Program, node: ast.AST, env: Env | None = None, deep: int = 0) -
         return int(last.startswith("ones"))
     if last in ("full", "full_like", "fill_", "fill"):
         return level(code, node.args[-1] if last == "fill_" else node.args[1], env, deep + 1) if len(node.args) > (last != "fill_") else None
-    return level(code, node.func.value, env, deep + 1) if isinstance(node.func, ast.Attribute) and last in ("to", "view", "reshape", "cuda", "float", "expand", "unsqueeze", "type") else None
+    return level(code, node.func.value, env, deep + 1) if isinstance(node.func, ast.Attribute) and last in ("to", "view", "reshape", "cuda", "float", "expand", "unsqueeze", "type", "type_as") else None
 
 
 def _scaled(code: Program, node: ast.AST, env: Env | None, deep: int) -> int | None:

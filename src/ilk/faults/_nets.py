@@ -13,7 +13,7 @@ KERAS = {"Dense", "Conv2D", "Conv2DTranspose", "Conv1D"}
 SAME = {"view", "reshape", "squeeze", "unsqueeze", "flatten", "to", "float", "double", "cuda", "cpu", "contiguous", "Flatten", "Unflatten", "Reshape", "Identity", "detach", "clone",
         "numpy", "compile", "DataParallel", "Squeeze", "permute", "transpose", "chunk", "split", "unbind", "apply", "spectral_norm"}
 MAKES = {"g", "gen", "generator", "netg", "gnet"}
-JUDGES = {"d", "disc", "discriminator", "critic", "netd", "dnet"}
+JUDGES = {"d", "disc", "discriminator", "critic", "netd", "dnet", "dis", "discr"}
 OTHER = {"loss", "opt", "optim", "optimizer", "step", "train", "grad", "penalty", "iter", "scheduler", "criterion", "err", "cost", "dataset", "loader", "acc"}
 NOISE = {"randn", "randn_like", "rand", "rand_like", "normal", "standard_normal", "uniform", "truncated_normal"}
 

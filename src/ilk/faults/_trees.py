@@ -234,6 +234,9 @@ class Program:
         if bound.part is not None and isinstance(whole, ast.Call) and self.local(whole) is not None:
             for value, inner in self.returned(whole, env):
                 yield (value.elts[bound.part], inner) if isinstance(value, ast.Tuple) and bound.part < len(value.elts) else (value, inner)
+        elif bound.each and isinstance(whole, ast.Tuple | ast.List):   # for D, x in ((D_A, a), (D_B, b))
+            for one in whole.elts:
+                yield (one.elts[bound.part], env) if bound.part is not None and isinstance(one, ast.Tuple) and bound.part < len(one.elts) else (one, env)
         elif whole is not None:
             yield whole, env
 
