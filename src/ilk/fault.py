@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from . import registry
+
 
 @dataclass(frozen=True)
 class Found:
@@ -42,6 +44,29 @@ class Record:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure as it is told: of how many items, its standard error, a trivial model's value and real data's beside it, if known."""
+
+    name: str
+    value: float
+    se: float | None = None
+    n: int | None = None
+    floor: float | None = None
+    ceiling: float | None = None
+    better: str = ""
+    convention: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Figures that are told together, and facts of how they came about: the kind of data, how many test items, made items, features and seeds."""
+
+    figures: Sequence[Figure]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, eq=False)
 class Installation:
     """What is installed: versions by package (None if absent), and facts of the machine."""
@@ -51,9 +76,14 @@ class Installation:
 
 
 class Fault(ABC):
-    """One fault that people make. `looks_at` is the type it judges: a Script, a Record, an Installation, a Dataset or an Evaluation."""
+    """One fault that people make. `looks_at` is the type it judges: a Script, a Record, an Installation, a Dataset or Figures."""
 
     looks_at: ClassVar[type]
+
+    def found(self, where: str, why: str, remedy: str) -> Found:
+        """The fault at a place."""
+        name = registry.name_of("faults", self)
+        return Found(name, where, why, remedy, f"docs/en/doctor.md#{name}")
 
     @abstractmethod
     def find(self, thing: Any) -> Iterator[Found]:
