@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
-from ilk import registry
 from ilk.fault import Fault, Found, Script
 
 from ._trees import Program, program
@@ -27,9 +26,8 @@ class ScriptFault(Fault):
 
     def find(self, script: Script) -> Iterator[Found]:
         """One finding a line."""
-        name = registry.name_of("faults", self)
         lines: dict[int, str] = {}
         for node, said in self.places(program(script)):
             lines.setdefault(getattr(node, "lineno", 1), said)
         for line, said in sorted(lines.items()):
-            yield Found(name, script.place(line), f"{said}: {self.why}" if said else self.why, self.remedy, f"docs/en/doctor.md#{name}")
+            yield self.found(script.place(line), f"{said}: {self.why}" if said else self.why, self.remedy)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,16 @@ from typing import Any
 from ilk import registry
 from ilk.dataset import Dataset
 from ilk.errors import DataError, printable
-from ilk.fault import Fault, Found, Installation, Record, Script
+from ilk.fault import Fault, Figures, Found, Installation, Record, Script
+from ilk.model import Model, load
+from ilk.verbs._checkup import figures_of, installation, record_of
+from ilk.verbs._own import own
 from ilk.verbs.evaluate import Evaluation
+from ilk.verbs.read import read
 
-SCRIPTS = (".py", ".ipynb", ".md")
+SCRIPTS, LOGS = (".py", ".ipynb", ".md"), (".jsonl", ".ndjson")
 LARGEST = 2 << 20   # bytes of a script
-PAGE = "docs/en/doctor.md"
+PAGE, DIAGNOSED = "docs/en/doctor.md", "docs/en/diagnose.md"
 _FENCE = re.compile(r"^\s*(```+|~~~+)\s*(\w*)")
 _MAGIC = re.compile(r"^(\s*)(?:%{1,2}[A-Za-z]|[!?]).*$", re.MULTILINE)
 
@@ -43,7 +46,8 @@ def doctor(thing: Any = None) -> Checkup:
     """The known faults of a thing; of the installation, if none is named.
 
     A path or name is read for what it is: a program (.py), the cells of a notebook (.ipynb), the Python blocks of a page (.md), the folder of a
-    saved model, or data. Programs are parsed and never run. Datasets, models, Evaluations and what `ilk.fault` defines are taken as they are.
+    saved model, the log of a fit (.jsonl), or data. Programs are parsed and never run. Datasets, models, Evaluations and what `ilk.fault` defines
+    are taken as they are.
 
     >>> import ilk
     >>> from pathlib import Path
@@ -59,70 +63,68 @@ def doctor(thing: Any = None) -> Checkup:
     failed: dict[str, str] = {}
     for one in things:
         for fault in registry.names("faults"):
-            if not isinstance(one, (cls := registry.get("faults", fault)).looks_at):
-                continue
-            try:
-                found += list(_found(cls(), one))
+            made = registry.get("faults", fault)
+            if isinstance(one, made.looks_at):
                 looked[fault] = None
-            except Exception as why:  # one rule that fails on odd input must not keep the others from being told
-                failed[fault] = f"{type(why).__name__}: {printable(str(why))[:200]}"
-    return Checkup(name, tuple(found), tuple(looked), tuple(failed.items()))
+                try:
+                    found += _quietly(made(), one)
+                except Exception as why:  # a rule that fails on odd input must not keep the others from being told
+                    failed[fault] = f"{type(why).__name__}: {printable(str(why))[:200]}"
+    return Checkup(name, tuple(found), tuple(f for f in looked if f not in failed), tuple(failed.items()))
 
 
-def _found(fault: Fault, thing: Any) -> Iterator[Found]:
+def _quietly(fault: Fault, thing: Any) -> list[Found]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield from fault.find(thing)
+        return list(fault.find(thing))
 
 
 def _seen(thing: Any) -> tuple[str, list[Any], list[Found]]:
     """What to call it, what rules may look at, and what was found in coming so far."""
-    from ilk.model import Model
-
     if thing is None:
         return "installation", [installation()], []
     if isinstance(thing, Model):
         return repr(thing), *_of_model(thing)
-    if isinstance(thing, Script | Record | Installation | Dataset | Evaluation):
-        return getattr(thing, "name", type(thing).__name__.lower()), [thing], []
-    at = Path(thing) if isinstance(thing, str | Path) else None
-    if at is None:
-        from ilk.verbs.read import read
-
-        return type(thing).__name__, [read(thing)], []
-    if at.suffix.lower() in SCRIPTS and (at.is_file() or at.suffix.lower() != ".md"):
-        read_script = script(at)
-        return printable(at.name), *(([], [read_script]) if isinstance(read_script, Found) else ([read_script], []))
-    return printable(str(thing)), *_of_path(at, str(thing))
+    if isinstance(thing, Evaluation):
+        return "figures", [figures_of(thing)], []
+    if isinstance(thing, Script | Record | Figures | Installation | Dataset):
+        return thing.name if isinstance(thing, Script) else type(thing).__name__.lower(), [thing], []
+    if isinstance(thing, str | Path):
+        return printable(Path(thing).name or str(thing)), *_of_path(Path(thing))
+    return type(thing).__name__, [read(thing)], []
 
 
-def _of_path(at: Path, name: str) -> tuple[list[Any], list[Found]]:
+def _of_path(at: Path) -> tuple[list[Any], list[Found]]:
     if (at / "ilk.json").is_file():
-        from ilk.model import load
-
         return _of_model(load(at))
-    from ilk.verbs.read import read
+    if at.suffix.lower() in SCRIPTS:
+        found = script(at)
+        if isinstance(found, Found):
+            return [], [found]
+        if at.suffix.lower() != ".md" or found.tree.body:   # a page without programs is a text
+            return [found], []
+    return [record_of(at) if at.suffix.lower() in LOGS and _is_log(at) else read(str(at))], []
 
-    return [read(name)], []
+
+def _is_log(at: Path) -> bool:
+    """Whether the first line is an event of a fit."""
+    try:
+        with open(at, "rb") as file:
+            row = json.loads(file.readline(LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and "event" in row
 
 
-def _of_model(model: Any) -> tuple[list[Any], list[Found]]:
+def _of_model(model: Model) -> tuple[list[Any], list[Found]]:
     """The record of its fit, its data if they are still what they were, and what `diagnose` finds with these."""
-    from ilk.verbs._own import own
-    from ilk.verbs.diagnose import diagnose
+    from ilk.verbs.diagnose import diagnose  # not above: it takes in families
 
-    data = own(model)
-    record = recorded(model.card)
-    if data is None or not len(data.index("test")):
+    record, data = record_of(model), own(model)
+    if data is None:
         return [record], []
-    findings = diagnose(model, data).findings
-    return [record, data], [Found(f.name, "the model, by its held-out items", f"{f.says} (evidence {f.evidence:.3g}, threshold {f.threshold:.3g})", f.remedy, "docs/en/diagnose.md") for f in findings]
-
-
-def recorded(card: Any) -> Record:
-    """How a fit went, as the model's card tells it."""
-    events = card.get("events", ())
-    return Record([e for e in events if isinstance(e, dict)] if isinstance(events, list | tuple) else (), dict(card))
+    found = diagnose(model, data).findings if len(data.index("test")) else ()
+    return [record, data], [Found(f.name, "the model, by its held-out items", f"{f.says} (evidence {f.evidence:.3g}, threshold {f.threshold:.3g})", f.remedy, DIAGNOSED) for f in found]
 
 
 def script(at: str | Path) -> Script | Found:
@@ -195,24 +197,4 @@ def _blocks(text: str) -> str:
         else:
             kept.append(line if python else "")
     return "\n".join(kept)
-
-
-def installation() -> Installation:
-    """What is installed here, and facts of the machine that matter for fits."""
-    import platform
-    import shutil
-    import sys
-    from importlib import metadata
-
-    def version(package: str) -> str | None:
-        try:
-            return metadata.version(package)
-        except metadata.PackageNotFoundError:
-            return None
-
-    packages = {re.split(r"[^\w.-]", line)[0] for line in metadata.requires("ilk") or ()} if version("ilk") else set()
-    packages |= {"torch", "numpy", "scipy", "scikit-learn", "safetensors", "polars", "pillow", "tokenizers", "cyclopts"}
-    machine: dict[str, Any] = {"python": platform.python_version(), "system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
-                               "threads": os.environ.get("OMP_NUM_THREADS"), "disk_free": shutil.disk_usage(Path.cwd()).free, "encoding": sys.getfilesystemencoding()}
-    return Installation({p: version(p) for p in sorted(packages)}, machine)
 
