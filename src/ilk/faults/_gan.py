@@ -88,8 +88,7 @@ def optimiser_role(code: Program, optimiser: ast.expr) -> str:
     """Whose optimiser it is."""
     if not isinstance(optimiser, ast.Name | ast.Attribute):
         return ""
-    values = [v for v, _ in code.sources(optimiser)] if isinstance(optimiser, ast.Name) else code.attribute(optimiser)
-    roles = {r for v in values for n in ast.walk(v) if isinstance(n, ast.Attribute) and n.attr == "parameters" for r in [_net_role(n.value)] if r}
+    roles = {r for n in code.flow(optimiser) if isinstance(n, ast.Attribute) and n.attr == "parameters" for r in [_net_role(n.value)] if r}
     if roles:
         return roles.pop() if len(roles) == 1 else ""
     words = tokens(optimiser.id if isinstance(optimiser, ast.Name) else optimiser.attr)
@@ -113,6 +112,9 @@ def _terms(code: Program, node: ast.AST, sign: int, cut: bool, env: Env | None, 
             yield from _terms(code, value, sign, cut, inner, deep + 1)
     elif isinstance(node, ast.BinOp):
         yield from _summed(code, node, sign, cut, env, deep + 1)
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call) and isinstance(at := constant(node.slice), int):
+        for value, inner in code.returned(node.value, env):
+            yield from _terms(code, value.elts[at] if isinstance(value, ast.Tuple) and at < len(value.elts) else value, sign, cut, inner, deep + 1)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield from _terms(code, node.operand, -sign, cut, env, deep + 1)
     elif isinstance(node, ast.Call):

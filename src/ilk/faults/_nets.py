@@ -15,7 +15,7 @@ SAME = {"view", "reshape", "squeeze", "unsqueeze", "flatten", "to", "float", "do
 MAKES = {"g", "gen", "generator", "netg", "gnet"}
 JUDGES = {"d", "disc", "discriminator", "critic", "netd", "dnet", "dis", "discr"}
 OTHER = {"loss", "opt", "optim", "optimizer", "step", "train", "grad", "penalty", "iter", "scheduler", "criterion", "err", "cost", "dataset", "loader", "acc"}
-NOISE = {"randn", "randn_like", "rand", "rand_like", "normal", "standard_normal", "uniform", "truncated_normal"}
+NOISE = {"randn", "randn_like", "rand", "rand_like", "normal", "standard_normal", "uniform", "truncated_normal", "random_normal", "random_uniform"}
 
 
 def role_of(name: str) -> str:

@@ -20,7 +20,7 @@ class GeneratorSign(ScriptFault):
         own = [t for loss in found if loss.of == "g" for t in terms(code, loss) if made(code, t)]
         shown = [t for loss in found if loss.of == "d" for t in terms(code, loss)]
         fakes, reals = [t for t in shown if made(code, t)], [t for t in shown if not made(code, t)]
-        yield from ((t.call, "") for t in own if t.target == 0 and not _turned(t, fakes, reals))
+        yield from ((t.call, "") for t in own if t.target == 0 and fakes and not _turned(t, fakes, reals))
 
 
 def _turned(own: Term, fakes: list[Term], reals: list[Term]) -> bool:
