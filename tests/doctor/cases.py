@@ -1,11 +1,13 @@
 """Things with a planted fault, and things without: data, records of fits, figures, installations. `make()` gives the thing.
 
-FAULTY names the fault that was planted. CLEAN says beside each thing which faults it truly has, which in real data can't always be none.
-The cases below LATER were written when the rules were done: what was found in those first is told there.
+FAULTY names the fault that was planted. TRUE says which faults the things of CLEAN truly have, which in real data can't always be none.
+The cases below LATER were written when the rules were done, and looked at once before anything was changed: 58 of 58 faults were named, and 2 of 34 things
+without had an alarm. One alarm was right (a text of three sentences again and again); the other led to the rule by which classes that overlap have no wrong labels.
 """
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -15,13 +17,19 @@ import numpy as np
 import polars as pl
 import torch
 
-from ilk.dataset import Dataset, Labels, given_splits
+from ilk.dataset import Dataset, Labels
 from ilk.fault import Figure, Figures, Installation, Record
 from ilk.verbs.read import read
 
 Make = Callable[[], Any]
-WORDS = ("the river bends behind an old mill where children used to swim every summer until a storm took down its wooden bridge and people from both villages "
-         "began walking along another path past quiet orchards stone walls empty barns white horses late apples cold wells narrow gates broken carts").split()
+WORDS = str.split("the river bends behind an old mill where children used to swim every summer until a storm took down its wooden bridge and people from both villages "
+         "began walking along another path past quiet orchards stone walls empty barns white horses late apples cold wells narrow gates broken carts")
+
+
+@cache
+def named(name: str) -> Dataset[Any]:
+    """A data set of the catalogue, read once."""
+    return read(name)
 
 
 def rng(seed: int) -> np.random.Generator:
@@ -49,24 +57,19 @@ def sentences(n: int, seed: int, words: int = 14) -> list[str]:
 
 def poems(n: int, seed: int = 0) -> list[str]:
     """Tang quatrains, each once."""
-    found = list(dict.fromkeys(read("tang").items))
+    found = list(dict.fromkeys(named("tang").items))
     return [found[i] for i in rng(seed).permutation(len(found))[:n]]
 
 
 def prose(n: int, seed: int = 0) -> list[str]:
     """Paragraphs of English, each once, none too short."""
-    found = [t for t in dict.fromkeys(read("topics").items) if len(t) > 80]
+    found = [t for t in dict.fromkeys(named("topics").items) if len(t) > 80]
     return [found[i] for i in rng(seed).permutation(len(found))[:n]]
-
-
-@cache
-def digits() -> Dataset[Any]:
-    return read("digits")
 
 
 def pictures(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Digits as bytes of 16 x 16 pixels, and which they are."""
-    data = digits()
+    data = named("digits")
     at = rng(seed).permutation(len(data))[:n]
     x = np.kron(data.items[at].astype(np.float64) / 16, np.ones((1, 2, 2)))
     return np.round(255 * x).astype(np.uint8), data.labels.codes.numpy()[at]   # type: ignore[union-attr]
@@ -121,7 +124,7 @@ def with_labels(x: np.ndarray, y: np.ndarray) -> Dataset[Any]:
 
 
 def noisy_table(name: str, share: float, seed: int) -> Dataset[Any]:
-    frame = read(name).items
+    frame = named(name).items
     names = frame[frame.columns[-1]].unique().sort().to_list()
     codes = frame[frame.columns[-1]].replace_strict(names, list(range(len(names))), return_dtype=pl.Int64).to_numpy()
     return read(frame.with_columns(pl.Series(frame.columns[-1], [names[i] for i in flipped(codes, share, len(names), seed)])))
@@ -201,7 +204,8 @@ def told(steps: Any, own: Any = None, seen: Any = None, *, what: str = "vae", ex
     events: list[dict[str, Any]] = [{"event": "began", "what": what, "total": int(steps[-1])}]
     for i, step in enumerate(steps):
         if own is not None:
-            events.append({"event": "progress", "step": int(step), "fraction": i / len(steps), "loss": float(own[i]), **({} if extra is None else {k: float(v[i]) for k, v in extra.items()})})
+            also = {} if extra is None else {k: float(v[i]) for k, v in extra.items()}
+            events.append({"event": "progress", "step": int(step), "fraction": i / len(steps), "loss": float(own[i]), **also})
         if seen is not None:
             events.append({"event": "validated", "step": int(step), "loss": float(seen[i]), "best": False})
     events += [{"event": "noted", "text": text} for text in notes]
@@ -336,7 +340,7 @@ FAULTY: list[tuple[str, Make]] = [
     ("near_empty_texts", lambda: read([*prose(300, 34), *["", "-", ".", "a", "?"]])),
     ("boilerplate", lambda: read([f"{t}\n\nAll rights reserved. Subscribe to our newsletter." if i % 2 else t for i, t in enumerate(prose(200, 35))])),
     ("control_characters", lambda: read([t.replace(". ", ".\x0b\x00 ", 1) if i % 10 == 0 else t for i, t in enumerate(prose(200, 36))])),
-    ("mixed_scripts", lambda: read([*prose(200, 37), *["Вдруг на дороге показался всадник, и собака залаяла."] * 1, *["Ночь была тёмная, и ветер стих."], *["За рекой горел костёр."]])),
+    ("mixed_scripts", lambda: read([*prose(200, 37), "Вдруг на дороге показался всадник.", "Ночь была тёмная, и ветер стих.", "За рекой горел костёр."])),
     ("mixed_scripts", lambda: read([t.replace("a", "\u0430", 2) if i % 12 == 0 else t for i, t in enumerate(sentences(300, 38))])),
     ("diverged", lambda: broken(25, 40)),
     ("diverged", lambda: jumped(30, 60.0, 41)),
@@ -374,21 +378,21 @@ FAULTY: list[tuple[str, Make]] = [
     ("shadowed_package", lambda: machine(modules=["train.py", "random.py"])),
 ]
 
-CLEAN: list[tuple[str, tuple[str, ...], Make]] = [
-    ("iris", (), lambda: read("iris")),
-    ("wine", (), lambda: read("wine")),
-    ("breast_cancer", (), lambda: read("breast_cancer")),
-    ("diabetes", (), lambda: read("diabetes")),
-    ("digits", (), lambda: read("digits")),
-    ("adult: 99999 is where gains were cut off", ("sentinels",), lambda: read("adult")),
-    ("mushrooms", (), lambda: read("mushrooms")),
-    ("nltcs", (), lambda: read("nltcs")),
-    ("dna: the same stretches from several genes", ("duplicates",), lambda: read("dna")),
-    ("tang: 377 quatrains stand twice in the collection", ("duplicates",), lambda: read("tang")),
+HEALTHY: list[tuple[str, tuple[str, ...], Make]] = [
+    ("iris", (), lambda: named("iris")),
+    ("wine", (), lambda: named("wine")),
+    ("breast_cancer", (), lambda: named("breast_cancer")),
+    ("diabetes", (), lambda: named("diabetes")),
+    ("digits", (), lambda: named("digits")),
+    ("adult: 99999 is where gains were cut off", ("sentinels",), lambda: named("adult")),
+    ("mushrooms", (), lambda: named("mushrooms")),
+    ("nltcs", (), lambda: named("nltcs")),
+    ("dna: the same stretches from several genes", ("duplicates",), lambda: named("dna")),
+    ("tang: 377 quatrains stand twice in the collection", ("duplicates",), lambda: named("tang")),
     ("tang, each once", (), lambda: read(poems(3000, 1))),
     ("topics, long ones, each once", (), lambda: read(prose(600, 2))),
-    ("shakespeare", (), lambda: read("shakespeare")),
-    ("emoji: 5 flags", ("rare_class",), lambda: read("emoji")),
+    ("shakespeare", (), lambda: named("shakespeare")),
+    ("emoji: 5 flags", ("rare_class",), lambda: named("emoji")),
     ("people", (), lambda: read(people(800, 3))),
     ("people, divided at random", (), lambda: halves(people(800, 4), *np.split(rng(4).permutation(800), [640]))),
     ("digits as pictures, divided at random", (), lambda: parted(with_labels(*pictures(800, 5)), np.arange(640), np.arange(640, 800))),
@@ -414,6 +418,13 @@ CLEAN: list[tuple[str, tuple[str, ...], Make]] = [
 
 # ---- LATER: written when the rules were done
 
+def three(seeds: int) -> Figures:
+    return Figures([Figure("c2st", v, 0.01, 900, model=m, better="lower") for v, m in ((0.7, "gmm"), (0.68, "flow"), (0.66, "made"))], {"seeds": seeds})
+
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
+
+
 def rows_told(lines: list[dict[str, Any]]) -> Record:
     """A log of somebody else's loop, a line of JSON an epoch."""
     import json
@@ -429,20 +440,20 @@ def rows_told(lines: list[dict[str, Any]]) -> Record:
 
 
 def jittered(seed: int) -> Dataset[Any]:
-    frame = read("breast_cancer").items
+    frame = named("breast_cancer").items
     near = frame[:30].with_columns(pl.col(pl.Float64) * (1 + 1e-5))
     return halves(pl.concat([frame, near]), np.arange(450), np.arange(450, 599))
 
 
 def coded(seed: int) -> Dataset[Any]:
-    frame = read("wine").items
+    frame = named("wine").items
     r = rng(seed)
     batch = [f"{'xyz'[int(str(g)[-1])]}{r.integers(1, 6)}" for g in frame["grower"]]
     return read(frame.insert_column(2, pl.Series("batch", batch)))
 
 
 def colours(n: int, many: int, seed: int) -> Dataset[Any]:
-    x = read("emoji").items[rng(seed).permutation(1377)[:n]].copy()
+    x = named("emoji").items[rng(seed).permutation(1377)[:n]].copy()
     x[:many] = 255
     return read(x)
 
@@ -460,27 +471,27 @@ def old(seed: int) -> Dataset[Any]:
 
 
 def epochs(own: Any, seen: Any = None, extra: Any = None) -> Record:
-    return rows_told([{"epoch": i, "train_loss": float(v), **({} if seen is None else {"val_loss": float(seen[i])}), **({} if extra is None else {k: float(w[i]) for k, w in extra.items()})}
-                      for i, v in enumerate(own)])
+    beside = {**({} if seen is None else {"val_loss": seen}), **(extra or {})}
+    return rows_told([{"epoch": i, "train_loss": float(v), **{k: float(w[i]) for k, w in beside.items()}} for i, v in enumerate(own)])
 
 
 FAULTY += [
     ("split_leakage", lambda: jittered(60)),
-    ("split_leakage", lambda: parted(read([*poems(600, 61), *[t.replace("，", " ").replace("。", "") for t in poems(600, 61)[:25]]]), np.arange(500), np.arange(500, 625))),
+    ("split_leakage", lambda: parted(read([*poems(600, 61), *[re.sub("[，。]", " ", t) for t in poems(600, 61)[:25]]]), np.arange(500), np.arange(500, 625))),
     ("duplicates", lambda: read(np.concatenate([pictures(300, 62)[0], pictures(300, 62)[0][:18]]))),
     ("leaking_target", lambda: coded(63)),
     ("label_noise", lambda: noisy_table("iris", 0.15, 64)),
     ("label_noise", lambda: noisy_digits(1500, 0.06, 65)),
     ("mis_encoded", lambda: read([t.encode("gb18030").decode("latin-1") if i % 8 == 0 else t for i, t in enumerate(poems(400, 66))])),
     ("mis_encoded", lambda: read(people(100, 67).rename({"city": "résidence".encode().decode("cp1252"), "income": "âge net".encode().decode("cp1252")}))),
-    ("numbers_as_text", lambda: read(people(200, 68).with_columns(pl.Series("income", [f"€ {v:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".") for v in people(200, 68)["income"]])))),
+    ("numbers_as_text", lambda: read(people(200, 68).with_columns(pl.Series("income", [f"€ {v:,.2f}".translate({44: ".", 46: ","}) for v in people(200, 68)["income"]])))),
     ("numbers_as_text", lambda: read(people(150, 69).with_columns(pl.Series("share", [f"{v:.1f}%" for v in rng(69).uniform(0, 100, 150)])))),
     ("sentinels", lambda: read(put(people(400, 70), "age", range(0, 400, 50), -1))),
     ("sentinels", lambda: read(put(people(400, 71), "city", range(0, 400, 30), "N.A."))),
     ("constant_column", lambda: read(people(60, 72).with_columns(pl.lit(3.5).alias("gain")))),
     ("identifier_column", lambda: read(people(150, 73).with_columns(pl.Series("session", [rng(73 + i).bytes(8).hex() for i in range(150)])))),
-    ("dates_as_text", lambda: read(people(150, 74).with_columns(pl.Series("since", [f"{1 + i % 28} {'Jan Feb Mar Apr May Jun'.split()[i % 6]} 20{10 + i % 13}" for i in range(150)])))),
-    ("mixed_units", lambda: read(put(people(500, 75).with_columns(pl.Series("weight", rng(75).normal(72, 8, 500).round(1))), "weight", range(0, 500, 12), lambda v: 1000 * v))),
+    ("dates_as_text", lambda: read(people(150, 74).with_columns(pl.Series("since", [f"{1 + i % 28} {MONTHS[i % 6]} 20{10 + i % 13}" for i in range(150)])))),
+    ("mixed_units", lambda: read(put(pl.DataFrame({"weight": rng(75).normal(72, 8, 500).round(1)}), "weight", range(0, 500, 12), lambda v: 1000 * v))),
     ("outliers", lambda: read(put(people(250, 76), "age", [12], 531))),
     ("outliers", lambda: read(np.where(np.arange(600)[:, None] == 55, 40.0, rng(77).normal(size=(600, 3))))),
     ("rare_class", lambda: scarce(78)),
@@ -513,7 +524,7 @@ FAULTY += [
     ("below_floor", lambda: beside(one("nats", -9.0, 0.05, 800, "nats an item", "higher", -7.5))),
     ("above_ceiling", lambda: beside(one("energy_distance", 0.001, 0.001, 3000, "", "lower", 0.6, 0.05))),
     ("unlike_likelihoods", lambda: two(("bits a dimension, exact", "nats an item, exact"), name="nll")),
-    ("one_seed", lambda: Figures([Figure("c2st", v, 0.01, 900, model=m, better="lower") for v, m in ((0.7, "gmm"), (0.68, "flow"), (0.66, "made"))], {"seeds": 1})),
+    ("one_seed", lambda: three(1)),
     ("few_made_items", lambda: figures(92, 1000, made=50)),
     ("unused_gpu", lambda: machine({"torch": "2.13.0"}, cuda_build=True)),
     ("torch_mismatch", lambda: machine({"torch": "2.7.1", "torchaudio": "2.5.0"})),
@@ -525,29 +536,32 @@ FAULTY += [
     ("shadowed_package", lambda: machine(modules=["notebooks.py", "torch"])),
 ]
 
-FRENCH = ["« L'été à la mer » : où étaient-ils allés ? À Nîmes, bien sûr, près du château où naquit Émile.", "Forêts, îles et rivières ; le bœuf broutait l'herbe drue près de l'église.",
+SIGNS = ("👍🏽", "😂", "👩‍🚀", "❤️")
+FRENCH = ["« L'été à la mer » : où étaient-ils allés ? À Nîmes, bien sûr, près du château où naquit Émile.",
+          "Forêts, îles et rivières ; le bœuf broutait l'herbe drue près de l'église.",
           "Çà et là, des ânes gris — dociles — tiraient des charrettes pleines de maïs."]
 CODE = "def f(x):\n\tif x:\n\t\treturn [i ** 2 for i in range(x)]  # squares\n\treturn None\n"
 
-CLEAN += [
-    ("breast_cancer, divided at random", (), lambda: parted(read("breast_cancer"), *(rng(100).permutation(569)[a:b] for a, b in ((0, 450), (450, 569))))),
-    ("mnist", (), lambda: replace(read(read("mnist").items[:1500]), labels=Labels(read("mnist").labels.codes[:1500], read("mnist").labels.names))),   # type: ignore[union-attr]
-    ("plants", (), lambda: read("plants")),
-    ("topics: 359 headings and notes stand again and again", ("duplicates", "near_empty_texts"), lambda: read("topics")),
-    ("emoji pictures", (), lambda: read(read("emoji").items[:400])),
+HEALTHY += [
+    ("breast_cancer, divided at random", (), lambda: parted(named("breast_cancer"), *(rng(100).permutation(569)[a:b] for a, b in ((0, 450), (450, 569))))),
+    ("mnist", (), lambda: with_labels(named("mnist").items[:700], named("mnist").labels.codes[:700].numpy())),   # type: ignore[union-attr]
+    ("plants", (), lambda: named("plants")),
+    ("topics: 359 headings and notes stand again and again", ("duplicates",), lambda: named("topics")),
+    ("emoji pictures", (), lambda: read(named("emoji").items[:400])),
     ("two languages, half each", (), lambda: read([*prose(200, 101), *poems(200, 101)])),
     ("French: three sentences stand again and again", ("boilerplate",), lambda: read([f"{FRENCH[i % 3]} {s}" for i, s in enumerate(sentences(200, 102))])),
     ("texts divided at random", (), lambda: parted(read(prose(500, 103)), np.arange(400), np.arange(400, 500))),
     ("poems divided at random", (), lambda: parted(read(poems(900, 104)), np.arange(700), np.arange(700, 900))),
     ("programs", (), lambda: read([CODE.replace("squares", s).replace("f(", f"f{i}(") for i, s in enumerate(sentences(300, 105))])),
-    ("chat with signs", (), lambda: read([f"{s} {'👍🏽 😂 👩‍🚀 ❤️'.split()[i % 4]}" for i, s in enumerate(sentences(300, 106))])),
+    ("chat with signs", (), lambda: read([f"{s} {SIGNS[i % 4]}" for i, s in enumerate(sentences(300, 106))])),
     ("formulas", (), lambda: read([f"{s} where α = {i} and Δx → 0, σ² > β" for i, s in enumerate(sentences(200, 107))])),
     ("ages to 99, per cents, temperatures", (), lambda: read(pl.DataFrame({"age": rng(108).integers(0, 100, 900), "share": rng(109).integers(0, 101, 900),
                                                                         "celsius": rng(110).normal(3, 6, 900).round(0), "celsius_10": rng(111).normal(3, 6, 900).round(1)}))),
     ("codes, sizes and ordinals", (), lambda: read(people(400, 112).with_columns(
         pl.Series("post", [f"{v:05d}" for v in rng(112).integers(1000, 1100, 400)]), pl.Series("size", rng(113).choice(["S", "M", "L", "XL"], 400)),
         pl.Series("place", [f"{v}th" for v in rng(114).integers(4, 20, 400)])))),
-    ("prices and counts", (), lambda: read(pl.DataFrame({"price": np.exp(rng(115).normal(3, 1.2, 1500)).round(2), "sold": rng(116).poisson(2, 1500), "stock": rng(117).geometric(0.02, 1500)}))),
+    ("prices and counts", (), lambda: read(pl.DataFrame({"price": np.exp(rng(115).normal(3, 1.2, 1500)).round(2), "sold": rng(116).poisson(2, 1500),
+                                                         "stock": rng(117).geometric(0.02, 1500)}))),
     ("two kinds of one thing", (), lambda: read(pl.DataFrame({"mass": np.concatenate([rng(118).normal(4, 0.6, 300), rng(119).normal(31, 4, 300)]).round(2),
                                                            "kind": ["cat"] * 300 + ["dog"] * 300, "age": rng(120).integers(0, 15, 600)}))),
     ("classes that overlap", (), lambda: with_labels(np.concatenate([rng(121).normal(0, 1, (400, 3)), rng(122).normal(1, 1, (400, 3))]), np.repeat([0, 1], 400))),
@@ -560,13 +574,18 @@ CLEAN += [
     ("a fit in two stages", (), lambda: Record([*well(30, 131).events, *well(30, 132).events])),
     ("a Wasserstein game", (), lambda: told(np.arange(1, 31) * 100, -4 + 3 * np.exp(-np.arange(30) / 5) + 0.2 * rng(133).normal(size=30), what="critic")),
     ("held-out loss that levels off", (), lambda: epochs(0.5 + np.exp(-np.arange(30) / 6), 0.8 + 0.7 * np.exp(-np.arange(30) / 5) + 0.01 * rng(134).normal(size=30))),
-    ("a short fit of EM", (), lambda: told(np.arange(1, 16), np.array([9, 6, 4.5, 4.1, 4.0, *[3.98 - 0.002 * i for i in range(10)]]), np.array([9.1, 6.2, 4.7, 4.3, 4.2, *[4.19] * 10]), what="em")),
+    ("a short fit of EM", (), lambda: told(np.arange(1, 16), np.array([9, 6, 4.5, 4.1, 4.0, *[3.98 - 0.002 * i for i in range(10)]]),
+                                           np.array([9.1, 6.2, 4.7, 4.3, 4.2, *[4.19] * 10]), what="em")),
     ("a good fit with norms", (), lambda: told(*fit(40, 135), extra={"grad_norm": 0.5 + 0.1 * np.exp(-np.arange(40)), "kl": 5 + np.arange(40) / 10})),
     ("distinct_n has no error", (), lambda: beside(one("distinct_n", 0.6, None, 400, "distinct-2 by word over 9000 tokens", "real"), script="LATIN")),
     ("as good as real within its error", (), lambda: beside(one("precision", 0.92, 0.02, 2000, "", "higher", 0.3, 0.91))),
     ("a Frechet distance of many items", (), lambda: beside(one("frechet", 0.8, 0.05, 10000, "in 64 features", "lower", 9.0, 0.3))),
-    ("three models, three seeds", (), lambda: Figures([Figure("c2st", v, 0.01, 900, model=m, better="lower") for v, m in ((0.7, "gmm"), (0.68, "flow"), (0.66, "made"))], {"seeds": 3})),
+    ("three models, three seeds", (), lambda: three(3)),
     ("English BLEU", (), lambda: beside(one("bleu", 31.0, 0.4, 900, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp", "higher"), script="LATIN")),
-    ("a workstation", (), lambda: machine({"torch": "2.6.0+cu124", "torchvision": "0.21.0", "torchaudio": "2.6.0"}, gpu="NVIDIA RTX A4000", cores=32, threads={"OMP_NUM_THREADS": "16"})),
+    ("a workstation", (), lambda: machine({"torch": "2.6.0+cu124", "torchvision": "0.21.0", "torchaudio": "2.6.0"}, gpu="NVIDIA RTX A4000", cores=32,
+                                          threads={"OMP_NUM_THREADS": "16"})),
     ("a small server", (), lambda: machine(cores=1, threads={"OMP_NUM_THREADS": "1"}, memory=3 << 30, files=["a.parquet"], modules=["utils.py", "model.py", "test_model.py"])),
 ]
+
+CLEAN: list[tuple[str, Make]] = [(label, make) for label, _, make in HEALTHY]
+TRUE: dict[str, tuple[str, ...]] = {label: known for label, known, _ in HEALTHY}

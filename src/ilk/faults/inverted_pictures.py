@@ -27,7 +27,7 @@ class InvertedPictures(Fault):
             return
         few = _other(found)
         if len(few) >= max(LEAST, MANY * len(found)):
-            why = f"{share(len(few), len(found))} pictures have the ground light where the others have it dark, or the other way round, and their negatives are like the others"
+            why = f"{share(len(few), len(found))} pictures have the ground light where the others have it dark, or the other way round, and their negatives are like them"
             yield self.found(f"pictures {first_of(rows(thing, at_most=shown(thing))[few].tolist())}", why, "invert them: x[i] = 255 - x[i]")
 
 
@@ -37,7 +37,8 @@ def _grey(found: NDArray[Any]) -> Numbers:
         return np.zeros((0, 1, 1))
     x = found[..., :3].mean(-1) if found.ndim == 4 else found.astype(np.float64)
     low, high = np.percentile(x, [0.1, 99.9])
-    return np.clip((x - low) / max(1e-12, high - low), 0, 1)
+    scaled: Numbers = np.clip((x - low) / max(1e-12, high - low), 0, 1)
+    return scaled
 
 
 def _other(x: Numbers) -> NDArray[np.int64]:
@@ -52,4 +53,4 @@ def _other(x: Numbers) -> NDArray[np.int64]:
     middle = x[usual].mean(0)
     nearer = np.abs(1 - x[few] - middle).mean((1, 2)) < 0.6 * np.abs(x[few] - middle).mean((1, 2))
     varied = x[few].std((1, 2)) > 0.02  # one colour is another fault
-    return few[nearer & varied]
+    return np.asarray(few[nearer & varied])

@@ -33,7 +33,8 @@ class MisEncoded(Fault):
                 yield from self._told(where, found, _read_as(encoding), f"{encoding} that was read as a Western encoding", remedy)
 
     def _told(self, where: str, found: Sequence[str], search: Callable[[str], int | None], what: str, remedy: str) -> Iterator[Found]:
-        hits = [(text, at) for text in found if (at := search(text)) is not None]
+        places = {text: search(text) for text in set(found)}
+        hits = [(text, at) for text in found if (at := places[text]) is not None]
         if len(hits) >= min(FEW, len(found)):
             yield self.found(where, f"{share(len(hits), len(found))} hold {what}, such as {quoted(*hits[0])}", remedy)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ilk.faults._columns import ColumnFault, Numbers, numbers, share
+from ilk.faults._columns import ColumnFault, numbers, share
+from ilk.faults._data import Numbers
 
 FACTORS = {10.0: "", 100.0: "cm and m, or shares and per cents", 1000.0: "g and kg, or m and km", 2.2046: "lb and kg", 2.54: "in and cm", 3.281: "ft and m",
            1.609: "km and miles"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ilk.faults._columns import ColumnFault, Numbers, numbers, rows_of
+from ilk.faults._columns import ColumnFault, numbers, rows_of
+from ilk.faults._data import Numbers
 
 MOST, FAR, TAIL = 5, 2.0, 8.0  # numbers, at most; gap to the others in ranges of these; a range of so many quartile ranges is a long tail, where all is possible
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ilk.faults._columns import ColumnFault, Numbers, numbers, share
+from ilk.faults._columns import ColumnFault, numbers, share
+from ilk.faults._data import Numbers
 
 NUMBERS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, -32768.0, 32767.0, -2147483648.0, 2147483647.0)
 WORDS = ("?", "-", "--", "---", ".", "..", "n.a.", "n/a", "na", "nan", "null", "nil", "unknown", "unk", "missing", "not available", "not known", "unspecified",

@@ -37,7 +37,7 @@ class SplitLeakage(Fault):
 
 def _much(shared: float, own: float, n: int) -> bool:
     """Whether a share of n is more than training items would have."""
-    return shared - own > max(MORE, ERRORS * (max(own, 1 / n) * (1 - own) / n) ** 0.5)
+    return bool(shared - own > max(MORE, ERRORS * (max(own, 1 / n) * (1 - own) / n) ** 0.5))
 
 
 def _equal(data: Dataset[Any], split: str) -> str | None:
