@@ -68,7 +68,8 @@ def test_the_programs_of_ilk_are_left_in_peace() -> None:
 
 @pytest.mark.parametrize(("name", "groups", "least"), [
     ("article_001", [{"missing_import", "undefined_name"}, {"non_scalar_backward"}, {"detached_generator"}, {"generator_sign"}, {"missing_sigmoid"},
-                     {"swapped_labels", "noise_as_real", "unused_data"}, {"no_zero_grad", "needless_retain_graph", "optimizer_in_loop"}, {"range_mismatch"}, {"samples_printed"}], 8),
+                     {"swapped_labels", "noise_as_real", "unused_data"}, {"no_zero_grad", "needless_retain_graph", "optimizer_in_loop"}, {"range_mismatch"},
+                     {"samples_printed"}], 8),
     ("article_004", [{"undefined_name"}, {"whole_data_loss"}, {"mean_in_elbo"}, {"misnamed_loss"}, {"single_example_batches"}, {"linear_without_activation", "unused_layer"},
                      {"reconstructions_as_samples"}], 6)])
 def test_programs_of_articles(name: str, groups: list[set[str]], least: int) -> None:
@@ -118,7 +119,8 @@ def test_blocks_of_a_page(tmp_path: Path) -> None:
     assert (found.fault, found.where) == ("missing_import", "page.md, line 12")
 
 
-@pytest.mark.parametrize("raw", [b"", b"\n\n", b"#", "# émoji 🙂\n".encode(), b"\xef\xbb\xbfx = 1\n", b"x = 1\r\ny = 2\r\n", b"def f(*, a, **k): return k\nclass A: pass\nlambda *a: a",
+@pytest.mark.parametrize("raw", [b"", b"\n\n", b"#", "# émoji 🙂\n".encode(), b"\xef\xbb\xbfx = 1\n", b"x = 1\r\ny = 2\r\n",
+                                 b"def f(*, a, **k): return k\nclass A: pass\nlambda *a: a",
                                  b"x = " + b"-" * 3000 + b"1", b"x = " + b"(" * 150 + b")" * 150, ("x = a" + ".b" * 3000).encode(), ("y = 1" + " + 1" * 3000).encode(),
                                  b"match x:\n case {'a': [b, *_], **r}: print(b, r)\n case A(c=d) | A(e=d): print(d)\ntype T[K] = list[K]\n"])
 def test_odd_programs_do_no_harm(raw: bytes, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ._nets import is_noise
 from ._trees import Program, constant, tokens
 
-RESHAPED = {"view", "reshape", "unsqueeze", "expand", "expand_as", "rearrange", "broadcast_to", "expand_dims", "repeat", "extract", "reshape_as", "atleast_2d", "None", "unsqueeze_"}
+RESHAPED = {"view", "reshape", "unsqueeze", "expand", "expand_as", "rearrange", "broadcast_to", "expand_dims", "repeat", "extract", "reshape_as", "atleast_2d", "None",
+            "unsqueeze_"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ def _root(code: Program, node: ast.expr) -> bool:
 
 def _rest(code: Program, node: ast.expr) -> bool:
     """Whether 1 - a goes into it."""
-    return any((isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub) and constant(n.left) in (1, 1.0)) or (isinstance(n, ast.Name) and "minus" in tokens(n.id)) for n in code.flow(node))
+    return any((isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub) and constant(n.left) in (1, 1.0)) or (isinstance(n, ast.Name) and "minus" in tokens(n.id))
+               for n in code.flow(node))
 
 
 def reads(code: Program, factor: ast.expr) -> list[ast.Subscript]:

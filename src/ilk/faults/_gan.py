@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ._nets import is_noise, judges, makes, role_of
@@ -36,7 +36,7 @@ class Loss:
 def losses(code: Program) -> list[Loss]:
     """The losses of both networks: what is gone backward from, what a tape differentiates, and what is named so."""
     found = [*_backward(code), *_taped(code)]
-    return found or [loss for loss in _by_name(code)]
+    return found or list(_by_name(code))
 
 
 def _backward(code: Program) -> Iterator[Loss]:
@@ -144,9 +144,7 @@ def _call(code: Program, call: ast.Call, sign: int, cut: bool, env: Env | None, 
         return
     elif last in MEANS:
         yield from _terms(code, inner, sign, cut, env, deep)
-    elif last in ("log", "logsigmoid", "log_sigmoid"):
-        yield from _driven(code, inner, int(sign < 0), cut, env)
-    elif last in ("softplus", "relu"):
+    elif last in ("log", "logsigmoid", "log_sigmoid") or last in ("softplus", "relu"):
         yield from _driven(code, inner, int(sign < 0), cut, env)
     elif back := code.returned(call, env):
         for value, within in back:
@@ -171,7 +169,8 @@ def _targeted(code: Program, call: ast.Call, cut: bool, env: Env | None) -> Iter
 
 
 def _inside(code: Program, output: ast.expr, cut: bool, env: Env | None) -> list[Term]:
-    return [Term(n, 0, False, cut, env) for n in code.flow(output, lambda n: isinstance(n, ast.Call) and makes(code, n), env) if isinstance(n, ast.Call) and judges(code, n)][:1]
+    return [Term(n, 0, False, cut, env) for n in code.flow(output, lambda n: isinstance(n, ast.Call) and makes(code, n), env) if isinstance(n, ast.Call)
+            and judges(code, n)][:1]
 
 
 def level(code: Program, node: ast.AST, env: Env | None = None, deep: int = 0) -> int | None:
@@ -193,7 +192,8 @@ def level(code: Program, node: ast.AST, env: Env | None = None, deep: int = 0) -
         return int(last.startswith("ones"))
     if last in ("full", "full_like", "fill_", "fill"):
         return level(code, node.args[-1] if last == "fill_" else node.args[1], env, deep + 1) if len(node.args) > (last != "fill_") else None
-    return level(code, node.func.value, env, deep + 1) if isinstance(node.func, ast.Attribute) and last in ("to", "view", "reshape", "cuda", "float", "expand", "unsqueeze", "type", "type_as") else None
+    return level(code, node.func.value, env, deep + 1) if isinstance(node.func, ast.Attribute) and last in ("to", "view", "reshape", "cuda", "float", "expand",
+            "unsqueeze", "type", "type_as") else None
 
 
 def _scaled(code: Program, node: ast.AST, env: Env | None, deep: int) -> int | None:
@@ -214,7 +214,7 @@ def attached(code: Program, term: Term) -> bool:
     return not term.cut and any(makes(code, n) and not ungraded(code, n) for a in term.call.args for n in code.flow(a, cuts(code), term.env))
 
 
-def cuts(code: Program) -> object:
+def cuts(code: Program) -> Callable[[ast.AST], bool]:
     """What lets no gradient through."""
     return lambda n: isinstance(n, ast.Call) and code.tail(n) in ("detach", "stop_gradient", "numpy", "item")
 

@@ -46,7 +46,8 @@ def _square(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func).rpartition(".")[2]
         return name == "square" or (name in ("pow", "power") and constant(node.args[-1] if node.args else None) == 2)
-    return isinstance(node, ast.BinOp) and (isinstance(node.op, ast.Pow) and constant(node.right) == 2 or isinstance(node.op, ast.Mult) and ast.unparse(node.left) == ast.unparse(node.right))
+    return isinstance(node, ast.BinOp) and (isinstance(node.op, ast.Pow) and constant(node.right) == 2 or isinstance(node.op, ast.Mult)
+                                            and ast.unparse(node.left) == ast.unparse(node.right))
 
 
 def signed(code: Program, node: ast.expr, env: Env | None = None, deep: int = 0) -> int:

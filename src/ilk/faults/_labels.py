@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._trees import Program, constant
 
-COLLATORS = {"DataCollatorForLanguageModeling", "DataCollatorForCompletionOnlyLM", "DataCollatorForSeq2Seq", "SFTTrainer", "SFTConfig", "masked_fill", "ignore_index", "IGNORE_INDEX", "where",
+COLLATORS = {"DataCollatorForLanguageModeling", "DataCollatorForCompletionOnlyLM", "DataCollatorForSeq2Seq", "SFTTrainer", "SFTConfig", "masked_fill", "ignore_index",
+             "IGNORE_INDEX", "where",
              "prompt_lens", "loss_mask"}
 
 

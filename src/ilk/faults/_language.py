@@ -5,7 +5,8 @@ import ast
 
 from ._trees import Program, constant, tokens
 
-MASKS = {"tril", "triu", "is_causal", "attn_mask", "src_mask", "tgt_mask", "generate_square_subsequent_mask", "causal", "masked_fill", "causal_mask", "attention_mask", "mask", "tril_",
+MASKS = {"tril", "triu", "is_causal", "attn_mask", "src_mask", "tgt_mask", "generate_square_subsequent_mask", "causal", "masked_fill", "causal_mask", "attention_mask",
+         "mask", "tril_",
          "band_part", "use_causal_mask"}
 MASKED = {"mlm", "mask_token", "mask_token_id", "bert", "masked", "mlm_probability"}
 

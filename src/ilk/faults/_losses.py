@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from ._trees import Env, Program, argument, constant, keyword
 
-OF = {"BCELoss": "bce", "binary_cross_entropy": "bce", "BCEWithLogitsLoss": "bce_logits", "binary_cross_entropy_with_logits": "bce_logits", "sigmoid_cross_entropy_with_logits": "bce_logits",
-      "CrossEntropyLoss": "ce", "cross_entropy": "ce", "softmax_cross_entropy_with_logits": "ce", "sparse_softmax_cross_entropy_with_logits": "ce", "NLLLoss": "nll", "nll_loss": "nll",
+OF = {"BCELoss": "bce", "binary_cross_entropy": "bce", "BCEWithLogitsLoss": "bce_logits", "binary_cross_entropy_with_logits": "bce_logits",
+      "sigmoid_cross_entropy_with_logits": "bce_logits",
+      "CrossEntropyLoss": "ce", "cross_entropy": "ce", "softmax_cross_entropy_with_logits": "ce", "sparse_softmax_cross_entropy_with_logits": "ce", "NLLLoss": "nll",
+      "nll_loss": "nll",
       "MSELoss": "mse", "mse_loss": "mse", "mean_squared_error": "mse", "MeanSquaredError": "mse", "binary_crossentropy": "bce", "BinaryCrossentropy": "bce",
       "SparseCategoricalCrossentropy": "ce_probabilities", "CategoricalCrossentropy": "ce_probabilities", "categorical_crossentropy": "ce_probabilities",
       "sparse_categorical_crossentropy": "ce_probabilities", "L1Loss": "l1", "l1_loss": "l1"}

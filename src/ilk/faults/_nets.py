@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from ._trees import Env, Function, Program, Seen, argument, constant, keyword, method, returns, tokens
 
-KINDS = {"Sigmoid": "sigmoid", "sigmoid": "sigmoid", "expit": "sigmoid", "Tanh": "tanh", "tanh": "tanh", "Softmax": "softmax", "softmax": "softmax", "LogSoftmax": "log_softmax",
-         "log_softmax": "log_softmax", "ReLU": "relu", "relu": "relu", "Softplus": "positive", "softplus": "positive", "exp": "positive", "square": "positive", "abs": "positive"}
+KINDS = {"Sigmoid": "sigmoid", "sigmoid": "sigmoid", "expit": "sigmoid", "Tanh": "tanh", "tanh": "tanh", "Softmax": "softmax", "softmax": "softmax",
+         "LogSoftmax": "log_softmax",
+         "log_softmax": "log_softmax", "ReLU": "relu", "relu": "relu", "Softplus": "positive", "softplus": "positive", "exp": "positive", "square": "positive",
+         "abs": "positive"}
 LINEAR = {"Linear", "LazyLinear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "Bilinear"}
 KERAS = {"Dense", "Conv2D", "Conv2DTranspose", "Conv1D"}
-SAME = {"view", "reshape", "squeeze", "unsqueeze", "flatten", "to", "float", "double", "cuda", "cpu", "contiguous", "Flatten", "Unflatten", "Reshape", "Identity", "detach", "clone",
+SAME = {"view", "reshape", "squeeze", "unsqueeze", "flatten", "to", "float", "double", "cuda", "cpu", "contiguous", "Flatten", "Unflatten", "Reshape", "Identity",
+        "detach", "clone",
         "numpy", "compile", "DataParallel", "Squeeze", "permute", "transpose", "chunk", "split", "unbind", "apply", "spectral_norm"}
 MAKES = {"g", "gen", "generator", "netg", "gnet"}
 JUDGES = {"d", "disc", "discriminator", "critic", "netd", "dnet", "dis", "discr"}

@@ -11,10 +11,13 @@ from ilk.fault import Script
 
 from ._trees import COMMON, LOOPS, Function, Program, parameters, position, program
 
-ALWAYS = {*dir(builtins), "__file__", "__name__", "__doc__", "__builtins__", "__path__", "__spec__", "__loader__", "__package__", "__annotations__", "__class__", "display", "get_ipython",
+ALWAYS = {*dir(builtins), "__file__", "__name__", "__doc__", "__builtins__", "__path__", "__spec__", "__loader__", "__package__", "__annotations__", "__class__",
+          "display", "get_ipython",
           "In", "Out", "reveal_type", "WindowsError", "__conditional_annotations__", "__annotate__", "__qualname__", "__module__"}
-MODULES = {*COMMON, "torch", "torchvision", "numpy", "pandas", "math", "os", "sys", "random", "json", "time", "copy", "re", "sklearn", "scipy", "tensorflow", "keras", "jax", "argparse",
-           "itertools", "functools", "pathlib", "glob", "pickle", "joblib", "tqdm", "transformers", "sns", "cv2", "datetime", "logging", "collections", "shutil", "csv", "string", "warnings"}
+MODULES = {*COMMON, "torch", "torchvision", "numpy", "pandas", "math", "os", "sys", "random", "json", "time", "copy", "re", "sklearn", "scipy", "tensorflow", "keras",
+           "jax", "argparse",
+           "itertools", "functools", "pathlib", "glob", "pickle", "joblib", "tqdm", "transformers", "sns", "cv2", "datetime", "logging", "collections", "shutil",
+           "csv", "string", "warnings"}
 
 
 @lru_cache(maxsize=4)
@@ -28,7 +31,8 @@ def unbound(script: Script) -> tuple[tuple[ast.Name, bool], ...]:
     missing = {name for name in _free(top) if name not in known}
     found = []
     for name in missing:
-        reads = [n for n in code.all if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and not _own(code, n) and not _annotates(code, n) and not _guarded(code, n)]
+        reads = [n for n in code.all if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) and not _own(code, n) and not _annotates(code, n)
+                 and not _guarded(code, n)]
         if reads:
             as_module = name in MODULES and isinstance(code.parent[reads[0]], ast.Attribute)
             found.append((reads[0], as_module))

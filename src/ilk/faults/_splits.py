@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from ._trees import Program, tokens
 
-LEARNS = {"StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler", "QuantileTransformer", "PowerTransformer", "PCA", "TruncatedSVD", "SimpleImputer", "KNNImputer", "IterativeImputer",
-          "SelectKBest", "SelectPercentile", "SelectFromModel", "TfidfVectorizer", "CountVectorizer", "RFE", "FastICA", "NMF", "KBinsDiscretizer", "TargetEncoder", "VarianceThreshold",
+LEARNS = {"StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler", "QuantileTransformer", "PowerTransformer", "PCA", "TruncatedSVD", "SimpleImputer",
+          "KNNImputer", "IterativeImputer",
+          "SelectKBest", "SelectPercentile", "SelectFromModel", "TfidfVectorizer", "CountVectorizer", "RFE", "FastICA", "NMF", "KBinsDiscretizer", "TargetEncoder",
+          "VarianceThreshold",
           "UMAP", "LDA"}
 RESAMPLES = {"SMOTE", "ADASYN", "RandomOverSampler", "BorderlineSMOTE", "SMOTENC", "RandomUnderSampler", "SMOTETomek"}
 MODELS = ("Classifier", "Regressor", "Regression", "SVC", "SVR", "GaussianNB", "Ridge", "Lasso", "MultinomialNB", "LinearDiscriminantAnalysis")

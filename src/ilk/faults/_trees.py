@@ -31,7 +31,7 @@ class Bound:
 
 
 Env = Mapping[str, tuple[ast.expr, "Env | None"]]
-Seen = tuple[ast.AST, Env | None]
+Seen = tuple[ast.expr, Env | None]
 
 
 @lru_cache(maxsize=4)
@@ -254,7 +254,8 @@ class Program:
         if (called := self.local(call)) is None:
             return []
         names = [p for p in parameters(called) if p not in ("self", "cls")]
-        inner: Env = {**{p: (a, env) for p, a in zip(names, call.args, strict=False) if not isinstance(a, ast.Starred)}, **{k.arg: (k.value, env) for k in call.keywords if k.arg}}
+        inner: Env = {**{p: (a, env) for p, a in zip(names, call.args, strict=False) if not isinstance(a, ast.Starred)},
+                      **{k.arg: (k.value, env) for k in call.keywords if k.arg}}
         return [(value, inner) for value in returns(called)]
 
     @cached_property
@@ -275,7 +276,7 @@ class Program:
     def flow(self, start: ast.expr, skip: Callable[[ast.AST], bool] = lambda _: False, env: Env | None = None) -> Iterator[ast.AST]:
         """Everything that goes into an expression: its parts, what its names stand for, what the functions return that it calls."""
         seen: set[int] = set()
-        stack: deque[Seen] = deque([(start, env)])
+        stack: deque[tuple[ast.AST, Env | None]] = deque([(start, env)])
         while stack and len(seen) < MOST:   # the nearest first, and no more: a long program may tie everything to everything
             node, env = stack.popleft()
             if id(node) in seen or skip(node):
@@ -358,9 +359,9 @@ def _bound(node: ast.AST) -> Iterator[Bound]:
         for item in node.items:
             if item.optional_vars is not None:
                 yield from _targets(item.optional_vars, item.context_expr, node, True)
-    elif isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("fill_", "copy_"):
-        if isinstance(call.func.value, ast.Name):
-            yield Bound(call.func.value.id, node, call)
+    elif (isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("fill_", "copy_")
+          and isinstance(call.func.value, ast.Name)):
+        yield Bound(call.func.value.id, node, call)
 
 
 def _targets(target: ast.expr, value: ast.expr, where: ast.AST, each: bool) -> Iterator[Bound]:

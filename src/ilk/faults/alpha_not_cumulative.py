@@ -18,6 +18,7 @@ class AlphaNotCumulative(ScriptFault):
     remedy = "alpha_bar = torch.cumprod(1 - betas, 0), and sqrt(alpha_bar[t]) * x + sqrt(1 - alpha_bar[t]) * noise"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for mix in mixes(code):
             flow = [*code.flow(mix.kept), *code.flow(mix.added)]
             if any(isinstance(n, ast.Call) and code.tail(n) in PRODUCTS for n in flow):

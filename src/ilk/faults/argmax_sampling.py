@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._script import Place, ScriptFault
 from ._trees import Function, Program, parameters, tokens
 
-DRAWS = {"multinomial", "Categorical", "choice", "choices", "gumbel", "Gumbel", "gumbel_softmax", "categorical", "exponential_", "random_categorical", "sample", "searchsorted", "rand"}
+DRAWS = {"multinomial", "Categorical", "choice", "choices", "gumbel", "Gumbel", "gumbel_softmax", "categorical", "exponential_", "random_categorical", "sample",
+         "searchsorted", "rand"}
 
 
 class ArgmaxSampling(ScriptFault):
@@ -17,10 +18,12 @@ class ArgmaxSampling(ScriptFault):
     remedy = "torch.multinomial(softmax(logits / temperature), 1)"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for called in [n for n in code.all if isinstance(n, Function)]:
             inner = [n for n in ast.walk(called) if isinstance(n, ast.Call)]
             heated = "temperature" in parameters(called) or any(isinstance(n, ast.Name) and n.id == "temperature" for n in ast.walk(called))
-            named = bool({"sample", "sampling"} & tokens(called.name)) and bool({"logits", "probs", "tokens", "vocab"} & {t for n in ast.walk(called) if isinstance(n, ast.Name) for t in tokens(n.id)})
+            named = bool({"sample", "sampling"} & tokens(called.name)) and bool({"logits", "probs", "tokens", "vocab"} & {t for n in ast.walk(called)
+                    if isinstance(n, ast.Name) for t in tokens(n.id)})
             if not (heated or named) or any(code.tail(c) in DRAWS or "sample" in tokens(code.tail(c)) for c in inner) or "greedy" in tokens(called.name):
                 continue
             yield from ((c, "") for c in inner if code.tail(c) == "argmax" and code.near(c, ast.For, ast.While) is not None)

@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-
 import re
+from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
 from ._trees import Program, constant, keyword, tokens
@@ -20,6 +19,7 @@ class ChineseBleu(ScriptFault):
     remedy = 'sacrebleu.corpus_bleu(..., tokenize="zh"), or lists of characters for nltk'
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not _chinese(code):
             return
         for call in code.calls:

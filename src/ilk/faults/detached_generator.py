@@ -1,7 +1,6 @@
 """The generator is cut off from its own loss."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._gan import attached, losses, made, terms
@@ -16,6 +15,7 @@ class DetachedGenerator(ScriptFault):
     remedy = "detach only in the loss of the discriminator; the generator's own is made of D(G(z))"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for loss in losses(code):
             found = [t for t in terms(code, loss) if loss.of == "g" and made(code, t)]
             if found and not any(attached(code, t) for t in found):

@@ -20,9 +20,11 @@ class EvalModeForgotten(ScriptFault):
     remedy = "model.eval() before, model.train() after"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         noisy = any(code.tail(c) in NOISY for c in code.calls) or any(n.arg == "dropout" for n in code.of(ast.keyword) if isinstance(n, ast.keyword))
         last = max((position(c) for c in backwards(code)), default=(0, 0))
-        if not noisy or not last[0] or code.mentions("eval", "Trainer", "LightningModule") or any(isinstance(c.func, ast.Attribute) and c.func.attr == "train" and c.args for c in code.calls):
+        if not noisy or not last[0] or code.mentions("eval", "Trainer", "LightningModule") or any(isinstance(c.func, ast.Attribute) and c.func.attr == "train"
+                and c.args for c in code.calls):
             return
         for call in code.calls:
             if isinstance(call.func, ast.Name) and _model(code, call) and not role(code, call.func) and quiet(code, call) and (_judging(code, call) or position(call) > last):
@@ -31,7 +33,8 @@ class EvalModeForgotten(ScriptFault):
 
 def _model(code: Program, call: ast.Call) -> bool:
     """Whether it calls something whose backward pass the program makes: a network by its name."""
-    return isinstance(call.func, ast.Name) and bool({"model", "net", "network", "classifier", "mlp", "cnn", "lm", "vae", "encoder", "decoder", "gpt"} & tokens(call.func.id)) and call.func.id not in code.functions
+    return isinstance(call.func, ast.Name) and bool({"model", "net", "network", "classifier", "mlp", "cnn", "lm", "vae", "encoder", "decoder",
+                                                     "gpt"} & tokens(call.func.id)) and call.func.id not in code.functions
 
 
 def _judging(code: Program, call: ast.Call) -> bool:

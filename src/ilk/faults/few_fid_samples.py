@@ -19,6 +19,7 @@ class FewFidSamples(ScriptFault):
     remedy = "10,000 items or more (2,048 at the least), the same for every model that is compared; or KID, which is unbiased"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         makers = [c for c in code.calls if code.tail(c) in MAKERS]
         least = min((_features(c) for c in makers), default=0)
         for call in code.calls:

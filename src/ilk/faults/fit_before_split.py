@@ -18,6 +18,7 @@ class FitBeforeSplit(ScriptFault):
     remedy = "split first, then fit on the training part; or put the step into a Pipeline"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             if code.tail(call) in SPLITS:
                 at = 1 if code.tail(call).startswith("cross") else 0

@@ -16,6 +16,7 @@ class FitOnTest(ScriptFault):
     remedy = "transform(X_test) with what was fitted on the training part"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call, maker in fits(code, "fit", "fit_transform", "partial_fit", "fit_resample"):
             words = about(call.args[0]) if call.args else set()
             if (maker in LEARNS or is_model(maker)) and "test" in words and "train" not in words:

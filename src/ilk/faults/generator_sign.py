@@ -1,7 +1,6 @@
 """The generator is trained to be told apart."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._gan import Term, losses, made, terms
@@ -16,6 +15,7 @@ class GeneratorSign(ScriptFault):
     remedy = "minimise -log sigmoid(D(G(z))), that is softplus(-D(G(z))).mean(), or a cross-entropy with ones; for a Wasserstein critic -D(G(z)).mean()"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         found = losses(code)
         own = [t for loss in found if loss.of == "g" for t in terms(code, loss) if made(code, t)]
         shown = [t for loss in found if loss.of == "d" for t in terms(code, loss)]

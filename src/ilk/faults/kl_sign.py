@@ -19,12 +19,11 @@ class KlSign(ScriptFault):
     remedy = "-0.5 * sum(1 + logvar - mu**2 - exp(logvar))"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for node in code.of(ast.BinOp):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
                 down = isinstance(node.op, ast.Sub)
-                if _loss(code, node.left) and signed(code, node.right) == (1 if down else -1):
-                    yield node, ""
-                elif not down and _loss(code, node.right) and signed(code, node.left) == -1:
+                if _loss(code, node.left) and signed(code, node.right) == (1 if down else -1) or not down and _loss(code, node.right) and signed(code, node.left) == -1:
                     yield node, ""
 
 

@@ -18,6 +18,7 @@ class LinearWithoutActivation(ScriptFault):
     remedy = "an activation between them, such as ReLU or SiLU"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             home = code.home(call)
             if (home is not None and tokens(home.name) & MEANT) or {"lora", "pca"} & {t.lower() for f in [code.scope(call)] for t in tokens(getattr(f, "name", ""))}:

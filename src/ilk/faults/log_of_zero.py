@@ -19,6 +19,7 @@ class LogOfZero(ScriptFault):
     remedy = "log_softmax, logsigmoid or a loss on raw scores; for counts leave the empty bins out or add a pseudo-count"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             method = isinstance(call.func, ast.Attribute) and call.func.attr in ("log", "log2") and not call.args
             if not method and code.path(call.func) not in LOGS:
@@ -54,4 +55,5 @@ def _counts(code: Program, node: ast.AST, deep: int) -> bool:
 def _masked(code: Program, call: ast.Call) -> bool:
     """Within what puts the bad ones right."""
     outer = [code.tail(n) for n in code.ancestors(call) if isinstance(n, ast.Call)]
-    return bool({"where", "nan_to_num", "nansum", "clamp", "clip", "maximum"} & set(outer)) or any(isinstance(n, ast.With) and "errstate" in ast.dump(n.items[0]) for n in code.ancestors(call))
+    return bool({"where", "nan_to_num", "nansum", "clamp", "clip", "maximum"} & set(outer)) or any(isinstance(n, ast.With) and "errstate" in ast.dump(n.items[0])
+            for n in code.ancestors(call))

@@ -16,6 +16,7 @@ class LossKeepsGraph(ScriptFault):
     remedy = "add loss.item() (or loss.detach())"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         back = {ast.unparse(c.func.value) for c in backwards(code) if isinstance(c.func, ast.Attribute)}
         for loop in code.of(ast.For, ast.While):
             inner = {ast.unparse(c.func.value) for c in backwards(code, loop) if isinstance(c.func, ast.Attribute) and isinstance(c.func.value, ast.Name)}
@@ -41,5 +42,6 @@ def _product(value: ast.expr, target: str) -> tuple[str, str] | None:
 
 def _used(code: Program, total: str) -> bool:
     """Whether the sum goes into another loss, or is detached after all in the same program."""
-    into = [c for c in code.calls if code.tail(c) in ("stack", "cat", "sum") and any(isinstance(n, ast.Name) and n.id == total for n in ast.walk(c)) and backwards(code, code.statement(c))]
+    into = [c for c in code.calls if code.tail(c) in ("stack", "cat", "sum") and any(isinstance(n, ast.Name) and n.id == total for n in ast.walk(c))
+            and backwards(code, code.statement(c))]
     return bool(into)

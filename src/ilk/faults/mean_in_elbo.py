@@ -17,6 +17,7 @@ class MeanInElbo(ScriptFault):
     remedy = "sum over pixels and over codes, then take the mean over the batch; put a wanted weight before the KL as beta"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             if averaged(code, call) is not None and not weighted(code, call) and not _later(code, call):
                 yield call, "the KL is a mean over codes"
@@ -38,11 +39,13 @@ def _later(code: Program, call: ast.Call) -> bool:
 
 def _summed(code: Program, node: ast.expr) -> bool:
     """A KL term that nothing averages over codes and no weight stands before."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and not any(isinstance(c := constant(x), int | float) and abs(c) in (0.5, 1) for x in (node.left, node.right)):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and not any(isinstance(c := constant(x), int | float) and abs(c) in (0.5, 1)
+            for x in (node.left, node.right)):
         return False
     flow = list(code.flow(node))
     calls = [n for n in flow if isinstance(n, ast.Call)]
-    weights = [n for n in flow if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult | ast.Div) and (signed(code, n.left) or signed(code, n.right)) and weighted_by_name(n)]
+    weights = [n for n in flow if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult | ast.Div) and (signed(code, n.left) or signed(code, n.right))
+               and weighted_by_name(n)]
     return not weights and any(code.tail(c) in ("sum", "reduce_sum") for c in calls) and not any(averaged(code, c) for c in calls)
 
 
@@ -62,7 +65,8 @@ def _mean_loss(code: Program, node: ast.expr, deep: int = 0) -> ast.Call | None:
         return node if constant(keyword(node, "reduction")) in (None, "mean") and keyword(node, "size_average", "reduce") is None else None
     if kind(code, node) in ("mse", "bce", "bce_logits") and isinstance(node.func, ast.Name):
         made = [v for v, _ in code.sources(node.func) if isinstance(v, ast.Call)]
-        return node if made and all(constant(keyword(m, "reduction")) in (None, "mean") and keyword(m, "size_average") is None and code.path(m.func).startswith("torch") for m in made) else None
+        return node if made and all(constant(keyword(m, "reduction")) in (None, "mean") and keyword(m, "size_average") is None
+                                    and code.path(m.func).startswith("torch") for m in made) else None
     if code.tail(node) in AVERAGES and (inside := reduced(code, node)) is not None and isinstance(inside, ast.Call) and kind(code, inside) in ("mse", "bce"):
         return node
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._losses import kind
+from ._losses import OF, kind
 from ._script import Place, ScriptFault
 from ._trees import Program, tokens
 
@@ -19,6 +19,7 @@ class MisnamedLoss(ScriptFault):
     remedy = "compute the one that is meant (a cross-entropy for outputs of a sigmoid), or name it for what it is"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for scope in code.bindings.values():
             for name, bounds in scope.items():
                 said = {SAID[t] for t in tokens(name) if t in SAID} | ({"cross"} if {"cross", "entropy"} <= tokens(name) else set())
@@ -30,6 +31,4 @@ class MisnamedLoss(ScriptFault):
 
 def _loss(code: Program, call: ast.Call) -> str:
     """The loss, or that of which it is the mean."""
-    from ._losses import OF
-
     return kind(code, call) or OF.get(code.tail(call), "") or next((f for a in call.args if isinstance(a, ast.Call) and (f := kind(code, a))), "")

@@ -18,7 +18,9 @@ class MissingCausalMask(ScriptFault):
     remedy = "is_causal=True, or a mask of nn.Transformer.generate_square_subsequent_mask"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if not next_token(code) or MASKS & (code.words | code.tokens) or MASKED & code.tokens or {"TransformerDecoder", "GRU", "LSTM", "GRUCell", "LSTMCell", "RNN"} & code.words:
+        """Where it is."""
+        if not next_token(code) or MASKS & (code.words | code.tokens) or MASKED & code.tokens or {"TransformerDecoder", "GRU", "LSTM", "GRUCell", "LSTMCell",
+                "RNN"} & code.words:
             return
         if any(code.tail(c) in ("AutoModelForCausalLM", "from_pretrained", "GPT2LMHeadModel") for c in code.calls):
             return

@@ -15,6 +15,7 @@ class MissingImport(ScriptFault):
     remedy = "import it at the top of the program"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for name, known in unbound(code.script):
             if known:
                 yield name, f"{name.id} is never imported" + (f" (`import {COMMON[name.id]} as {name.id}`)" if name.id in COMMON else "")

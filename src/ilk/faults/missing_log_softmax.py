@@ -1,7 +1,6 @@
 """A likelihood is taken of what is no logarithm."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._losses import computed, output
@@ -17,6 +16,7 @@ class MissingLogSoftmax(ScriptFault):
     remedy = "log_softmax before NLLLoss, or CrossEntropyLoss on the raw scores"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call, kind in computed(code):
             given = output(code, call) if kind == "nll" else None
             if given is not None and (found := ending(code, given)) in ("softmax", "linear"):

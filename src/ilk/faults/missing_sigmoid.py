@@ -19,6 +19,7 @@ class MissingSigmoid(ScriptFault):
     remedy = "BCEWithLogitsLoss or softplus on the raw scores; or a sigmoid at the end of the network"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             if (code.path(call.func) in LOGS or (isinstance(call.func, ast.Attribute) and call.func.attr == "log" and not call.args)) and (inner := _logged(code, call)):
                 yield call, f"log of {ast.unparse(inner)[:40]}"

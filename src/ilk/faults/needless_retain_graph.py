@@ -17,6 +17,7 @@ class NeedlessRetainGraph(ScriptFault):
     remedy = "leave retain_graph out"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in backwards(code):
             if constant(keyword(call, "retain_graph")) is not True or code.mentions("autograd", "functional_call"):
                 continue
@@ -29,12 +30,14 @@ class NeedlessRetainGraph(ScriptFault):
 def _graph(code: Program, call: ast.Call) -> set[int]:
     """The calls that a loss comes from, those behind a detach() left out."""
     start = call.func.value if isinstance(call.func, ast.Attribute) else call
-    return {id(n) for n in code.flow(start, cuts(code)) if isinstance(n, ast.Call) and code.tail(n) not in ("randn", "randn_like", "rand", "size", "to", "range", "view", "iter", "next")
+    return {id(n) for n in code.flow(start, cuts(code)) if isinstance(n, ast.Call)
+            and code.tail(n) not in ("randn", "randn_like", "rand", "size", "to", "range", "view", "iter", "next")
             and code.path(n.func).rpartition(".")[2][:1] != "_" and not _makes_module(code, n)}
 
 
 def _makes_module(code: Program, call: ast.Call) -> bool:
-    return code.tail(call)[:1].isupper() or code.tail(call) in ("device", "is_available", "parse_args", "ones_like", "zeros_like", "ones", "zeros", "linspace", "arange", "item")
+    return code.tail(call)[:1].isupper() or code.tail(call) in ("device", "is_available", "parse_args", "ones_like", "zeros_like", "ones", "zeros", "linspace",
+                                                                "arange", "item")
 
 
 def _carried(code: Program, call: ast.Call) -> bool:
@@ -42,6 +45,7 @@ def _carried(code: Program, call: ast.Call) -> bool:
     for loop in loops(code, call):
         bound = stored(code, loop)
         for node in code.flow(call.func.value if isinstance(call.func, ast.Attribute) else call, cuts(code)):
-            if isinstance(node, ast.Name) and node.id in bound and any(b.where not in set(ast.walk(loop)) for b in code.bounds(node)) and code.statement(node) in set(ast.walk(loop)):
+            if isinstance(node, ast.Name) and node.id in bound and any(b.where not in set(ast.walk(loop))
+                    for b in code.bounds(node)) and code.statement(node) in set(ast.walk(loop)):
                 return True
     return False

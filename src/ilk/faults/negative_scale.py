@@ -8,7 +8,8 @@ from ._nets import ending
 from ._script import Place, ScriptFault
 from ._trees import Program, argument
 
-LAWS = {"Normal": (1, "scale"), "LogNormal": (1, "scale"), "Laplace": (1, "scale"), "Gumbel": (1, "scale"), "gaussian_nll_loss": (2, "var"), "MultivariateNormalDiag": (1, "scale_diag"),
+LAWS = {"Normal": (1, "scale"), "LogNormal": (1, "scale"), "Laplace": (1, "scale"), "Gumbel": (1, "scale"), "gaussian_nll_loss": (2, "var"),
+        "MultivariateNormalDiag": (1, "scale_diag"),
         "normal": (1, "std")}
 
 
@@ -19,6 +20,7 @@ class NegativeScale(ScriptFault):
     remedy = "exp() of a log-scale, or softplus() plus a small number"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             if code.tail(call) in LAWS and (code.tail(call) != "normal" or code.path(call.func) == "torch.normal"):
                 scale = argument(call, *LAWS[code.tail(call)])

@@ -18,6 +18,7 @@ class NoShuffle(ScriptFault):
     remedy = "DataLoader(..., shuffle=True), or a sampler"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not backwards(code):
             return
         for call in code.calls:

@@ -16,6 +16,7 @@ class NoZeroGrad(ScriptFault):
     remedy = "optimizer.zero_grad() once before each backward()"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         steps = list(stepped(code))
         names = {receiver(c) for c in steps}
         for call in steps:

@@ -1,7 +1,6 @@
 """The discriminator is shown noise in the place of real items."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._gan import losses, noise_alone, terms
@@ -16,4 +15,5 @@ class NoiseAsReal(ScriptFault):
     remedy = "give it a batch of the data set: D(x) for x from the loader"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         yield from ((t.call, "") for loss in losses(code) if loss.of == "d" for t in terms(code, loss) if noise_alone(code, t))

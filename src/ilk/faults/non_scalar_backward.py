@@ -20,6 +20,7 @@ class NonScalarBackward(ScriptFault):
     remedy = "take the mean over the batch (or the sum) before backward()"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in backwards(code):
             if not call.args and keyword(call, "gradient") is None and isinstance(call.func, ast.Attribute) and _many(code, call.func.value, None, 0):
                 yield call, "this loss has a number for each item"

@@ -17,6 +17,7 @@ class OneTimestepPerBatch(ScriptFault):
     remedy = "t = torch.randint(0, T, (len(x),)), one for each item"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for mix in mixes(code):
             for read in (r for f in (mix.kept, mix.added) for r in reads(code, f)):
                 for draw in drawn(code, read.slice):

@@ -18,6 +18,7 @@ class OptimizerInLoop(ScriptFault):
     remedy = "make the optimiser once, before the loop"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for made in optimisers(code):
             models = {n.value.id for n in ast.walk(made) if isinstance(n, ast.Attribute) and n.attr in ("parameters", "trainable_weights") and isinstance(n.value, ast.Name)}
             if not models:

@@ -18,6 +18,7 @@ class RangeMismatch(ScriptFault):
     remedy = "scale the data as the output: x * 2 - 1 or Normalize((0.5,), (0.5,)) for tanh, [0, 1] for a sigmoid"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         data = _range(code)
         for node, name, ends in _makers(code):
             if (data, ends) in (("unit", "tanh"), ("signed", "sigmoid")):
@@ -48,7 +49,8 @@ def _range(code: Program) -> str:
         return "signed" if half and len(normal) == 1 else ""
     shifted = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub | ast.Add) and constant(n.right) in (1, 1.0, 0.5, 127.5) and _scaled(n.left) for n in code.all)
     shifted = shifted or any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) and constant(n.right) in (127.5, 0.5) for n in code.all)
-    shifted = shifted or any(isinstance(n, ast.AugAssign) and constant(n.value) in (2, 2.0, 127.5) for n in code.all) or code.mentions("Lambda", "normalize", "rescale", "Rescaling", "scale")
+    shifted = shifted or any(isinstance(n, ast.AugAssign) and constant(n.value) in (2, 2.0, 127.5) for n in code.all) or code.mentions("Lambda", "normalize",
+            "rescale", "Rescaling", "scale")
     return "unit" if (pictures or divided) and not shifted else ""
 
 

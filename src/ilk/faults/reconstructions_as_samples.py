@@ -21,6 +21,7 @@ class ReconstructionsAsSamples(ScriptFault):
     remedy = "decode z drawn from N(0, I): decoder(torch.randn(n, codes))"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not any(isinstance(n, ast.BinOp) and kernel(n) for n in code.all) or _from_prior(code):
             return
         for call in code.calls:

@@ -16,6 +16,7 @@ class SampleWithoutGradient(ScriptFault):
     remedy = "rsample(), or mu + std * torch.randn_like(std)"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         variational = any(isinstance(n, ast.BinOp) and kernel(n) for n in code.all) or code.mentions("kl_divergence")
         if not variational or code.mentions("rsample"):
             return

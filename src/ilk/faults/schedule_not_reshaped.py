@@ -16,6 +16,7 @@ class ScheduleNotReshaped(ScriptFault):
     remedy = "alpha_bar[t].view(-1, 1, 1, 1), or [:, None, None, None]"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for mix in mixes(code):
             for factor in (mix.kept, mix.added):
                 if not reshaped(code, factor) and any(_batch(code, read) for read in reads(code, factor)):

@@ -8,8 +8,10 @@ from ._script import Place, ScriptFault
 from ._splits import fits, is_model
 from ._trees import Program
 
-FIGURES = {"accuracy_score", "f1_score", "roc_auc_score", "mean_squared_error", "r2_score", "mean_absolute_error", "log_loss", "classification_report", "confusion_matrix", "balanced_accuracy_score"}
-HELD = {"cross_val_score", "cross_validate", "KFold", "StratifiedKFold", "GridSearchCV", "RandomizedSearchCV", "cross_val_predict", "oob_score", "oob_score_", "best_score_", "LeaveOneOut",
+FIGURES = {"accuracy_score", "f1_score", "roc_auc_score", "mean_squared_error", "r2_score", "mean_absolute_error", "log_loss", "classification_report",
+           "confusion_matrix", "balanced_accuracy_score"}
+HELD = {"cross_val_score", "cross_validate", "KFold", "StratifiedKFold", "GridSearchCV", "RandomizedSearchCV", "cross_val_predict", "oob_score", "oob_score_",
+        "best_score_", "LeaveOneOut",
         "score_samples"}
 
 
@@ -20,6 +22,7 @@ class ScoredOnTraining(ScriptFault):
     remedy = "keep a test part (train_test_split) or use cross_val_score, and report that figure"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if HELD & code.words:
             return
         learned = {ast.unparse(c.args[0]) for c, maker in fits(code, "fit") if c.args and is_model(maker)}

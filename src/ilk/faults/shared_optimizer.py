@@ -17,6 +17,7 @@ class SharedOptimizer(ScriptFault):
     remedy = "an optimiser for each, stepped after its own loss"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for made in optimisers(code):
             nets = [n.value for n in code.flow(made.args[0] if made.args else made) if isinstance(n, ast.Attribute) and n.attr == "parameters"]
             if {"g", "d"} <= {role(code, n) for n in nets}:

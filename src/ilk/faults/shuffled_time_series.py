@@ -18,6 +18,7 @@ class ShuffledTimeSeries(ScriptFault):
     remedy = "train on the past and test on the future: shuffle=False, or TimeSeriesSplit"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not (DATED & code.words and LAGGED & (code.words | code.tokens)) or code.mentions("TimeSeriesSplit", "groups", "GroupKFold"):
             return
         for call in code.calls:

@@ -1,7 +1,6 @@
 """A sigmoid is taken twice."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._losses import computed, output
@@ -17,6 +16,7 @@ class SigmoidTwice(ScriptFault):
     remedy = "leave the sigmoid out of the network, or use BCELoss"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call, kind in computed(code):
             given = output(code, call) if kind == "bce_logits" else None
             if given is not None and ending(code, given) == "sigmoid":

@@ -19,6 +19,7 @@ class SingleExampleBatches(ScriptFault):
     remedy = "a DataLoader (or tf.data) with batch_size and shuffle=True; x of shape (batch, ...)"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for loop in code.of(ast.For):
             if not isinstance(loop, ast.For) or (data := _each(loop)) is None or SHUFFLED & code.words:
                 continue
@@ -29,7 +30,8 @@ class SingleExampleBatches(ScriptFault):
 
 def _each(loop: ast.For) -> tuple[str, str] | None:
     """The data and the counter of `for i in range(len(data))`."""
-    if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, ast.Call) or ast.unparse(loop.iter.func) not in ("range", "tqdm", "trange") or len(loop.iter.args) != 1:
+    if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, ast.Call) or ast.unparse(loop.iter.func) not in ("range", "tqdm",
+            "trange") or len(loop.iter.args) != 1:
         return None
     size = loop.iter.args[0]
     if isinstance(size, ast.Call) and ast.unparse(size.func) == "range" and len(size.args) == 1:
@@ -44,4 +46,5 @@ def _each(loop: ast.For) -> tuple[str, str] | None:
 def _trains(code: Program, loop: ast.For) -> bool:
     calls = [n for n in ast.walk(loop) if isinstance(n, ast.Call)]
     inner = [f for c in calls for f in [code.local(c)] if isinstance(f, Function)]
-    return any(code.tail(c) in STEPS for c in calls) or any(code.tail(c) in STEPS for f in inner for s in related(code, f.body[0]) if s is f for c in ast.walk(s) if isinstance(c, ast.Call))
+    return any(code.tail(c) in STEPS for c in calls) or any(code.tail(c) in STEPS for f in inner for s in related(code, f.body[0]) if s is f for c in ast.walk(s)
+                                                            if isinstance(c, ast.Call))

@@ -1,7 +1,6 @@
 """A softmax is taken twice."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._losses import computed, output
@@ -17,6 +16,7 @@ class SoftmaxBeforeCrossEntropy(ScriptFault):
     remedy = "give it the raw scores; take the softmax only where probabilities are wanted"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call, kind in computed(code):
             given = output(code, call) if kind == "ce" else None
             if given is not None and ending(code, given) == "softmax":

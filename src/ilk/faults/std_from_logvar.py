@@ -16,6 +16,7 @@ class StdFromLogvar(ScriptFault):
     remedy = "mu + torch.exp(0.5 * logvar) * eps"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for node in code.of(ast.BinOp):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(code.parent.get(node), ast.BinOp):
                 for scale, noise in ((node.left, node.right), (node.right, node.left)):

@@ -1,7 +1,6 @@
 """Real and generated items have their labels the wrong way round."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._gan import losses, made, terms
@@ -16,6 +15,7 @@ class SwappedLabels(ScriptFault):
     remedy = "ones (or .9) for real items and zeros for generated ones in the discriminator's loss, ones for generated ones in the generator's"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         found = losses(code)
         own = {t.target for loss in found if loss.of == "g" for t in terms(code, loss) if made(code, t) and not t.linear}
         shown = [t for loss in found if loss.of == "d" for t in terms(code, loss)]

@@ -19,10 +19,12 @@ class TestForSelection(ScriptFault):
     remedy = "split validation items off the training part and choose by these; look at the test items once"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if OTHER & _words(code.tree) or code.mentions("GridSearchCV", "KFold", "validation_split", "cross_val_score"):
             return
         for node in code.of(ast.If):
-            if isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and _of_test(code, node.test) and any(isinstance(n, ast.Assign | ast.Call) for s in node.body for n in ast.walk(s)):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Compare) and _of_test(code, node.test) and any(isinstance(n, ast.Assign | ast.Call)
+                    for s in node.body for n in ast.walk(s)):
                 yield node, ast.unparse(node.test)[:50]
         stops = any(code.tail(c) in ("EarlyStopping", "ModelCheckpoint", "early_stopping") for c in code.calls)
         rounds = any(k.arg == "early_stopping_rounds" for k in code.of(ast.keyword) if isinstance(k, ast.keyword))

@@ -18,6 +18,7 @@ class TrainModeForgotten(ScriptFault):
     remedy = "model.train() at the beginning of every epoch"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not any(code.tail(c) in NOISY for c in code.calls) or not backwards(code):
             return
         for loop in code.of(ast.For, ast.While):

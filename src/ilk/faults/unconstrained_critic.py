@@ -1,7 +1,6 @@
 """Nothing bounds the slope of a Wasserstein critic."""
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from ._gan import losses, made, terms
@@ -18,6 +17,7 @@ class UnconstrainedCritic(ScriptFault):
     remedy = "clamp_ the weights after each step (WGAN), a gradient penalty (WGAN-GP), or spectral_norm"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if BOUNDS & (code.tokens | code.words):
             return
         for loss in losses(code):

@@ -15,6 +15,7 @@ class UndefinedName(ScriptFault):
     remedy = "bind it before, or pass it as an argument; a function sees only its parameters and the names of the module"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         yield from ((n, f"nothing binds {n.id}") for n, known in unbound(code.script) if not known)
         seen: set[str] = set()
         for node, said in early(code):

@@ -16,6 +16,7 @@ class UnmaskedPadding(ScriptFault):
     remedy = "labels[attention_mask == 0] = -100, or a collator that does so"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         padded = [k for k in code.of(ast.keyword) if isinstance(k, ast.keyword) and k.arg == "padding" and constant(k.value) in (True, "max_length", "longest")]
         if padded or code.mentions("pad_sequence"):
             yield from ((node, "") for node in copied(code))

@@ -20,6 +20,7 @@ class UnmaskedPrompt(ScriptFault):
     remedy = "labels[: len(prompt_ids)] = -100, so that only the answer is learned"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         joined = [n for n in code.of(ast.JoinedStr, ast.BinOp) if isinstance(n, ast.JoinedStr) or (isinstance(n, ast.BinOp) and isinstance(n.op, ast.Add))]
         if any(spoken(n) & ASKED and spoken(n) & SAID for n in joined):
             yield from ((node, "") for node in copied(code))

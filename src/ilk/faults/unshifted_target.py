@@ -20,7 +20,9 @@ class UnshiftedTarget(ScriptFault):
     remedy = "model(x[:, :-1]) with the target x[:, 1:]"
 
     def places(self, code: Program) -> Iterator[Place]:
-        if next_token(code) or MASKED & code.tokens or not SPEAKS & code.tokens or {"decoder", "vae", "autoencoder", "reconstruct", "mask", "masked", "noised", "diffusion"} & code.tokens:
+        """Where it is."""
+        if next_token(code) or MASKED & code.tokens or not SPEAKS & code.tokens or {"decoder", "vae", "autoencoder", "reconstruct", "mask", "masked", "noised",
+                "diffusion"} & code.tokens:
             return
         for call, kind in computed(code):
             if kind != "ce" or len(call.args) < 2:
@@ -38,5 +40,6 @@ def _bare(code: Program, node: ast.expr) -> ast.expr:
 
 def _given(code: Program, output: ast.expr) -> set[str]:
     """The names of what the model was given."""
-    return {a.id for n in code.flow(output, lambda n: isinstance(n, ast.Subscript)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id not in code.imports
+    return {a.id for n in code.flow(output, lambda n: isinstance(n, ast.Subscript)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            and n.func.id not in code.imports
             for a in n.args[:1] if isinstance(a, ast.Name)}

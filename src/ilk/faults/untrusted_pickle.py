@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._script import Place, ScriptFault
 from ._trees import Program, constant, keyword
 
-FETCHED = {"urlretrieve", "urlopen", "hf_hub_download", "snapshot_download", "wget", "gdown", "download_url", "urllib", "requests", "cached_download", "curl", "load_state_dict_from_url"}
+FETCHED = {"urlretrieve", "urlopen", "hf_hub_download", "snapshot_download", "wget", "gdown", "download_url", "urllib", "requests", "cached_download", "curl",
+           "load_state_dict_from_url"}
 OPENS = {"torch.load", "pickle.load", "pickle.loads", "joblib.load", "dill.load", "cloudpickle.load", "pandas.read_pickle"}
 
 
@@ -18,11 +19,13 @@ class UntrustedPickle(ScriptFault):
     remedy = "torch.load(..., weights_only=True), or safetensors; never a pickle from elsewhere"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         fetched = bool(FETCHED & (code.words | {p.split(".")[0] for p in code.imports.values()}))
         for call in code.calls:
             path = code.path(call.func)
             only = constant(keyword(call, "weights_only"))
-            if path in OPENS and ((path == "torch.load" and only is False) or (fetched and only is not True and not (path == "torch.load" and only is None and not _own(code, call)))):
+            if path in OPENS and ((path == "torch.load" and only is False)
+                                  or (fetched and only is not True and not (path == "torch.load" and only is None and not _own(code, call)))):
                 yield call, path
 
 

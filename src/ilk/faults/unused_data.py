@@ -8,7 +8,8 @@ from ._loops import backwards
 from ._script import Place, ScriptFault
 from ._trees import Bound, Program, tokens
 
-LOADED = {"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "CIFAR10", "CIFAR100", "SVHN", "CelebA", "ImageFolder", "STL10", "DataLoader", "load_data", "read_csv", "load_dataset", "fetch_openml",
+LOADED = {"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "CIFAR10", "CIFAR100", "SVHN", "CelebA", "ImageFolder", "STL10", "DataLoader", "load_data", "read_csv",
+          "load_dataset", "fetch_openml",
           "load_digits", "ImageNet", "LSUN", "TensorDataset"}
 
 
@@ -19,6 +20,7 @@ class UnusedData(ScriptFault):
     remedy = "loop over a DataLoader of it, and give the batches to the model"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         if not backwards(code) and not code.mentions("apply_gradients"):
             return
         bounds = [b for names in code.bindings.values() for bs in names.values() for b in bs]

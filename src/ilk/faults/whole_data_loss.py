@@ -8,7 +8,8 @@ from ._losses import OF
 from ._script import Place, ScriptFault
 from ._trees import Function, Program, parameters, tokens
 
-LOADS = {"load_data", "from_numpy", "tensor", "array", "load", "astype", "reshape", "read_csv", "to_numpy", "fit_transform", "transform", "train_test_split", "make_moons", "make_blobs"}
+LOADS = {"load_data", "from_numpy", "tensor", "array", "load", "astype", "reshape", "read_csv", "to_numpy", "fit_transform", "transform", "train_test_split",
+         "make_moons", "make_blobs"}
 
 
 class WholeDataLoss(ScriptFault):
@@ -18,6 +19,7 @@ class WholeDataLoss(ScriptFault):
     remedy = "compare with the batch that the model was given"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in code.calls:
             last = code.tail(call)
             if not (last in OF or {"loss", "criterion", "elbo"} & tokens(last)) or len(call.args) < 2 or last[:1].isupper():
@@ -57,4 +59,5 @@ def _of_batch(code: Program, output: ast.expr, given: set[str], whole: str) -> b
 
 
 def _slice(code: Program, name: ast.Name) -> bool:
-    return any(isinstance(b.value, ast.Subscript) and isinstance(b.value.slice, ast.Slice | ast.Name) and code.near(b.where, ast.For, ast.While) is not None for b in code.bounds(name))
+    return any(isinstance(b.value, ast.Subscript) and isinstance(b.value.slice, ast.Slice | ast.Name) and code.near(b.where, ast.For, ast.While) is not None
+               for b in code.bounds(name))

@@ -16,6 +16,7 @@ class ZeroGradAfterBackward(ScriptFault):
     remedy = "zero_grad() before backward(), or after step()"
 
     def places(self, code: Program) -> Iterator[Place]:
+        """Where it is."""
         for call in [c for c in code.calls if isinstance(c.func, ast.Attribute) and c.func.attr == "zero_grad"]:
             beside = block(code, call)
             here = beside.index(code.statement(call)) if code.statement(call) in beside else -1   # type: ignore[arg-type]

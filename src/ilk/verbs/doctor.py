@@ -124,7 +124,8 @@ def _of_model(model: Model) -> tuple[list[Any], list[Found]]:
     if data is None:
         return [record], []
     found = diagnose(model, data).findings if len(data.index("test")) else ()
-    return [record, data], [Found(f.name, "the model, by its held-out items", f"{f.says} (evidence {f.evidence:.3g}, threshold {f.threshold:.3g})", f.remedy, DIAGNOSED) for f in found]
+    return [record, data], [Found(f.name, "the model, by its held-out items", f"{f.says} (evidence {f.evidence:.3g}, threshold {f.threshold:.3g})", f.remedy,
+                                  DIAGNOSED) for f in found]
 
 
 def script(at: str | Path) -> Script | Found:
