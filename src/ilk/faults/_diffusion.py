@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ._nets import is_noise
-from ._trees import Program, constant, tokens
+from ._syntax import constant, tokens
+from ._trees import Program
 
 RESHAPED = {"view", "reshape", "unsqueeze", "expand", "expand_as", "rearrange", "broadcast_to", "expand_dims", "repeat", "extract", "reshape_as", "atleast_2d", "None",
             "unsqueeze_"}

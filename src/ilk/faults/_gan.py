@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ._nets import is_noise, judges, makes, role_of
-from ._trees import LOOPS, Env, Program, after, constant, position, tokens
+from ._syntax import Env, after, constant, position, tokens
+from ._trees import Program
 
 LOSSY = {"loss", "err", "error", "cost"}
 MEANS = {"mean", "sum", "reduce_mean", "reduce_sum", "squeeze", "view", "reshape", "flatten", "average"}
@@ -235,8 +236,3 @@ def noise_alone(code: Program, term: Term) -> bool:
         values = [v for v, _ in code.sources(first, term.env)]
         return bool(values) and all(is_noise(code, v) for v in values)
     return is_noise(code, first)
-
-
-def in_loop(code: Program, node: ast.AST) -> bool:
-    """Whether it is done more than once within its function."""
-    return code.near(node, *LOOPS) is not None

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import ast
 
-from ._trees import Env, Program, constant, keyword
+from ._syntax import Env, constant, keyword
+from ._trees import Program
 
 SUMS = {"sum", "reduce_sum", "einsum"}
 AVERAGES = {"mean", "reduce_mean", "average"}

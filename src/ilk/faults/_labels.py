@@ -4,7 +4,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._trees import Program, constant
+from ._syntax import constant
+from ._trees import Program
 
 COLLATORS = {"DataCollatorForLanguageModeling", "DataCollatorForCompletionOnlyLM", "DataCollatorForSeq2Seq", "SFTTrainer", "SFTConfig", "masked_fill", "ignore_index",
              "IGNORE_INDEX", "where",

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import ast
 
-from ._trees import Program, constant, tokens
+from ._syntax import constant, tokens
+from ._trees import Program
 
 MASKS = {"tril", "triu", "is_causal", "attn_mask", "src_mask", "tgt_mask", "generate_square_subsequent_mask", "causal", "masked_fill", "causal_mask", "attention_mask",
          "mask", "tril_",

@@ -4,7 +4,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._trees import LOOPS, Function, Program, keyword, position, tokens
+from ._syntax import LOOPS, Function, keyword, tokens
+from ._trees import Program
 
 OPTIMISERS = {"Adam", "AdamW", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "LBFGS", "Lion", "Adafactor"}
 QUIET = ("no_grad", "inference_mode", "set_grad_enabled")
@@ -108,11 +109,6 @@ def block(code: Program, node: ast.AST) -> list[ast.stmt]:
 def stored(code: Program, within: ast.AST) -> set[str]:
     """The names that a part of the program binds."""
     return {n.id for n in ast.walk(within) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-def between(first: ast.AST, node: ast.AST, last: ast.AST) -> bool:
-    """Whether a node stands after the first and before the last."""
-    return position(first) < position(node) < position(last)
 
 
 def in_loop_or_called(code: Program, node: ast.AST) -> bool:

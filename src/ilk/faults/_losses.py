@@ -4,7 +4,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._trees import Env, Program, argument, constant, keyword
+from ._syntax import Env, argument, constant, keyword
+from ._trees import Program
 
 OF = {"BCELoss": "bce", "binary_cross_entropy": "bce", "BCEWithLogitsLoss": "bce_logits", "binary_cross_entropy_with_logits": "bce_logits",
       "sigmoid_cross_entropy_with_logits": "bce_logits",
@@ -40,12 +41,6 @@ def computed(code: Program) -> Iterator[tuple[ast.Call, str]]:
     for call in code.calls:
         if (found := kind(code, call)) and len(call.args) + len(call.keywords) > 1 and not code.tail(call)[:1].isupper():
             yield call, found
-
-
-def inputs(code: Program, call: ast.Call) -> list[ast.expr]:
-    """What a loss compares: two expressions, the order depending on the library."""
-    found = [argument(call, 0, "input", "y_true", "labels"), argument(call, 1, "target", "y_pred", "logits")]
-    return [f for f in found if f is not None]
 
 
 def output(code: Program, call: ast.Call) -> ast.expr | None:

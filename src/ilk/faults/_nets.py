@@ -4,7 +4,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._trees import Env, Function, Program, Seen, argument, constant, keyword, method, returns, tokens
+from ._syntax import Env, Seen, argument, constant, keyword, method, returns, tokens
+from ._trees import Program
 
 KINDS = {"Sigmoid": "sigmoid", "sigmoid": "sigmoid", "expit": "sigmoid", "Tanh": "tanh", "tanh": "tanh", "Softmax": "softmax", "softmax": "softmax",
          "LogSoftmax": "log_softmax",
@@ -159,13 +160,6 @@ def layers(code: Program, sequential: ast.Call) -> list[ast.expr]:
     if len(args) == 1 and isinstance(args[0], ast.List):
         args = args[0].elts
     return [] if any(isinstance(a, ast.Starred) for a in args) else list(args)
-
-
-def forwards(code: Program) -> Iterator[tuple[ast.ClassDef, Function]]:
-    """The networks that are classes, with what they compute."""
-    for made in code.classes.values():
-        if (found := method(made, "forward", "call", "__call__")) is not None:
-            yield made, found
 
 
 def is_linear(code: Program, layer: ast.AST) -> bool:

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from ilk.fault import Script
 
-from ._trees import COMMON, LOOPS, Function, Program, parameters, position, program
+from ._syntax import COMMON, LOOPS, Function, parameters, position
+from ._trees import Program, program
 
 ALWAYS = {*dir(builtins), "__file__", "__name__", "__doc__", "__builtins__", "__path__", "__spec__", "__loader__", "__package__", "__annotations__", "__class__",
           "display", "get_ipython",

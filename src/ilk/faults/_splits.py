@@ -4,7 +4,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ._trees import Program, tokens
+from ._syntax import tokens
+from ._trees import Program
 
 LEARNS = {"StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler", "QuantileTransformer", "PowerTransformer", "PCA", "TruncatedSVD", "SimpleImputer",
           "KNNImputer", "IterativeImputer",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._diffusion import mixes
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, tokens
+from ._syntax import constant, tokens
+from ._trees import Program
 
 PRODUCTS = {"cumprod", "cumsum", "cumulative_prod", "cos", "exp", "sigmoid", "cumprod_", "accumulate", "prod"}
 

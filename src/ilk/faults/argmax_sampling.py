@@ -5,7 +5,8 @@ import ast
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, parameters, tokens
+from ._syntax import Function, parameters, tokens
+from ._trees import Program
 
 DRAWS = {"multinomial", "Categorical", "choice", "choices", "gumbel", "Gumbel", "gumbel_softmax", "categorical", "exponential_", "random_categorical", "sample",
          "searchsorted", "rand"}

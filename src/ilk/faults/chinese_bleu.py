@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword, tokens
+from ._syntax import constant, keyword, tokens
+from ._trees import Program
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 CUT = {"jieba", "list", "cut", "lcut", "tokenize", "tokenizer", "pkuseg", "thulac", "segment", "characters", "spacy", "hanlp"}

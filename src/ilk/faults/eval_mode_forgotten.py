@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._loops import backwards, quiet
 from ._nets import role
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, position, tokens
+from ._syntax import Function, position, tokens
+from ._trees import Program
 
 NOISY = {"Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "dropout"}
 JUDGED = {"test", "eval", "evaluate", "validate", "validation", "predict", "sample", "generate", "infer", "inference", "accuracy"}

@@ -5,7 +5,8 @@ import ast
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Program, argument, constant, keyword
+from ._syntax import argument, constant, keyword
+from ._trees import Program
 
 MAKERS = {"FrechetInceptionDistance": 2048, "calculate_fid": 2048, "compute_fid": 2048, "calculate_frechet_distance": 2048, "fid_score": 2048, "get_fid": 2048, "FID": 2048,
           "frechet_distance": 2048}

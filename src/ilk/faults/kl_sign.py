@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._kl import signed
 from ._losses import kind
 from ._script import Place, ScriptFault
-from ._trees import Program, tokens
+from ._syntax import tokens
+from ._trees import Program
 
 LOSSY = {"bce", "mse", "recon", "reconstruction", "rec", "nll", "reproduction"}
 

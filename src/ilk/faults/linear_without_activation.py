@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._nets import is_linear, layer_ending, layers
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword, tokens
+from ._syntax import constant, keyword, tokens
+from ._trees import Program
 
 MEANT = {"lora", "proj", "projection", "factor", "low", "rank", "linear", "pca", "adapter", "embed", "embedding", "down", "a", "b"}
 

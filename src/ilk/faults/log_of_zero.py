@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._nets import ending
 from ._script import Place, ScriptFault
-from ._trees import Program, constant
+from ._syntax import constant
+from ._trees import Program
 
 LOGS = {"torch.log", "numpy.log", "numpy.log2", "tensorflow.math.log", "torch.log2", "jax.numpy.log"}
 COUNTS = {"histogram", "bincount", "relu", "value_counts", "histogram2d", "histogramdd"}

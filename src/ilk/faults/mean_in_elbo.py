@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._kl import AVERAGES, averaged, reduced, signed, weighted
 from ._losses import kind
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword
+from ._syntax import constant, keyword
+from ._trees import Program
 
 
 class MeanInElbo(ScriptFault):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._losses import OF, kind
 from ._script import Place, ScriptFault
-from ._trees import Program, tokens
+from ._syntax import tokens
+from ._trees import Program
 
 SAID = {"bce": "cross", "xent": "cross", "crossentropy": "cross", "mse": "square"}
 IS = {"bce": "cross", "bce_logits": "cross", "ce": "cross", "ce_probabilities": "cross", "mse": "square"}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from ._scopes import unbound
 from ._script import Place, ScriptFault
-from ._trees import COMMON, Program
+from ._syntax import COMMON
+from ._trees import Program
 
 
 class MissingImport(ScriptFault):

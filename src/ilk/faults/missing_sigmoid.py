@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._losses import computed, output
 from ._nets import ending
 from ._script import Place, ScriptFault
-from ._trees import Program, constant
+from ._syntax import constant
+from ._trees import Program
 
 LOGS = {"torch.log", "numpy.log", "tensorflow.math.log", "tensorflow.log", "jax.numpy.log"}
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._gan import cuts
 from ._loops import backwards, loops, stored
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword
+from ._syntax import constant, keyword
+from ._trees import Program
 
 
 class NeedlessRetainGraph(ScriptFault):

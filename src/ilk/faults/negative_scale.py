@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._nets import ending
 from ._script import Place, ScriptFault
-from ._trees import Program, argument
+from ._syntax import argument
+from ._trees import Program
 
 LAWS = {"Normal": (1, "scale"), "LogNormal": (1, "scale"), "Laplace": (1, "scale"), "Gumbel": (1, "scale"), "gaussian_nll_loss": (2, "var"),
         "MultivariateNormalDiag": (1, "scale_diag"),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import backwards, quiet
 from ._script import Place, ScriptFault
-from ._trees import Function, Program
+from ._syntax import Function
+from ._trees import Program
 
 GRADED = {"requires_grad_", "requires_grad", "autograd", "grad", "detach", "GradientTape", "backward"}
 

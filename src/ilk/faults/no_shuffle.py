@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import backwards
 from ._script import Place, ScriptFault
-from ._trees import Program, argument, constant, keyword, tokens
+from ._syntax import argument, constant, keyword, tokens
+from ._trees import Program
 
 SORTED = {"MNIST", "FashionMNIST", "KMNIST", "CIFAR10", "CIFAR100", "SVHN", "ImageFolder", "STL10", "ImageNet", "Caltech101", "EMNIST"}
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._loops import backwards
 from ._nets import judges
 from ._script import Place, ScriptFault
-from ._trees import Env, Program, constant, keyword
+from ._syntax import Env, constant, keyword
+from ._trees import Program
 
 SMALLER = {"mean", "sum", "norm", "item", "max", "min", "reduce_mean", "logsumexp", "median", "nanmean", "backward"}
 LOSSES = {"mse_loss", "l1_loss", "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "smooth_l1_loss", "huber_loss", "kl_div"}

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._diffusion import drawn, mixes, reads
 from ._loops import backwards, related
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, constant, keyword
+from ._syntax import Function, constant, keyword
+from ._trees import Program
 
 
 class OneTimestepPerBatch(ScriptFault):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import epochs, loops, optimisers, stored
 from ._script import Place, ScriptFault
-from ._trees import Function, Program
+from ._syntax import Function
+from ._trees import Program
 
 FRESH = {"load_state_dict", "deepcopy", "reset_parameters", "init_weights", "apply", "reset", "grow", "add_layer"}
 

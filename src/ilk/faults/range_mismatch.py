@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._nets import JUDGES, net_ending, role_of
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, tokens
+from ._syntax import constant, tokens
+from ._trees import Program
 
 MADE = {"g", "gen", "generator", "decoder", "vae", "autoencoder", "ae", "dec", "gan", "dcgan"}
 

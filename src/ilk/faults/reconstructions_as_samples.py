@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from ._kl import kernel
 from ._nets import NOISE
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, tokens
+from ._syntax import Function, tokens
+from ._trees import Program
 
 SHOWS = {"imshow", "save_image", "imsave", "plot_images", "make_grid", "show_images", "plot_samples", "show", "savefig", "plot"}
 SAID = {"generate", "generated", "generation", "sample", "samples", "sampled", "new", "synthetic", "made"}

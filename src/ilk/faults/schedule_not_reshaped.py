@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._diffusion import drawn, mixes, reads, reshaped
 from ._script import Place, ScriptFault
-from ._trees import Program, constant
+from ._syntax import constant
+from ._trees import Program
 
 
 class ScheduleNotReshaped(ScriptFault):

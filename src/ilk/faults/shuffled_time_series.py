@@ -5,7 +5,8 @@ import ast
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword, tokens
+from ._syntax import constant, keyword, tokens
+from ._trees import Program
 
 DATED = {"parse_dates", "to_datetime", "DatetimeIndex", "date_range", "resample", "asfreq"}
 LAGGED = {"shift", "rolling", "lag", "lags", "forecast", "ewm", "diff"}

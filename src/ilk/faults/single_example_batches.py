@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import related
 from ._script import Place, ScriptFault
-from ._trees import Function, Program
+from ._syntax import Function
+from ._trees import Program
 
 SHUFFLED = {"shuffle", "permutation", "randperm", "sample", "choice", "randint", "choices"}
 STEPS = {"backward", "apply_gradients", "train_on_batch", "apply_gradient"}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._nets import is_noise
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, tokens
+from ._syntax import constant, tokens
+from ._trees import Program
 
 
 class StdFromLogvar(ScriptFault):

@@ -5,7 +5,8 @@ import ast
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, constant, keyword, tokens
+from ._syntax import Function, constant, keyword, tokens
+from ._trees import Program
 
 OTHER = {"val", "valid", "validation", "dev", "holdout", "cv", "fold", "folds", "heldout"}
 BEST = {"best", "lowest", "highest", "min", "max", "top"}

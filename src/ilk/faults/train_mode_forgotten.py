@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import backwards, methods, related
 from ._script import Place, ScriptFault
-from ._trees import Function, Program
+from ._syntax import Function
+from ._trees import Program
 
 NOISY = {"Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "from_pretrained", "LSTM", "TransformerEncoderLayer"}
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._labels import copied
 from ._script import Place, ScriptFault
-from ._trees import Program, constant
+from ._syntax import constant
+from ._trees import Program
 
 
 class UnmaskedPadding(ScriptFault):

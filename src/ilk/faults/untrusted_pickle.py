@@ -5,7 +5,8 @@ import ast
 from collections.abc import Iterator
 
 from ._script import Place, ScriptFault
-from ._trees import Program, constant, keyword
+from ._syntax import constant, keyword
+from ._trees import Program
 
 FETCHED = {"urlretrieve", "urlopen", "hf_hub_download", "snapshot_download", "wget", "gdown", "download_url", "urllib", "requests", "cached_download", "curl",
            "load_state_dict_from_url"}

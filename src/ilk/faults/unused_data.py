@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._loops import backwards
 from ._script import Place, ScriptFault
-from ._trees import Bound, Program, tokens
+from ._syntax import Bound, tokens
+from ._trees import Program
 
 LOADED = {"MNIST", "FashionMNIST", "KMNIST", "EMNIST", "CIFAR10", "CIFAR100", "SVHN", "CelebA", "ImageFolder", "STL10", "DataLoader", "load_data", "read_csv",
           "load_dataset", "fetch_openml",

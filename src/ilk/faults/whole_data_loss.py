@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ._losses import OF
 from ._script import Place, ScriptFault
-from ._trees import Function, Program, parameters, tokens
+from ._syntax import Function, parameters, tokens
+from ._trees import Program
 
 LOADS = {"load_data", "from_numpy", "tensor", "array", "load", "astype", "reshape", "read_csv", "to_numpy", "fit_transform", "transform", "train_test_split",
          "make_moons", "make_blobs"}
