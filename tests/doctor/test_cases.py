@@ -2,20 +2,23 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.doctor import cases
 
 import ilk
 from ilk import registry
-from ilk.dataset import split_dataset
+from ilk.dataset import Labels, split_dataset
 from ilk.errors import DataError
-from ilk.fault import Figures, Installation, Record
+from ilk.fault import Figure, Figures, Installation, Record
 from ilk.progress import Log
 from ilk.verbs._checkup import figures_of, installation, record_of
 
@@ -100,8 +103,49 @@ def test_figures_of_an_evaluation() -> None:
     models = {"one": ilk.fit(data, ilk.GMM(components=1)), "two": ilk.fit(data, ilk.GMM(components=2))}
     several = {name: ilk.evaluate(model, data, n=60, only=("nats", "c2st")) for name, model in models.items()}
     told = figures_of(several, data, seeds=1)
-    assert {f.model for f in told.figures} == {"one", "two"} and told.facts == {"kind": "table", "test": len(data.test), "seeds": 1}
+    assert {f.model for f in told.figures} == {"one", "two"} and told.facts == {"made": 40, "kind": "table", "test": 40, "seeds": 1}
     assert {one.fault for one in found(told)} >= {"one_seed", "too_few_samples"}
+
+
+def test_a_step_told_twice_is_one_point() -> None:
+    losses = [3.0, 2.0, 1.5, 1.6, 2.4, 2.8]
+    events = [{"event": "validated", "step": 10 * i, "loss": loss} for i, loss in enumerate(losses, 1)]
+    one = next(one for one in found(Record([*events, events[-1]])) if one.fault == "over_fitting")
+    assert "step 30" in one.where and "until step 60" in one.why
+
+
+def halves(items: Any, labels: Any = None) -> Any:
+    data = ilk.read(items)
+    known = None if labels is None else Labels(torch.as_tensor(labels), tuple(range(int(max(labels)) + 1)))
+    return replace(data, splits={"train": torch.arange(60), "test": torch.arange(60, len(data))}, labels=known)
+
+
+ODD: dict[str, Any] = {
+    "two rows": lambda: ilk.read({"a": [1, 2]}),
+    "no cells": lambda: ilk.read({"a": [None] * 30, "b": ["x"] * 30}),
+    "a label alone": lambda: ilk.read({"label": ["u", "v"] * 50}),
+    "empty texts": lambda: halves([""] * 100),
+    "one text": lambda: ilk.read(["x" * 100_000]),
+    "numbers without places": lambda: ilk.read(np.zeros(5)),
+    "nothing but zeros": lambda: halves(np.zeros((100, 4)), [0, 1] * 50),
+    "black pictures": lambda: ilk.read(np.zeros((40, 12, 12, 3), np.uint8)),
+    "a class for each": lambda: halves(np.random.default_rng(0).normal(size=(100, 3)), list(range(100))),
+    "no test items": lambda: replace(halves(np.zeros((60, 2))), labels=None),
+    "no events": lambda: Record([]),
+    "events of nothing": lambda: Record([{}, {"event": "noted"}, {"event": "progress", "step": None, "loss": 1.0}, {"event": "validated", "loss": "x"}]),
+    "the same step": lambda: Record([{"event": "validated", "step": 0, "loss": 0.0}] * 30),
+    "huge losses": lambda: Record([{"event": "progress", "loss": 1e308 * (-1) ** i} for i in range(20)]),
+    "no figures": lambda: Figures([]),
+    "figures of nothing": lambda: Figures([Figure("fid", math.nan, math.nan, 0, math.nan, math.nan, "higher"),
+                                           Figure("nats", -math.inf, None, None, -math.inf, math.inf, "higher")]),
+    "no machine": lambda: Installation({}, {}),
+    "a strange machine": lambda: Installation({"torch": "odd"}, {"threads": {"OMP_NUM_THREADS": "-1"}, "cores": None, "modules": [".py"], "files": [1], "features": None}),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_things_are_looked_at_without_an_error(name: str) -> None:
+    assert all(one.where is not None and one.why and one.remedy for one in found(ODD[name]()))
 
 
 def test_this_machine_is_looked_at() -> None:

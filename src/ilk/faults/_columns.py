@@ -52,4 +52,4 @@ def share(part: int, whole: int) -> str:
     >>> share(3, 200)
     '3 of 200 (1.5 %)'
     """
-    return f"{part} of {whole} ({100 * part / max(1, whole):.2g} %)"
+    return f"{part} of {whole} ({100 * part / max(1, whole):.3g} %)"

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ilk.fault import Record
 
+HUGE = 1e100  # what is no loss any more
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Losses by step, finite ones alone; `broken` is the step of the first that was no number, None if all were."""
+    """Losses by step, sound ones alone; `broken` is the step of the first that was no number, or a huge one."""
 
     steps: NDArray[np.float64]
     losses: NDArray[np.float64]
@@ -51,10 +53,13 @@ def held(record: Record) -> Curve:
 
 
 def curve(found: Sequence[Mapping[str, Any]], kind: str, key: str) -> Curve:
-    """One number of one sort of event."""
-    points = [(float(e.get("step", i)), float(e[key])) for i, e in enumerate(found) if e.get("event") == kind and isinstance(e.get(key), int | float)]
-    good = np.array([p for p in points if isfinite(p[1])] or np.zeros((0, 2)))
-    return Curve(good[:, 0], good[:, 1], next((step for step, loss in points if not isfinite(loss)), None))
+    """One number of one sort of event; by their place where steps do not rise."""
+    told = [e for e in found if e.get("event") == kind and isinstance(e.get(key), int | float)]
+    steps = [float(e["step"]) if isinstance(e.get("step"), int | float) else -1.0 for e in told]
+    steps = steps if steps and steps[0] >= 0 and steps == sorted(steps) else list(map(float, range(len(told))))
+    points = list({step: (step, float(e[key])) for step, e in zip(steps, told, strict=True)}.values())  # the last step may be told twice
+    good = np.array([p for p in points if abs(p[1]) < HUGE] or np.zeros((0, 2)))
+    return Curve(good[:, 0], good[:, 1], next((step for step, loss in points if not abs(loss) < HUGE), None))
 
 
 def notes(record: Record) -> list[str]:

@@ -139,7 +139,8 @@ def _directions(rows: Any) -> Numbers:
     """The main directions of many numbers (Halko, Martinsson & Tropp 2011)."""
     from sklearn.decomposition import TruncatedSVD
 
-    found = TruncatedSVD(min(WIDE, rows.shape[1] - 1, max(1, rows.shape[0] - 1)), n_iter=2, random_state=0).fit_transform(rows)
+    with np.errstate(invalid="ignore", divide="ignore"):  # items that are all alike have no spread to be a share of
+        found = TruncatedSVD(min(WIDE, rows.shape[1] - 1, max(1, rows.shape[0] - 1)), n_iter=2, random_state=0).fit_transform(rows)
     return np.asarray(found, dtype=np.float64)
 
 

@@ -1,12 +1,10 @@
 """Better than real items: a model that copies them, test items that were learned from, or a figure that can be tricked."""
 from __future__ import annotations
 
-from math import inf
-
 from ilk.fault import Figure, Figures
 from ilk.faults._figures import FigureFault, rank
 
-ERRORS, MORE = 3.0, 0.02  # beyond real items' value in standard errors, and as a share of the way from the floor
+ERRORS, MORE, BARE = 3.0, 0.02, 0.25  # beyond real items' value in standard errors, and as a share of the way from the floor, also where no error is told
 
 
 class AboveCeiling(FigureFault):
@@ -18,9 +16,8 @@ class AboveCeiling(FigureFault):
         if figure.ceiling is None or not sign:
             return None
         way = abs(figure.ceiling - figure.floor) if figure.floor is not None else abs(figure.ceiling)
-        margin = max(ERRORS * figure.se if figure.se is not None else inf, MORE * way)
-        bare = 0.25 * way if figure.se is None else margin  # without an error only what is far beyond counts
-        if sign * (figure.value - figure.ceiling) <= min(margin, bare):
+        margin = BARE * way if figure.se is None else max(ERRORS * figure.se, MORE * way)
+        if not sign * (figure.value - figure.ceiling) > margin:
             return None
         return (f"{figure.value:.4g}, where real items have {figure.ceiling:.4g} (better: {figure.better}): no honest model is better than the data",
                 "look for copies: dcr_share and near_train_share of ilk evaluate, ilk audit MODEL; check that no test item was learned from (ilk doctor DATA)")

@@ -13,7 +13,7 @@ class BelowFloor(FigureFault):
     def said(self, figure: Figure, among: Figures) -> tuple[str, str] | None:
         """Both."""
         sign, margin = rank(figure), ERRORS * (figure.se or 0.0)
-        if figure.floor is None or not sign or sign * (figure.value - figure.floor) >= -margin:
+        if figure.floor is None or not sign or not sign * (figure.value - figure.floor) < -margin:
             return None
         return (f"{figure.value:.4g}, where a trivial model has {figure.floor:.4g} (better: {figure.better})",
-                "ilk diagnose MODEL DATA says what failed; more steps, another family (ilk race DATA), or another way to draw")
+                "ilk diagnose MODEL --data DATA says what failed; more steps, another family (ilk race DATA), or another way to draw")

@@ -10,7 +10,7 @@ from ilk.faults._curve import events, last, notes
 
 NIL, FEW = 0.1, 0.05  # nats an item that all codes say; share of codes or entries of a book in use
 KL, ACTIVE = ("kl", "kl_loss", "KL", "nats_of_codes"), ("active", "active_units", "active_share")
-REMEDY = "for a vae free_bits=0.1, warm_up=0.3 or a smaller beta; for a gan more steps, pack=4 or penalty='gradient'; then ilk diagnose MODEL DATA"
+REMEDY = "for a vae free_bits=0.1, warm_up=0.3 or a smaller beta; for a gan more steps, pack=4 or penalty='gradient'; then ilk diagnose MODEL --data DATA"
 
 
 class Collapse(Fault):

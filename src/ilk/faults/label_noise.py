@@ -13,7 +13,7 @@ from ilk.faults._columns import first_of
 from ilk.faults._data import chances, features
 from ilk.faults._learned import taught
 
-MOST, LEAST = 1500, 100             # items looked at, and at least
+MOST, LEAST = 1500, 150             # items looked at, and at least
 SURE = 0.2                          # the surest of a class, and as many after them
 FLOOR, GUESS = 0.03, 0.35           # so many of them labelled otherwise are wrong labels, so many a bad classifier
 APART = 0.25                        # of all items, so many may be told wrongly: else classes overlap, and chance is no noise

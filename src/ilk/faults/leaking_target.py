@@ -28,9 +28,11 @@ class LeakingTarget(Fault):
         index, target = told
         names, x = features(thing, index, target.name)
         right = np.array([_told(x[:, i], target.codes) for i in range(x.shape[1])])
-        best = int(right.argmax()) if len(right) else 0
+        if len(right) < 2:
+            return
+        best = int(right.argmax())
         others = np.delete(right, best)
-        if len(others) and right[best] >= SURE and (1 - others.max()) >= TIMES * max(1 - right[best], 0.25 / len(index)):
+        if right[best] >= SURE and (1 - others.max()) >= TIMES * max(1 - right[best], 0.25 / len(index)):
             why = f"it alone tells {target.name!r} in {right[best]:.1%} of held-out rows; the next best column does in {others.max():.1%}"
             yield self.found(f"column {names[best]!r}", why, f"if it is not known before the answer is, leave it out: frame.drop({names[best]!r})")
 

@@ -35,7 +35,7 @@ class MisEncoded(Fault):
     def _told(self, where: str, found: Sequence[str], search: Callable[[str], int | None], what: str, remedy: str) -> Iterator[Found]:
         places = {text: search(text) for text in set(found)}
         hits = [(text, at) for text in found if (at := places[text]) is not None]
-        if len(hits) >= min(FEW, len(found)):
+        if hits and len(hits) >= min(FEW, len(found)):
             yield self.found(where, f"{share(len(hits), len(found))} hold {what}, such as {quoted(*hits[0])}", remedy)
 
 

@@ -10,7 +10,7 @@ from ilk.fault import Fault, Found, Record
 from ilk.faults._curve import held, training
 from ilk.faults.diverged import diverged
 
-ROSE, LEAST, STEADY = 0.15, 4, 0.5  # rise after the best as a share of all it moved; points; how steady it is, as a correlation with the steps
+ROSE, LEAST, STEADY = 0.2, 4, 0.5  # rise after the best as a share of all it moved; points; how steady it is, as a correlation with the steps
 
 
 class OverFitting(Fault):

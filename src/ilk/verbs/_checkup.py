@@ -84,7 +84,8 @@ def figures_of(found: Evaluation | Mapping[str, Evaluation], data: Dataset[Any] 
     """The figures of a model, or of several by name, with what the data say of them: how many test items, in which script."""
     several = found if isinstance(found, Mapping) else {"": found}
     figures = [Figure(f.name, f.value, f.se, f.n, f.floor, f.ceiling, f.better, f.convention, name) for name, one in several.items() for f in one.metrics]
-    return Figures(figures, {**({} if data is None else _about(data)), **({} if seeds is None else {"seeds": seeds})})
+    made = max((f.n for one in several.values() for f in one.metrics if "made" in registry.get("metrics", f.name).needs), default=0)
+    return Figures(figures, {"made": made, **({} if data is None else _about(data)), **({} if seeds is None else {"seeds": seeds})})
 
 
 def _about(data: Dataset[Any]) -> dict[str, Any]:
