@@ -33,7 +33,7 @@ class LogOfZero(ScriptFault):
 def _zero(code: Program, node: ast.expr, deep: int = 0) -> str:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and constant(node.left) in (1, 1.0):
         return _zero(code, node.right, deep + 1)
-    if (found := ending(code, node)) in ("softmax", "sigmoid"):
+    if code.mentions("backward", "GradientTape", "value_and_grad", "grad") and (found := ending(code, node)) in ("softmax", "sigmoid"):
         return f"a {found}"
     weighed = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in code.ancestors(node))   # p log p
     return "counts" if weighed and _counts(code, node, 0) else ""

@@ -10,6 +10,8 @@ from ._trees import Program
 
 LAYERS = {"TransformerEncoder", "TransformerEncoderLayer", "MultiheadAttention", "scaled_dot_product_attention", "MultiHeadAttention"}
 
+OTHERS = {"TransformerDecoder", "GRU", "LSTM", "GRUCell", "LSTMCell", "RNN", "AutoModelForCausalLM", "from_pretrained", "GPT2LMHeadModel"}
+
 
 class MissingCausalMask(ScriptFault):
     """Attention over the whole window in a model that is trained on x[:, 1:]."""
@@ -19,10 +21,8 @@ class MissingCausalMask(ScriptFault):
 
     def places(self, code: Program) -> Iterator[Place]:
         """Where it is."""
-        if not next_token(code) or MASKS & (code.words | code.tokens) or MASKED & code.tokens or {"TransformerDecoder", "GRU", "LSTM", "GRUCell", "LSTMCell",
-                "RNN"} & code.words:
-            return
-        if any(code.tail(c) in ("AutoModelForCausalLM", "from_pretrained", "GPT2LMHeadModel") for c in code.calls):
+        masked = MASKS & (code.words | code.tokens) or MASKED & code.tokens
+        if masked or OTHERS & code.words or not next_token(code) or not code.mentions("Embedding"):
             return
         found = [c for c in code.calls if code.tail(c) in LAYERS and code.tail(c) != "TransformerEncoderLayer"] or _by_hand(code)
         if found:

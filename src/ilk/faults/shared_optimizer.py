@@ -18,7 +18,12 @@ class SharedOptimizer(ScriptFault):
 
     def places(self, code: Program) -> Iterator[Place]:
         """Where it is."""
-        for made in optimisers(code):
-            nets = [n.value for n in code.flow(made.args[0] if made.args else made) if isinstance(n, ast.Attribute) and n.attr == "parameters"]
-            if {"g", "d"} <= {role(code, n) for n in nets}:
-                yield made, ""
+        whose = [(made, _roles(code, made)) for made in optimisers(code)]
+        if not any(roles == {"g"} for _, roles in whose):   # one for both may stand beside those of each, as in InfoGAN
+            yield from ((made, "") for made, roles in whose if {"g", "d"} <= roles)
+
+
+def _roles(code: Program, made: ast.Call) -> set[str]:
+    """Whose parameters an optimiser has."""
+    nets = [n.value for n in code.flow(made.args[0] if made.args else made) if isinstance(n, ast.Attribute) and n.attr == "parameters"]
+    return {role(code, n) for n in nets} - {""}
