@@ -89,6 +89,9 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.verbs._course import RaceRules as RaceRules
+from ilk.verbs._crews import Processes as Processes
+from ilk.verbs._crews import Ray as Ray
 from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background
@@ -115,6 +118,7 @@ from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.prefer import prefer as prefer
+from ilk.verbs.race import race as race
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.revise import revise as revise
