@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def test_programs_without_faults_are_left_in_peace() -> None:
     assert len(alarms) <= 0.02 * len(CLEAN), alarms
 
 
+@pytest.mark.slow
 def test_the_programs_of_ilk_are_left_in_peace() -> None:
     """Two hundred files that nobody wrote for the doctor."""
     files = [p for top in ("src/ilk/families", "src/ilk/verbs", "src/ilk/train", "benchmarks/figures") for p in sorted((ROOT / top).glob("*.py"))]
@@ -128,6 +130,18 @@ def test_odd_programs_do_no_harm(raw: bytes, tmp_path: Path) -> None:
     at.write_bytes(raw)
     found = ilk.doctor(at)
     assert not {f.fault for f in found.findings} - {"syntax_error", "undefined_name"}
+
+
+@pytest.mark.parametrize("body", [
+    "".join(f"    x = x.view({i})\n" for i in range(4)), "".join(f"    x = y.view({i})\n    y = x.view({i})\n" for i in range(4)),
+    "    f(x.view(1)), f(x.view(2)), f(x.view(3)), g(x.view(4)), g(x.view(5))\n", "".join(f"    x = -x + x * f(x) - g(x, {i})\n" for i in range(4))])
+def test_names_that_lead_to_one_another_end(body: str) -> None:
+    """Each would be followed along millions of ways."""
+    ends = "    torch.log(x)\n    loss = D(x).mean() + torch.log(1 - D(x)) + bce(D(x), x)\n    loss.backward()\n    opt_d.step()\n    return x\n"
+    made = parsed("knot.py", f"import torch\nfor i in range(9):\n{body}{ends.replace('return x', 'x')}\ndef f(x):\n{body}{ends}\ndef g(x, k=0):\n{body}{ends}")
+    start = time.monotonic()
+    found = ilk.doctor(made)
+    assert time.monotonic() - start < 20 and {why for _, why in found.failed} <= {"RuntimeError: names lead to one another without end"}
 
 
 def test_refusals(tmp_path: Path) -> None:

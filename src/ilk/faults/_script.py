@@ -27,7 +27,9 @@ class ScriptFault(Fault):
     def find(self, script: Script) -> Iterator[Found]:
         """One finding a line."""
         lines: dict[int, str] = {}
-        for node, said in self.places(program(script)):
+        code = program(script)
+        code.followed = 0
+        for node, said in self.places(code):
             lines.setdefault(getattr(node, "lineno", 1), said)
         for line, said in sorted(lines.items()):
             yield self.found(script.place(line), f"{said}: {self.why}" if said else self.why, self.remedy)

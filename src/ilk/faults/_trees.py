@@ -10,7 +10,7 @@ from ilk.fault import Script
 
 from ._syntax import COMMON, Bound, Env, Function, Scope, Seen, after, argument, bound_by, constant, pairs, parameters, position, returns, tokens
 
-MOST = 3000   # nodes that are followed from one expression
+MOST, PATIENCE = 3000, 40_000   # nodes that are followed from one expression; names that one rule follows
 
 
 @lru_cache(maxsize=4)
@@ -24,6 +24,7 @@ class Program:
 
     def __init__(self, script: Script) -> None:
         self.script, self.tree = script, script.tree
+        self.followed = 0
         tree = script.tree
         self.parent = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.all = sorted((n for n in ast.walk(tree) if hasattr(n, "lineno")), key=position)
@@ -161,10 +162,13 @@ class Program:
             kept.append(bound)
             if self.parent.get(bound.where) in outside or bound.where in outside:
                 break
-        return kept or ([] if name.id in parameters(self.scope(name)) else found)
+        return kept or ([] if name.id in parameters(self.scope(name)) else found[-1:])   # what an earlier turn of a loop has left
 
     def sources(self, name: ast.Name, env: Env | None = None) -> list[Seen]:
-        """Expressions that a name stands for: those bound, else the arguments that its function is called with."""
+        """Expressions that a name stands for: those bound, else the arguments that its function is called with. RuntimeError where names lead to names without end."""
+        self.followed += 1
+        if self.followed > PATIENCE:
+            raise RuntimeError("names lead to one another without end")
         if bounds := self.bounds(name):
             return [seen for b in bounds if b.value is not None for seen in self._part(b, env)]
         if env is not None and name.id in env:
@@ -213,7 +217,7 @@ class Program:
     def _arguments(self, called: Function, name: str) -> list[ast.expr]:
         names = [p for p in parameters(called) if p not in ("self", "cls")]
         at = names.index(name) if name in names else -1
-        found = [argument(c, at, name) for c in self.callers.get(called, ()) if at >= 0]
+        found = [argument(c, at, name) for c in self.callers.get(called, ()) if at >= 0 and self.scope(c) is not called]
         return [f for f in found if f is not None]
 
     def flow(self, start: ast.expr, skip: Callable[[ast.AST], bool] = lambda _: False, env: Env | None = None) -> Iterator[ast.AST]:
