@@ -104,6 +104,7 @@ from ilk.verbs.detect import detect as detect
 from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.discover import discover as discover
 from ilk.verbs.disentanglement import disentanglement as disentanglement
+from ilk.verbs.doctor import doctor as doctor
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary

@@ -23,11 +23,17 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Script:
-    """A program's text and its syntax tree."""
+    """A program's text and its syntax tree; of a notebook, also the line that each cell begins at."""
 
     name: str
     text: str
     tree: ast.Module
+    cells: tuple[int, ...] = ()
+
+    def place(self, line: int) -> str:
+        """A line as people find it: by its number, in a notebook by that of its cell."""
+        before = [first for first in self.cells if first <= line]
+        return f"{self.name}, cell {len(before)}, line {line - before[-1] + 1}" if before else f"{self.name}, line {line}"
 
 
 @dataclass(frozen=True, eq=False)
