@@ -67,6 +67,8 @@ from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
+from ilk.records import Recorder as Recorder
+from ilk.records import runs as runs
 from ilk.region import after as after
 from ilk.region import between as between
 from ilk.region import box as box
@@ -89,6 +91,9 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.trackers.mlflow import MLflow as MLflow
+from ilk.trackers.tensorboard import TensorBoard as TensorBoard
+from ilk.trackers.wandb import WandB as WandB
 from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background

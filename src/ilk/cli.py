@@ -18,6 +18,7 @@ from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefe
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
+from .commands.runs import compare, remove, runs_list, runs_show
 from .errors import IlkError, ResourceError, UsageError
 
 
@@ -32,6 +33,10 @@ def build() -> App:
     data = App(name="data", help="Data sets by name.")
     data.command(fetch)
     app.command(data)
+    runs = App(name="runs", help="Records of runs.")
+    for name, command in (("list", runs_list), ("show", runs_show), ("compare", compare), ("remove", remove)):
+        runs.command(command, name=name)
+    app.command(runs)
     return app
 
 
