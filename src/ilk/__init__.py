@@ -16,7 +16,7 @@ _HOMES = {
     "mask": "region", "box": "region", "after": "region", "between": "region", "outside": "region",
     "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng",
     "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given",
-    "IlkError": "errors", "Score": "verbs.score", "runs": "records", "Recorder": "records",
+    "IlkError": "errors", "Score": "verbs.score", "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry",
     "Limits": "modality", "Reals": "space", "Discrete": "space", "Row": "space", "Many": "space", "Maybe": "space"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
 

@@ -262,7 +262,8 @@ def test_the_commands_about_runs(home: Path, capsys: pytest.CaptureFixture[str])
     assert [r["name"] for r in answer(capsys, "runs", "list", "-n", "1")[1]["runs"]] == [two.name] and answer(capsys, "runs", "list", "--what", "race")[1] == {"runs": []}
     both = answer(capsys, "runs", "compare", one.name, two.name[-6:])[1]
     assert both["differ"] == {"family.options.components": [1, 2]} == differing((one, two))
-    assert both["figures"] == {"nats exact": [one.figures["nats exact"], two.figures["nats exact"]]} and both["cost"]["joules"] == [r.facts["spent"]["joules"] for r in (one, two)]
+    assert both["figures"] == {"nats exact": [one.figures["nats exact"], two.figures["nats exact"]]}
+    assert both["cost"]["joules"] == [r.facts["spent"]["joules"] for r in (one, two)]
     shown = answer(capsys, "runs", "show")[1]
     assert shown["name"] == two.name and shown["facts"] == two.facts and {k: [tuple(p) for p in v] for k, v in shown["curves"].items()} == two.curves()
     for words in (("list",), ("show", one.name), ("compare", one.name, two.name)):
@@ -333,7 +334,8 @@ def test_tensorboard_reads_what_was_told(tmp_path: Path) -> None:
                 texts.append(value.tensor.string_val[0].decode())
     curve = {1: 1.0, 2: 0.5, 3: pytest.approx(1 / 3)}
     assert {k: dict(v) for k, v in points.items() if k.endswith("train")} == {"vae/train": curve, "prior/train": curve}
-    assert dict(points["prior/valid"])[2] == 1.0 and [v for k, v in points.items() if k.startswith('figures/nats')] == [[(0, -1.5)]] and "| family.options.components | 2 |" in texts[0]
+    assert dict(points["prior/valid"])[2] == 1.0
+    assert [v for k, v in points.items() if k.startswith('figures/nats')] == [[(0, -1.5)]] and "| family.options.components | 2 |" in texts[0]
 
 
 class Fake:
