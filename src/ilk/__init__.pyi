@@ -94,9 +94,15 @@ from ilk.space import Row as Row
 from ilk.trackers.mlflow import MLflow as MLflow
 from ilk.trackers.tensorboard import TensorBoard as TensorBoard
 from ilk.trackers.wandb import WandB as WandB
+from ilk.verbs._ballot_app import blind_app as blind_app
+from ilk.verbs._ballots import Votes as Votes
+from ilk.verbs._ballots import read_votes as read_votes
 from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background
+from ilk.verbs.blind import blind as blind
+from ilk.verbs.bradley_terry import Vote as Vote
+from ilk.verbs.bradley_terry import bradley_terry as bradley_terry
 from ilk.verbs.classify import classify as classify
 from ilk.verbs.counterfactual import counterfactual as counterfactual
 from ilk.verbs.denoise import denoise as denoise

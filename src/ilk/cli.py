@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from . import __version__
 from .commands._shared import OPTIONS, SHELL, as_json, put
+from .commands.blind import blind
 from .commands.change import attribute, background, counterfactual, transfer
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
 from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefer, report, score, show
@@ -27,7 +28,7 @@ def build() -> App:
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert,
-                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, show, report, forget, export, demo):
+                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, show, report, blind, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
