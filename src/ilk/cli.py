@@ -35,8 +35,10 @@ def build() -> App:
     data.command(fetch)
     app.command(data)
     runs = App(name="runs", help="Records of runs.")
-    for name, command in (("list", runs_list), ("show", runs_show), ("compare", compare), ("remove", remove)):
-        runs.command(command, name=name)
+    runs.command(runs_list, name="list")
+    runs.command(runs_show, name="show")
+    runs.command(compare)
+    runs.command(remove)
     app.command(runs)
     return app
 

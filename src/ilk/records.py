@@ -48,6 +48,7 @@ class Recorder(Tracker):
         super().__init__()
         self.to, self.about = to, dict(about or {})
         self._file: IO[str] | None = None
+        self._start = self._kept = 0.0
 
     def hear(self, event: Event) -> None:
         """Keeps the event too, points of a curve ever less often."""

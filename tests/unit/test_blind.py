@@ -85,7 +85,7 @@ def test_votes_go_on_where_they_ended(tmp_path: Path) -> None:
 
 def test_a_file_cut_anywhere_can_be_taken_up(tmp_path: Path) -> None:
     """Whatever part of the last line is on disk, whole votes stand, and the next one is a line of its own."""
-    shown, at = study(2), tmp_path / "v.jsonl"
+    shown, at = study(3), tmp_path / "v.jsonl"
     votes = Votes(at, shown)
     votes.cast(0, "left")
     votes.cast(1, "right")

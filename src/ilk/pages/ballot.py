@@ -24,6 +24,7 @@ body { max-width: 84rem; padding-bottom: 7rem; } h1 { font-size: 1.3rem; margin:
 #pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .8rem; margin-top: .6rem; align-items: start; }
 #pair > div { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .6rem; min-width: 0; }
 #pair h2 { border: 0; margin: 0 0 .4rem; padding: 0; font-size: 1rem; color: var(--soft); } #pair img { display: block; width: 100%; max-width: 36rem; margin: 0 auto; }
+#pair img.sharp { max-width: 18rem; }
 #pair dl { grid-template-columns: minmax(5rem, 40%) 1fr; }
 #votes { position: fixed; inset: auto 0 0 0; display: flex; gap: .5rem; padding: .6rem max(.6rem, env(safe-area-inset-left)) calc(.6rem + env(safe-area-inset-bottom));
   background: var(--paper); border-top: 1px solid var(--line); justify-content: center; }

@@ -57,8 +57,8 @@ def blind_app(votes: Votes, token: str, language: str = "en", done: Callable[[],
 
     async def refused(request: Request, why: Exception) -> Response:
         if isinstance(why, HTTPException):
-            error = UsageError(f"{why.detail}: {request.method} {request.url.path[:80]}".replace(token, "..."), code="HTTP")
-            return JSONResponse(error.as_json(), why.status_code, headers=HEADERS)
+            said = UsageError(f"{why.detail}: {request.method} {request.url.path[:80]}".replace(token, "..."), code="HTTP")
+            return JSONResponse(said.as_json(), why.status_code, headers=HEADERS)
         error = why if isinstance(why, IlkError) else IlkError("something went wrong here", code="INTERNAL")
         status = {"STALE": 409, "TOO_LARGE": 413}.get(error.code, error.http)
         return JSONResponse(error.as_json(), status, headers=HEADERS)
