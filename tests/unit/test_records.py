@@ -160,7 +160,7 @@ def test_points_get_rarer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 RECORD = """
 import os, signal, sys
 from ilk.records import Recorder
-from ilk.run import Run, Progress
+from ilk.run import Noted, Run, Progress
 for k in range(int(sys.argv[1]) if len(sys.argv) > 1 else {many}):
     run = Run(listeners=(Recorder(),))
     with run.opened("fit"):
@@ -198,7 +198,7 @@ def test_no_room_breaks_no_fit(home: Path, runs_at: str, limit: int | None, caps
     """A place where no folder can be, a disk that is full at once or in the middle: one line, and the fit goes on."""
     Path("a file").touch()
     full = "" if limit is None else f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))"
-    ran = script(f"{full}\n" + RECORD.format(many=1, then="[run.emit(Progress(k, .5, 1.)) for k in range(99)]") + "\nprint('the work goes on')", ILK_RUNS=runs_at)
+    ran = script(f"{full}\n" + RECORD.format(many=1, then="[run.emit(Noted('the disk fills')) for k in range(99)]") + "\nprint('the work goes on')", ILK_RUNS=runs_at)
     assert ran.returncode == 0 and ran.stdout == "the work goes on\n", ran.stderr
     assert ran.stderr.count("Recorder keeps nothing more of this run") == 1 and "Traceback" not in ran.stderr
     os.environ["ILK_RUNS"] = "a file/runs"
