@@ -22,6 +22,7 @@ import pytest
 import torch
 
 import ilk
+from ilk.captions import Captions
 from ilk.cli import main
 from ilk.dataset import Labels
 from ilk.errors import DataError, UsageError
@@ -194,6 +195,20 @@ def test_all_show_the_same_label() -> None:
     tested = {round(float(v), 3) for v in data.test[:, 0]}
     assert all(any(abs(v - t) < 1e-2 for t in tested) for v in values[2])   # of the data that it was fitted on, what it has not seen
     assert found.items == ilk.blind({"model": model, "real": labelled(2), "own": data}, n=7, seed=3).items
+
+
+def test_all_show_the_same_caption() -> None:
+    """A model that was fitted with captions is asked for those of the data's test items, which stand beside what it made."""
+    codes = torch.arange(300) % 3
+    x = 10.0 * codes.numpy()[:, None] + np.random.Generator(np.random.Philox(5)).normal(size=(300, 1))
+    plain: ilk.Dataset[Any] = ilk.read(x)
+    told = ("low thing", "middle thing", "high thing")
+    data = ilk.Dataset(plain.modality, plain.items, captions=Captions.of([told[c] for c in codes.tolist()]))
+    model = ilk.fit(data, ilk.Diffusion(net=ilk.MLP(width=32)), seed=1, budget=ilk.Steps(500))
+    found = ilk.blind({"model": model, "real": data}, n=12)
+    wanted = [told.index(asked) for asked in found.asked]
+    made, real = ([float(re.search(r"-?\d+\.?\d*", item)[0]) for item in side] for side in found.items)  # type: ignore[index]
+    assert len(set(wanted)) == 3 and [round(v / 10) for v in real] == wanted and np.corrcoef(made, wanted)[0, 1] > 0.8
 
 
 def test_what_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

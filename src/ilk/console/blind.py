@@ -32,7 +32,7 @@ def blind_command(sides: Sequence[str], how: Mapping[str, Any], kept: Mapping[st
     with closing(_bound(port)) as listening:
         token = secrets.token_urlsafe(16)
         app = blind_app(votes, token, language, lambda: setattr(server, "should_exit", True))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, server_header=False))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, server_header=False, timeout_keep_alive=1))
         where = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
         sys.stderr.write(f"{len(study.order)} pairs, {len(votes.mine)} judged: open {where} (Ctrl-C ends it; votes are in {votes.at})\n")
         sys.stderr.flush()
@@ -93,11 +93,12 @@ def _uvicorn() -> Any:
 
 
 def _bound(port: int) -> socket.socket:
-    """A socket of this machine only."""
+    """A socket of this machine only, which takes calls from now on, so that the address can be told before it is served."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
+        listening.listen()
     except (OSError, OverflowError) as why:
         listening.close()
         raise ResourceError(f"port {port} can't be had: {getattr(why, 'strerror', None) or why}", code="PORT", remedy="another --port, or none for any that is free") from None
