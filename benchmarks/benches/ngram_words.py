@@ -15,6 +15,7 @@ import torch
 import ilk
 from benchmarks.benches._kenlm import perplexity, program
 from ilk.batch import Batch, Memory
+from ilk.catalogue.load import whole
 from ilk.distribution import Distribution
 from ilk.run import Run
 
@@ -27,7 +28,7 @@ def lines() -> tuple[list[str], list[str]]:
 
     The catalogue has no text of that length, so they are walks through tiny Shakespeare: from a word to the one after it, there or at any other place of the same word.
     """
-    words = re.findall(r"[\w']+|[^\w\s]|\n", ilk.read("shakespeare").items[0])
+    words = re.findall(r"[\w']+|[^\w\s]|\n", whole("shakespeare"))
     names = sorted(set(words))
     place = {word: i for i, word in enumerate(names)}
     text = torch.tensor([place[word] for word in words])

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 import ilk
+from ilk.catalogue.load import whole
 from ilk.distribution import How
 from ilk.run import Run, Seconds
 
@@ -32,7 +33,7 @@ def nats(body: Any, how: How) -> torch.Tensor:
 
 def bench(seconds: float = 600) -> dict[str, Any]:
     """At temperatures 1 and .5; the mean nats of short texts drawn both ways, whose difference is in standard errors."""
-    text = ilk.read("shakespeare").items[0]
+    text = whole("shakespeare")
     pieces = [text[i:i + 512] for i in range(0, len(text) - 512, 512)]
     model = ilk.fit(pieces, RECIPE, run=Run(seed=0, budget=Seconds(seconds)))
     draft = ilk.fit(pieces, ilk.NGram(order=5)).body

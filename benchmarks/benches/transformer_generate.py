@@ -12,6 +12,7 @@ import torch
 import ilk
 from benchmarks.benches._peers import python, run
 from ilk.batch import Batch
+from ilk.catalogue.load import whole
 from ilk.exporters.transformers import Transformers
 from ilk.run import Run, Steps
 
@@ -35,7 +36,7 @@ def ours(body: Any, prompts: torch.Tensor) -> tuple[float, list[list[int]]]:
 def bench() -> dict[str, Any]:
     """Batches of 1 and 32, ours and the peer's in turn, after a short training so that greedy choices are no near-ties."""
     python()
-    text = ilk.read("shakespeare").items[0]
+    text = whole("shakespeare")
     lines = [text[i:i + 300] for i in range(0, 300 * 1500, 300)]
     model = ilk.fit(lines, ilk.Transformer(context=256, epochs=1), run=Run(seed=0, budget=Steps(200), batch=24))
     codes = model.codec.encode(lines[:32], ilk.Rng(0)).padded(0)[:, :PROMPT]

@@ -12,6 +12,7 @@ import torch
 import ilk
 from benchmarks.benches._peers import python, run
 from ilk.batch import Batch, Memory
+from ilk.catalogue.load import whole
 from ilk.run import Event, Progress, Run, Steps
 
 STEPS, WARM, CONTEXT = 300, 10, 64
@@ -45,7 +46,7 @@ def bench() -> dict[str, Any]:
     """Both batch sizes, ours and the peer's in turn. Ours learns by Muon, which costs time a token and saves tokens: `time_ratio` says how much
     sooner it is where the peer ends after 300 steps."""
     python()
-    text = ilk.read("shakespeare").items[0]
+    text = whole("shakespeare")
     place = {c: i for i, c in enumerate(sorted(set(text)))}
     code = torch.tensor([place[c] for c in text])
     found: dict[int, tuple[float, float, float, float, float]] = {}

@@ -11,9 +11,9 @@ from torch import Tensor
 
 import ilk
 from ilk.batch import Batch, Memory
+from ilk.catalogue.load import whole
 from ilk.families._windows import windows_of
 from ilk.run import Run
-from ilk.verbs.read import read
 
 ORDER, PIECE = 7, 1 << 18
 PUBLISHED = {"nanoGPT, CPU setting": 1.88, "nanoGPT, baby GPU": 1.4697, "protocol": "random batches at contexts of 64 and 256, all positions"}
@@ -35,7 +35,7 @@ class Text:
     @classmethod
     def shakespeare(cls) -> Text:
         """The first nine tenths to learn from."""
-        text = read("shakespeare").items[0]
+        text = whole("shakespeare")
         place = {c: i for i, c in enumerate(sorted(set(text)))}
         return cls(torch.tensor([place[c] for c in text]), len(place), int(0.9 * len(text)))
 

@@ -8,13 +8,13 @@ import torch
 
 import ilk
 from ilk.batch import Batch, Memory
+from ilk.catalogue.load import whole
 from ilk.run import Run
-from ilk.verbs.read import read
 
 
 def figure(seed: int) -> dict[str, Any]:
     """Orders 3 to 8; the value is order 7's. Nothing is random here."""
-    text = read("shakespeare").items[0]
+    text = whole("shakespeare")
     cut = int(0.9 * len(text))
     alphabet = sorted(set(text))
     place = {c: i for i, c in enumerate(alphabet)}

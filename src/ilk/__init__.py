@@ -6,6 +6,7 @@ from typing import Any
 __version__ = "0.1.0"
 _HOMES = {
     "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
+    "race": "verbs.race", "RaceRules": "verbs._course", "Processes": "verbs._crews", "Ray": "verbs._crews",
     "export": "verbs.export", "disentanglement": "verbs.disentanglement",
     "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge",
     "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit",

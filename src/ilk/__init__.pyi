@@ -97,6 +97,9 @@ from ilk.trackers.wandb import WandB as WandB
 from ilk.verbs._ballot_app import blind_app as blind_app
 from ilk.verbs._ballots import Votes as Votes
 from ilk.verbs._ballots import read_votes as read_votes
+from ilk.verbs._course import RaceRules as RaceRules
+from ilk.verbs._crews import Processes as Processes
+from ilk.verbs._crews import Ray as Ray
 from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background
@@ -125,6 +128,7 @@ from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.prefer import prefer as prefer
+from ilk.verbs.race import race as race
 from ilk.verbs.read import read as read
 from ilk.verbs.report import report as report
 from ilk.verbs.revise import revise as revise

@@ -19,6 +19,7 @@ from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefe
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
+from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
 from .errors import IlkError, ResourceError, UsageError
 
@@ -28,7 +29,7 @@ def build() -> App:
     app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert,
-                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, diagnose, show, report, blind, forget, export, demo):
+                    decode, classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, blind, forget, export, demo):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cache
 from inspect import get_annotations
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +13,28 @@ from . import registry
 from .errors import UsageError, nearest
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Marks an option of a recipe that a race tunes, with the values that are worth a try.
+
+    >>> Tried(1, 2, 4).values
+    (1, 2, 4)
+    """
+
+    values: tuple[Any, ...]
+
+    def __init__(self, *values: Any) -> None:
+        object.__setattr__(self, "values", values)
+
+
+def tried(recipe: Any) -> dict[str, tuple[Any, ...]]:
+    """The options of a recipe that are worth tuning, each with its values."""
+    hints = get_type_hints(type(recipe), include_extras=True)
+    return {f.name: mark.values for f in listed(recipe) for mark in getattr(hints[f.name], "__metadata__", ()) if isinstance(mark, Tried)}
+
+
 _INSIDE = {"net": "nets", "family": "families"}  # recipes that may stand inside another, by their word in JSON
 
 

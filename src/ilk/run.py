@@ -244,6 +244,14 @@ class Run:
             return self.budget.count
         return default if self.budget is None else 10**9
 
+    def rounds(self, default: int) -> int:
+        """How many rounds of work that comes to an end by itself: what a Steps budget says, else the default, cut short when the time is `spent`."""
+        return self.budget.count if isinstance(self.budget, Steps) else default
+
+    def spent(self, since: float) -> bool:
+        """Whether a budget of seconds is used up by what began at a time (of time.monotonic)."""
+        return isinstance(self.budget, Seconds) and time.monotonic() - since >= self.budget.count
+
     def stage(self, name: str, share: float, whole: Callable[[State], State], saved: State | None) -> Run:
         """The run of one stage of a fit in stages: its share of the budget, draws of its own, checkpoints of the whole."""
         part, outer = self.budget, self.within

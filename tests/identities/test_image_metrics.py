@@ -109,7 +109,7 @@ def test_frechet_of_vectors_is_that_of_their_coordinates() -> None:
     train, test, made = g.normal(3, 5, (2000, 3)), g.normal(3, 5, (500, 3)), g.normal(4, 6, (500, 3))
     found = read("frechet", Case(made=made, train=train, test=test))
     unit = sum(frechet(Gaussian.of(made / 5), Gaussian.of(test / 5)))
-    assert found.value == pytest.approx(unit, rel=0.1) and found.parts["means"] + found.parts["covariances"] == pytest.approx(found.value)
+    assert found.parts["plain"] == pytest.approx(unit, rel=0.1) and found.parts["means"] + found.parts["covariances"] == pytest.approx(found.value)
     assert found.parts["real"] < 0.1 * found.value and "3 coordinates" in found.convention
 
 
@@ -234,7 +234,8 @@ def test_worse_pictures_read_worse(labelled: bool) -> None:
         assert ("labelled" in real.convention) == labelled and "sha256" in real.convention
         for worse in (noisy, halves):
             assert sign * read(name, Case(None, worse, train, test, train_labels=case.train_labels)).value > sign * real.value
-    assert read("frechet", case).value < 2 * read("frechet", case).parts["real"]
+    same = read("frechet", case)
+    assert abs(same.value - same.parts["real"]) < 4 * (same.error or 0.0) < 4 * same.parts["plain"]
 
 
 @pytest.mark.learns

@@ -23,8 +23,8 @@ from ilk.rng import Rng
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).parents[2]
-FEATURED = ("coverage", "density", "energy_distance", "frechet", "precision", "recall")
-NEAR = (*FEATURED, "near_train_share")
+FEATURED = ("coverage", "density", "energy_distance", "frechet", "kid", "mmd", "nn_accuracy", "precision", "recall")
+NEAR = (*(name for name in FEATURED if name != "nn_accuracy"), "near_train_share")   # of arrays and pictures alone
 
 
 def noise(seed: int, n: int, *shape: int) -> Any:
@@ -107,7 +107,7 @@ def test_pictures_of_any_size(shape: tuple[int, ...], said: str) -> None:
     case = Case(made=noise(1, 70, *shape), train=noise(2, 130, *shape), test=noise(3, 70, *shape))
     found = reading("frechet", case)
     assert isinstance(found, Reading) and isfinite(found.value) and said in found.convention
-    assert found.parts.keys() == {"means", "covariances"}                         # 65 unseen ones: fewer than made
+    assert found.parts.keys() == {"means", "covariances", "plain"}                         # 65 unseen ones: fewer than made
     for word in ("64 features", "65 training pictures", "sha256", "n=70"):
         assert word in found.convention
 
@@ -117,7 +117,7 @@ def test_pictures_without_content(name: str) -> None:
     black = np.zeros((150, 6, 6, 1), np.uint8)
     found = reading(name, Case(None, black, black, black, black))
     assert isinstance(found, Reading) and isfinite(found.value) and (found.error is None or isfinite(found.error))
-    assert found.value == {"frechet": 0, "energy_distance": 0, "density": 30}.get(name, 1)
+    assert found.value == {"frechet": 0, "energy_distance": 0, "kid": 0, "mmd": 0, "density": 30}.get(name, 1)
 
 
 @pytest.mark.parametrize("name", NEAR)

@@ -81,6 +81,13 @@ def test_commands_leave_one_each(home: Path, capsys: pytest.CaptureFixture[str])
     assert two.what == "evaluate" and two.family == "gmm" and two.figures["nats"] == model.evaluate(ilk.read("x.npy"))["nats"].value
 
 
+@pytest.mark.slow
+def test_a_race_leaves_one_with_its_winner(home: Path) -> None:
+    assert main(["race", "x.npy", "--steps", "2", "--families", "gmm,copula", "--trials", "0", "--seeds", "1", "--finalists", "1"]) == 0
+    (run,) = ilk.runs()
+    assert (run.what, run.status) == ("race", "done") and run.family in ("gmm", "copula") and "quality" in run.figures and ilk.load(str(run.model))
+
+
 def test_off_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("ILK_RUNS", "ILK_HOME", "XDG_DATA_HOME"):

@@ -61,6 +61,15 @@ def texts(name: str, offline: bool = False) -> dict[str, list[str]]:
     return _loaded(name, offline, "text", {"text": _whole, "topics": _topics, "poems": _poems, "quatrains": _quatrains})
 
 
+def whole(name: str) -> str:
+    """A data set that is one text, uncut.
+
+    >>> whole("topics")[:1].strip() != ""
+    True
+    """
+    return next(iter(texts(name).values()))[0]
+
+
 def arrays(name: str, offline: bool = False) -> dict[str, Arrays]:
     """Arrays of bytes by split.
 

@@ -1,6 +1,7 @@
 """Expectation-maximisation (Dempster, Laird & Rubin 1977): one loop for every family that learns from sums."""
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
@@ -148,7 +149,7 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
     With `judge`, the validation items' nats an item, the best round is what remains.
     """
     start, before, best = _started(body, begin, run)
-    rounds, done, now = run.steps(how.rounds), start, before
+    rounds, done, now, since = run.rounds(how.rounds), start, before, time.monotonic()
     run.emit(Began(how.name, rounds))
     for done in range(start + 1, rounds + 1):
         found = sums()
@@ -164,7 +165,7 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
         run.tick(lambda: _checkpoint(body, done, now, best))  # noqa: B023
         run.emit(Progress(done, done / rounds, -now))
         stalled = now - before < how.tolerance if judge is None else done - best.round >= how.patience
-        if stalled and done >= how.least:
+        if (stalled and done >= how.least) or run.spent(since):
             break
         before = now
     if best.tensors:

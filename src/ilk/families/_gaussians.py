@@ -84,6 +84,8 @@ class Full(Gaussians):
 
     def _whole(self, x: Tensor) -> Tensor:
         whole, out = self._coefficients(), torch.empty(len(self.mean), len(x), dtype=torch.float64)
+        if x.requires_grad:   # nothing that is written into a buffer has derivatives
+            return whole @ torch.cat([*(x.T[i:] * x.T[i] for i in range(x.shape[1])), x.T, torch.ones(1, len(x), dtype=torch.float64)])
         for rows, phi in _features(x):
             torch.mm(whole, phi, out=out[:, rows])
         return out

@@ -14,6 +14,7 @@ from ilk.distribution import Distribution, Family, How, Met
 from ilk.errors import DataError, ModelError, TrainingError
 from ilk.families._chow_liu_each import TreeCompletion
 from ilk.given import Evidence, Weigh
+from ilk.recipe import Tried
 from ilk.rng import Rng, choose
 from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Discrete, Space
@@ -243,8 +244,8 @@ class ChowLiu(Family):
     """
 
     distribution = Tree
-    smoothing: Annotated[float, Interval(gt=0, le=1_000_000)] = 0.1
-    backoff: Annotated[float, Interval(ge=0, le=1_000_000)] = 0.5
+    smoothing: Annotated[float, Interval(gt=0, le=1_000_000), Tried(0.02, 0.1, 0.5, 2.0)] = 0.1
+    backoff: Annotated[float, Interval(ge=0, le=1_000_000), Tried(0.0, 0.5, 2.0)] = 0.5
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:

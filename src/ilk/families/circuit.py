@@ -21,6 +21,7 @@ from ilk.families._circuit_tree import Branches
 from ilk.families._em import CHUNK, QUICK, Climb, Stepwise, adapt, climb, prepared, total
 from ilk.families._mixed import scales
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Discrete, Space
@@ -182,10 +183,10 @@ class Circuit(Family):
     """
 
     distribution = HiddenTree
-    hidden: Annotated[int, Interval(ge=1, le=1024)] | None = None
+    hidden: Annotated[Annotated[int, Interval(ge=1, le=1024)] | None, Tried(None, 8, 32, 64)] = None
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
     tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-4
-    smoothing: Annotated[float, Interval(gt=0, le=1000)] = 0.1
+    smoothing: Annotated[float, Interval(gt=0, le=1000), Tried(0.02, 0.1, 0.5)] = 0.1
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:

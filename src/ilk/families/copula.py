@@ -1,6 +1,7 @@
 """Gaussian copula: every column by its own smooth law, joined by the correlations of their normal scores. The classic floor of tables."""
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import log
@@ -19,6 +20,7 @@ from ilk.families._mixed import Items, Mixed
 from ilk.families._mixture_fit import points_of, some
 from ilk.families._mixture_given import between, log_between
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Began, Ended, Progress, Run
 from ilk.space import Maybe, Reals, Row, Space
@@ -61,7 +63,7 @@ class Joined(Distribution["Copula"]):
         self.ranks = ordered(_rows(items, some(len(items), ORDERED, run.rng.child("ordered"))), self.layout)
         self._cut([self._shares(codes, there, size) for (codes, there), size in zip(self._whole(items), [2] * self.layout.bits + self.layout.sizes, strict=True)])
         loose = [*(j for j in range(self.layout.width) if not bool(items.x_there[:, j].all())), *range(self.layout.width, self.layout.width + len(self.tables))]
-        rounds = run.steps(self.family.rounds) if loose else 0
+        rounds = run.rounds(self.family.rounds) if loose else 0
         run.emit(Began("copula", rounds))
         self._sweep(items, loose, rounds, run)
         run.tick(self.state)
@@ -86,6 +88,7 @@ class Joined(Distribution["Copula"]):
         z, low, high = self._scores(items)
         z = z.where(z.isfinite(), between(low, high, run.rng.child("first").uniform(*z.shape)))
         found, fixed = [self._correlated(z)], z.clone()
+        since = time.monotonic()
         for r in range(rounds):
             precision = torch.linalg.inv(found[-1])
             u = run.rng.child("sweep", r).uniform(len(z), len(loose))
@@ -97,6 +100,8 @@ class Joined(Distribution["Copula"]):
             found.append(self._correlated(z))
             run.tick(self.state)
             run.emit(Progress(r + 1, (r + 1) / rounds))
+            if run.spent(since):
+                break
         self._join(torch.stack(found[len(found) // 2:]).mean(0))
 
     def _correlated(self, z: Tensor) -> Tensor:
@@ -229,7 +234,7 @@ class Copula(Family):
     distribution = Joined
     rounds: Annotated[int, Interval(ge=1, le=10_000)] = 30
     draws: Annotated[int, Interval(ge=1, le=1000)] = 8
-    shrinkage: Annotated[float, Interval(ge=0, le=1_000_000)] = 1.0
+    shrinkage: Annotated[float, Interval(ge=0, le=1_000_000), Tried(0.1, 1.0, 10.0)] = 1.0
     smoothing: Annotated[float, Interval(gt=0, le=1000)] = 0.5
 
     @classmethod

@@ -8,6 +8,7 @@ from annotated_types import Interval
 
 from ilk.families._denoiser import DenoiserFamily
 from ilk.nets._noise import PATHS, Path
+from ilk.recipe import Tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,8 @@ class Diffusion(DenoiserFamily):
     """
 
     pairing: ClassVar[str] = "independent"
-    path: Literal["edm", "cosine", "linear"] = "edm"
-    predict: Literal["v", "eps", "x0"] = "v"
+    path: Annotated[Literal["edm", "cosine", "linear"], Tried("edm", "cosine")] = "edm"
+    predict: Annotated[Literal["v", "eps", "x0"], Tried("v", "eps")] = "v"
     min_snr: Annotated[float, Interval(gt=0, le=1_000_000)] | None = None
 
     def noise(self) -> Path:

@@ -15,6 +15,7 @@ from ..distribution import AnyNet, Family, How, Neural, Phase, Plan, Unfinished,
 from ..given import About, Evidence
 from ..nets._context import Partly
 from ..nets._guess import Guess
+from ..recipe import Tried
 from ..rng import Rng
 from ..space import Discrete, Many, Space
 from ._discrete_given import Told, tables_of
@@ -166,7 +167,7 @@ class DiscreteDiffusion(Family):
     """
 
     distribution = DiscreteDiffusing
-    kind: Literal["absorbing", "uniform"] = "absorbing"
+    kind: Annotated[Literal["absorbing", "uniform"], Tried("absorbing", "uniform")] = "absorbing"
     schedule: Literal["linear", "cosine"] = "linear"
     steps: Annotated[int, Interval(ge=1, le=10_000)] | None = None
     draws: Annotated[int, Interval(ge=1, le=100_000)] = 8

@@ -17,6 +17,7 @@ from ilk.families._flow_map import Mapped
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
 from ilk.nets._glow import folds
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.space import Discrete, Reals, Space
 
@@ -37,12 +38,15 @@ class Bijective(Mapped):
         """The same: nothing is drawn."""
         return -self.log_prob(batch)
 
-    @torch.no_grad()
     def log_prob(self, batch: Batch) -> Tensor:
-        """Log density in nats, (B,) float64. Items without labels: of the sum over labels, each at its share."""
+        """Log density in nats, (B,) float64. Items without labels: of the sum over labels, each at its share. Derivatives are in the items only."""
+        with torch.set_grad_enabled(batch.tensor.requires_grad):
+            return self._log_prob(batch)
+
+    def _log_prob(self, batch: Batch) -> Tensor:
         if self.about and not batch.context and self.context.sizes is not None:
             labels = [self.context.labels(torch.full((len(batch),), i)) for i in range(len(self.context.share))]
-            return torch.stack([self.log_prob(replace(batch, context=said)) + share for said, share in zip(labels, self.context.share, strict=True)]).logsumexp(0)
+            return torch.stack([self._log_prob(replace(batch, context=said)) + share for said, share in zip(labels, self.context.share, strict=True)]).logsumexp(0)
         return torch.cat([self.nats(self.standard(part.tensor), self.told(part.context)) for part in _cut(batch)])
 
     def sample(self, n: int, rng: Rng, how: How | None = None) -> Batch:
@@ -113,11 +117,11 @@ class Flow(Family):
     distribution = Bijective
     structure: Literal["coupling", "autoregressive", "inverse", "glow"] | None = None
     transform: Literal["affine", "spline"] | None = None
-    layers: Annotated[int, Interval(ge=1, le=256)] | None = None
-    width: Annotated[int, Interval(ge=1, le=16384)] = 64
-    bins: Annotated[int, Interval(ge=2, le=256)] = 8
+    layers: Annotated[Annotated[int, Interval(ge=1, le=256)] | None, Tried(None, 4, 8)] = None
+    width: Annotated[int, Interval(ge=1, le=16384), Tried(32, 64, 128)] = 64
+    bins: Annotated[int, Interval(ge=2, le=256), Tried(4, 8, 16)] = 8
     bound: Annotated[float, Interval(gt=0, le=100)] = 4.0
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tried(0.0, 0.1, 0.3)] = 0.0
     noise: Annotated[float, Interval(ge=0, le=10)] | None = None
     dequantise: Literal["uniform", "variational"] = "uniform"
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from ilk.distribution import Family
 from ilk.families._denoiser import DenoiserFamily
 from ilk.nets._noise import PATHS, Path, even
+from ilk.recipe import Tried
 from ilk.space import Space
 
 
@@ -29,8 +30,8 @@ class FlowMatching(DenoiserFamily):
 
     predict: ClassVar[str] = "u"
     min_snr: ClassVar[None] = None
-    times: Literal["logit_normal", "uniform"] = "logit_normal"
-    pairing: Literal["independent", "optimal"] = "independent"
+    times: Annotated[Literal["logit_normal", "uniform"], Tried("logit_normal", "uniform")] = "logit_normal"
+    pairing: Annotated[Literal["independent", "optimal"], Tried("independent", "optimal")] = "independent"
 
     def refuses_context(self, about: Mapping[str, Space]) -> str | None:
         """Labels, captions and arrays of numbers; nothing where noise is paired, since it would tell the label."""

@@ -17,6 +17,7 @@ from ilk.families._searched import Search
 from ilk.nets._context import Context
 from ilk.nets.dcgan import DCGAN
 from ilk.nets.mlp import MLP
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.space import Space
 
@@ -84,11 +85,11 @@ class GAN(Family):
 
     distribution = Gan
     lazy: ClassVar[int] = 4   # one item in so many has its slope looked at
-    loss: Literal["non_saturating", "wasserstein", "least_squares", "hinge"] = "non_saturating"
-    penalty: Literal["none", "gradient", "r1", "dragan"] = "r1"
+    loss: Annotated[Literal["non_saturating", "wasserstein", "least_squares", "hinge"], Tried("non_saturating", "wasserstein", "hinge")] = "non_saturating"
+    penalty: Annotated[Literal["none", "gradient", "r1", "dragan"], Tried("r1", "gradient", "dragan")] = "r1"
     strength: Annotated[float, Interval(ge=0, le=10_000)] | None = None
     spectral: bool = False
-    pack: Annotated[int, Interval(ge=1, le=32)] = 2
+    pack: Annotated[int, Interval(ge=1, le=32), Tried(1, 2, 4)] = 2
     turns: Annotated[int, Interval(ge=1, le=100)] = 1
     codes: Annotated[int, Interval(ge=1, le=4096)] | None = None
     net: AnyNet = None

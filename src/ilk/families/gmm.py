@@ -21,6 +21,7 @@ from ilk.families._gmm_each import GaussianCompletion
 from ilk.families._mixed import Items, Mixed, scales
 from ilk.families._mixture_given import Asked, MixturePosterior, asked
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Space
@@ -245,7 +246,7 @@ class GMM(Family):
 
     distribution = GaussianMixture
     components: Annotated[int, Interval(ge=1, le=4096)] | None = None
-    covariance: Literal["full", "tied", "diag", "spherical"] = "full"
+    covariance: Annotated[Literal["full", "tied", "diag", "spherical"], Tried("full", "diag", "tied")] = "full"
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
     tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-4
     ridge: Annotated[float, Interval(ge=0, le=10)] = 1e-6

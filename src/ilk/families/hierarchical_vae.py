@@ -17,6 +17,7 @@ from ilk.families._ladder import Ladder, Sizes, sides_of
 from ilk.families._likelihood_of import Sort, likelihood, refuses
 from ilk.given import About, Evidence
 from ilk.nets._context import Context
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
 from ilk.space import Space
@@ -170,10 +171,10 @@ class HierarchicalVAE(Family):
 
     distribution = HierarchicalVae
     levels: Annotated[int, Interval(ge=2, le=32)] | None = None
-    codes: Annotated[int, Interval(ge=1, le=1024)] = 8
+    codes: Annotated[int, Interval(ge=1, le=1024), Tried(4, 8, 16)] = 8
     width: Annotated[int, Interval(ge=1, le=4096)] | None = None
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
-    free: Annotated[float, Interval(ge=0, le=1000)] = 1.0
+    free: Annotated[float, Interval(ge=0, le=1000), Tried(0.0, 1.0)] = 1.0
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     likelihood: Sort = "auto"
 

@@ -21,6 +21,7 @@ from ilk.families._mixture_fit import seeded
 from ilk.families._poisson import poisson
 from ilk.families.gmm import GMM, GaussianMixture
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
 from ilk.space import Discrete, Many, Reals, Row, Space
@@ -263,9 +264,9 @@ class HMM(Family):
     """
 
     distribution = Hidden
-    states: Annotated[int, Interval(ge=0, le=4096)] = 0
+    states: Annotated[int, Interval(ge=0, le=4096), Tried(0, 4, 8, 16, 32)] = 0
     parts: Annotated[int, Interval(ge=1, le=256)] = 1
-    covariance: Literal["full", "diag", "tied", "spherical"] = "full"
+    covariance: Annotated[Literal["full", "diag", "tied", "spherical"], Tried("full", "diag")] = "full"
     counts: Literal["categories", "poisson"] = "categories"
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
     tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-4

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..given import Evidence
 from ..nets._decoder import Shape
 from ..nets._slots import Slots
+from ..recipe import Tried
 from ..rng import Rng, choose
 from ..space import Discrete, Many, Space
 from ._discrete_noise import stratified
@@ -183,7 +184,7 @@ class Insertion(Family):
     distribution = Inserting
     layers: Annotated[int, Interval(ge=1, le=96)] = 2
     heads: Annotated[int, Interval(ge=1, le=128)] = 4
-    width: Annotated[int, Interval(ge=2, le=16_384)] = 96
+    width: Annotated[int, Interval(ge=2, le=16_384), Tried(64, 96, 160)] = 96
     dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     order: Literal["uniform", "balanced"] = "uniform"
     draws: Annotated[int, Interval(ge=1, le=100_000)] = 8

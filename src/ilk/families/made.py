@@ -17,6 +17,7 @@ from ilk.families._record_each import RecordCompletion
 from ilk.families._record_given import RecordPosterior
 from ilk.given import Evidence, Held, Weigh
 from ilk.nets._record import Record
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.space import Discrete, Space
 from ilk.store import State
@@ -130,11 +131,11 @@ class MADE(Family):
     """
 
     distribution = Made
-    width: Annotated[int, Interval(ge=8, le=8192)] | None = None
-    depth: Annotated[int, Interval(ge=1, le=16)] = 2
+    width: Annotated[Annotated[int, Interval(ge=8, le=8192)] | None, Tried(None, 256, 512)] = None
+    depth: Annotated[int, Interval(ge=1, le=16), Tried(1, 2, 3)] = 2
     embed: Annotated[int, Interval(ge=1, le=512)] = 24
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.25
-    orders: Annotated[int, Interval(ge=1, le=8)] = 1
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tried(0.0, 0.1, 0.25, 0.4)] = 0.25
+    orders: Annotated[int, Interval(ge=1, le=8), Tried(1, 2)] = 1
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 10
     weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.01
     particles: Annotated[int, Interval(ge=100, le=1_000_000)] = 10_000

@@ -19,6 +19,7 @@ from ilk.families._mixture_fit import grouped, some
 from ilk.families.chow_liu import ChowLiu
 from ilk.families.ngram import NGrams
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
 from ilk.space import Space
@@ -235,7 +236,7 @@ class Mixture(Family):
 
     distribution = Weighted
     each: AnyFamily = ChowLiu()
-    components: Annotated[int, Interval(ge=1, le=1024)] | None = None
+    components: Annotated[Annotated[int, Interval(ge=1, le=1024)] | None, Tried(None, 4, 16, 64)] = None
     rounds: Annotated[int, Interval(ge=1, le=100_000)] = 200
     tolerance: Annotated[float, Interval(ge=0, le=1)] = 1e-3
 

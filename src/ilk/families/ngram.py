@@ -16,6 +16,7 @@ from ..decoding._draw import Drawing
 from ..distribution import Distribution, Family, How, Met, Unfinished
 from ..errors import DataError, UsageError
 from ..given import Begin, Evidence
+from ..recipe import Tried
 from ..rng import Rng
 from ..run import Began, Ended, Noted, Progress, Run, Seconds
 from ..space import Discrete, Many, Space
@@ -225,7 +226,7 @@ class NGram(Family):
     """An n-gram of some order: a token depends on the `order` - 1 before it."""
 
     distribution: ClassVar[type[Distribution[Any]]] = NGrams
-    order: Annotated[int, Interval(ge=1, le=10)] = 6
+    order: Annotated[int, Interval(ge=1, le=10), Tried(2, 3, 4, 5, 6, 7, 8)] = 6
 
     @classmethod
     def refuses(cls, space: Space) -> str | None:

@@ -17,6 +17,7 @@ from ilk.given import Evidence
 from ilk.nets._context import Context
 from ilk.nets._logistic import drawn, log_mass
 from ilk.nets._pixels import Draw, Pixels, started
+from ilk.recipe import Tried
 from ilk.rng import Rng, choose
 from ilk.space import Discrete, Space
 
@@ -164,8 +165,8 @@ class PixelCNN(Family):
     """
 
     distribution = PixelCnn
-    width: Annotated[int, Interval(ge=1, le=4096)] = 32
-    layers: Annotated[int, Interval(ge=1, le=128)] = 6
+    width: Annotated[int, Interval(ge=1, le=4096), Tried(32, 64)] = 32
+    layers: Annotated[int, Interval(ge=1, le=128), Tried(4, 6, 10)] = 6
     reach: Annotated[int, Interval(ge=1, le=16)] = 1
     output: Literal["auto", "categorical", "logistic"] = "auto"
     parts: Annotated[int, Interval(ge=1, le=100)] = 10

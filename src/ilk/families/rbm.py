@@ -20,6 +20,7 @@ from ilk.families._rbm_given import Filled, filled
 from ilk.families._rbm_machine import CLUSTERS, Machine, Start
 from ilk.families._rbm_units import HALF_LOG_2PI, Binary, Gaussian, Units
 from ilk.given import Evidence
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Run
 from ilk.space import Discrete, Reals, Space
@@ -228,9 +229,9 @@ class RBM(Family):
     """
 
     distribution = Rbm
-    hidden: Annotated[int, Interval(ge=1, le=65_536)] | None = None
+    hidden: Annotated[Annotated[int, Interval(ge=1, le=65_536)] | None, Tried(None, 64, 256)] = None
     method: Literal["pcd", "cd", "pt"] = "pcd"
-    k: Annotated[int, Interval(ge=1, le=1000)] = 5
+    k: Annotated[int, Interval(ge=1, le=1000), Tried(1, 5, 10)] = 5
     chains: Annotated[int, Interval(ge=2, le=100_000)] = 100
     temperatures: Annotated[int, Interval(ge=2, le=1000)] = 10
     rungs: Annotated[int, Interval(ge=10, le=1_000_000)] = 1000

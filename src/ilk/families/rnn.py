@@ -14,6 +14,7 @@ from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
 from ..nets._context import Context
 from ..nets._recurrent import Cell, Recurrent
+from ..recipe import Tried
 from ..rng import Rng
 from ..run import Run
 from ..space import Space
@@ -174,8 +175,8 @@ class RNN(Family):
     distribution = Recurred
     cell: Cell = "lstm"
     layers: Annotated[int, Interval(ge=1, le=32)] = 1
-    width: Annotated[int, Interval(ge=2, le=16_384)] = 512
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.2
+    width: Annotated[int, Interval(ge=2, le=16_384), Tried(128, 256, 512)] = 512
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tried(0.0, 0.2, 0.4)] = 0.2
     crop: Annotated[int, Interval(ge=2, le=131_072)] = 64
     epochs: Annotated[int, Interval(ge=1, le=100_000)] = 10
 

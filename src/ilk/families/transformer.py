@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..batch import Batch, Source
 from ..distribution import Family, Phase, Plan
 from ..nets._decoder import Decoder, Encoder, Shape, gram_places
+from ..recipe import Tried
 from ..rng import Rng
 from ..run import Run
 from ..space import Space
@@ -143,12 +144,12 @@ class Transformer(Family):
     """
 
     distribution = Transformed
-    layers: Annotated[int, Interval(ge=1, le=96)] = 4
+    layers: Annotated[int, Interval(ge=1, le=96), Tried(2, 4, 6)] = 4
     heads: Annotated[int, Interval(ge=1, le=128)] = 4
     kv_heads: Annotated[int, Interval(ge=0, le=128)] = 0
-    width: Annotated[int, Interval(ge=2, le=16_384)] = 128
+    width: Annotated[int, Interval(ge=2, le=16_384), Tried(64, 128, 192)] = 128
     context: Annotated[int, Interval(ge=2, le=131_072)] = 128
-    dropout: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Interval(ge=0, lt=1), Tried(0.0, 0.1, 0.2)] = 0.0
     tie: bool = True
     ngrams: Annotated[int, Interval(ge=0, le=10_000_000)] = 0
     conditioning: Literal["prefix", "cross"] = "prefix"

@@ -21,6 +21,7 @@ from ilk.families._perceptual import Looks
 from ilk.families._searched import Search
 from ilk.families._vae_units import Units, collapsed, divergence
 from ilk.nets._context import Context
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
 from ilk.space import Space
@@ -181,12 +182,12 @@ class VAE(Family):
     """
 
     distribution = Vae
-    codes: Annotated[int, Interval(ge=1, le=4096)] = 16
+    codes: Annotated[int, Interval(ge=1, le=4096), Tried(8, 16, 32)] = 16
     draws: Annotated[int, Interval(ge=1, le=10_000)] = 16
     net: AnyNet = None
     likelihood: Sort = "auto"
     variance: Variance = "learned"
-    beta: Annotated[float, Interval(gt=0, le=10_000)] = 1.0
+    beta: Annotated[float, Interval(gt=0, le=10_000), Tried(0.3, 1.0)] = 1.0
     free_bits: Annotated[float, Interval(ge=0, le=100)] = 0.0
     warm_up: Annotated[float, Interval(ge=0, le=1)] = 0.0
     importance: Annotated[int, Interval(ge=1, le=1000)] = 1

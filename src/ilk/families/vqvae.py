@@ -15,6 +15,7 @@ from ilk.families._books import Averages, Book, Lattice
 from ilk.families._likelihood_of import Sort, likelihood, refuses
 from ilk.nets.grid import Grid, halved
 from ilk.nets.mlp import MLP
+from ilk.recipe import Tried
 from ilk.rng import Rng
 from ilk.run import Noted, Run
 from ilk.space import Discrete, Space
@@ -148,7 +149,7 @@ class VQVAE(Family):
     """
 
     distribution = Vqvae
-    book: Annotated[int, Interval(ge=2, le=65_536)] = 64
+    book: Annotated[int, Interval(ge=2, le=65_536), Tried(32, 64, 256)] = 64
     width: Annotated[int, Interval(ge=1, le=1024)] = 8
     slots: Annotated[int, Interval(ge=1, le=1024)] = 8
     halvings: Annotated[int, Interval(ge=0, le=8)] = 2

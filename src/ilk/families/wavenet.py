@@ -20,6 +20,7 @@ from ilk.families._sequence_windows import Windowed
 from ilk.nets._context import Context
 from ilk.nets._logistic import begun, log_mass
 from ilk.nets._wavenet import WaveNet as Net
+from ilk.recipe import Tried
 from ilk.run import Run
 from ilk.space import Discrete, Many, Space
 from ilk.train.loop import train
@@ -121,7 +122,7 @@ class WaveNet(Family):
     distribution = Waves
     layers: Annotated[int, Interval(ge=1, le=128)] = 10
     cycle: Annotated[int, Interval(ge=1, le=16)] = 10
-    width: Annotated[int, Interval(ge=1, le=4096)] = 48
+    width: Annotated[int, Interval(ge=1, le=4096), Tried(32, 48, 96)] = 48
     skip: Annotated[int, Interval(ge=1, le=4096)] = 128
     output: Literal["categorical", "logistic"] = "categorical"
     parts: Annotated[int, Interval(ge=1, le=100)] = 10

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..rng import Rng
 from ._tables import Cells
 
 _NONE = 1e-12  # eigenvalues below this share of the largest are rounding
+GROUPS = 10    # that are left out in turn to see what fewer items do
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,18 @@ def frechet(one: Gaussian, other: Gaussian) -> tuple[float, float]:
     cross = np.linalg.eigvalsh(root @ other.cov @ root).clip(0)
     apart = float(np.square(one.mean - other.mean).sum())
     return apart, max(0.0, float(np.trace(one.cov) + np.trace(other.cov) - 2 * np.sqrt(cross).sum()))
+
+
+def corrected(made: Cells, test: Cells, rng: Rng) -> tuple[float, float]:
+    """The two parts less the bias that few items bring: a jackknife over ten groups, which is the line in 1/n taken to n = infinity (Chong & Forsyth 2020).
+
+    What is left of the bias goes as 1/n^2. Near 0 the sum lies below it as often as above.
+    """
+    whole = np.array(frechet(Gaussian.of(made), Gaussian.of(test)))
+    ours, real = (rng.child(side).shuffle(n).numpy() % GROUPS for side, n in (("made", len(made)), ("test", len(test))))
+    less = np.mean([frechet(Gaussian.of(made[ours != g]), Gaussian.of(test[real != g])) for g in range(GROUPS)], axis=0)
+    means, spreads = GROUPS * whole - (GROUPS - 1) * less
+    return float(means), float(spreads)
 
 
 def deviation(made: Cells, test: Cells) -> float:

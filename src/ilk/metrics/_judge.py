@@ -68,3 +68,10 @@ class Curve:
         if not yes.sum() or not no.sum():
             return float("nan")
         return float((yes * (no.cumsum() - no / 2)).sum() / (yes.sum() * no.sum()))
+
+
+def variance(area: float, n: float) -> float:
+    """Of an area under the curve from n items a side (Hanley & McNeil 1982), kept off 0."""
+    a = min(max(area, 0.5 / n), 1 - 0.5 / n)
+    q1, q2 = a / (2 - a) - a**2, 2 * a**2 / (1 + a) - a**2
+    return (a * (1 - a) + (n - 1) * (q1 + q2)) / n**2

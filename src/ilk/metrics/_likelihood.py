@@ -26,6 +26,6 @@ def scored(model: Model, items: Any, rng: Rng, labels: Labels | None = None) -> 
     try:
         return score(model, judged, rng.key() % 2**63)
     except UsageError as why:
-        if why.code == "NO_SCORE":
+        if why.code in ("NO_SCORE", "CONTEXT"):
             return NotApplicable(str(why))
         raise

@@ -63,10 +63,15 @@ class Vectors:
 P = TypeVar("P", Rows, Vectors)
 
 
-def nearest(points: P, others: P) -> tuple[Tensor, Tensor]:
-    """Distance to and number of the nearest of the others, per item."""
-    step = max(1, CHUNK // max(1, len(others)))
-    found = [points.rough(a, min(a + step, len(points)), others).argmin(1) for a in range(0, len(points), step)]
+def nearest(points: P, among: P | None = None) -> tuple[Tensor, Tensor]:
+    """Distance to and number of the nearest of some others, per item; by default of its fellows."""
+    others = points if among is None else among
+    step, found = max(1, CHUNK // max(1, len(others))), []
+    for start in range(0, len(points), step):
+        rough = points.rough(start, min(start + step, len(points)), others)
+        if among is None:
+            rough.diagonal(start).fill_(torch.inf)
+        found.append(rough.argmin(1))
     index = torch.cat(found)
     return points.exact(others, index), index
 

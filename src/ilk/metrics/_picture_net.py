@@ -72,7 +72,12 @@ class Trained:
 
     def classes(self, pictures: Cells) -> Cells:
         """The class that each picture most looks like."""
-        found: Cells = torch.cat([self.net(self._ready(pictures[i:i + CHUNK])).argmax(1) for i in range(0, len(pictures), CHUNK)]).numpy()
+        found: Cells = self.chances(pictures).argmax(1)
+        return found
+
+    def chances(self, pictures: Cells) -> Cells:
+        """The chance of each class by what a picture looks like, (n, classes) in float64."""
+        found: Cells = torch.cat([self.net(self._ready(pictures[i:i + CHUNK])) for i in range(0, len(pictures), CHUNK)]).double().softmax(1).numpy()
         return found
 
     def _ready(self, pictures: Cells) -> Tensor:

@@ -8,7 +8,7 @@ import polars as pl
 
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
-from ._judge import Curve, classifier, matrix
+from ._judge import Curve, classifier, matrix, variance
 from ._tables import Cells, columns, some
 
 FOLDS, FEWEST, COLUMNS = 5, 30, 1024  # a tree takes as long as there are columns, and large pictures have tens of thousands
@@ -42,7 +42,7 @@ class C2ST(Metric):
         fold = np.concatenate([rng.child("fold", side).shuffle(n).numpy() % FOLDS for side in (0, 1)])
         found = [self._fold(x, y, fold == k, categories[kept], rng.child(k)) for k in range(FOLDS)]
         value = float(np.mean(found))
-        error = (_variance(value, n / FOLDS) * (1 / FOLDS + 1 / (FOLDS - 1))) ** 0.5
+        error = (variance(value, n / FOLDS) * (1 / FOLDS + 1 / (FOLDS - 1))) ** 0.5
         part = f", {len(kept)} of {made.shape[1]} columns" if len(kept) < made.shape[1] else ""
         return Reading(value, error, n, {}, f"AUC of HistGradientBoosting at defaults, {n} made against {n} test items{part}, mean of {FOLDS} folds; "
                                             "error after Hanley and McNeil, folds as dependent as Nadeau and Bengio say")
@@ -72,10 +72,3 @@ def _flat(items: Any) -> Cells:
     most = np.finfo(np.float32).max / 4
     flat: Cells = np.clip(items.reshape(len(items), -1).astype(np.float64), -most, most)
     return flat
-
-
-def _variance(area: float, n: float) -> float:
-    """Of an area under the curve from n items a side (Hanley & McNeil 1982), kept off 0."""
-    a = min(max(area, 0.5 / n), 1 - 0.5 / n)
-    q1, q2 = a / (2 - a) - a**2, 2 * a**2 / (1 + a) - a**2
-    return (a * (1 - a) + (n - 1) * (q1 + q2)) / n**2

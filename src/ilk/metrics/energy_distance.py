@@ -4,15 +4,11 @@ from __future__ import annotations
 from math import inf
 from typing import ClassVar, Literal
 
-import numpy as np
-import torch
-
 from ..metric import Case, Metric, NotApplicable, Reading
 from ..rng import Rng
 from ._features import sides
+from ._kernels import Distance, discrepancy
 from ._tables import Cells
-
-CHUNK = 1 << 22
 
 
 class EnergyDistance(Metric):
@@ -45,15 +41,4 @@ class EnergyDistance(Metric):
 
 def energy(x: Cells, y: Cells) -> tuple[float, float]:
     """The square, without bias, and its standard error."""
-    n, m = len(x), len(y)
-    across, back, own, other = _means(x, y), _means(y, x), _means(x, x) * n / (n - 1), _means(y, y) * m / (m - 1)
-    square = float(2 * across.mean() - own.mean() - other.mean())
-    return square, float(2 * ((across - own).var() / n + (back - other).var() / m) ** 0.5)
-
-
-def _means(x: Cells, y: Cells) -> Cells:
-    """Of each item of x, the mean distance to those of y."""
-    mine, theirs = (torch.from_numpy(np.asarray(side, dtype=np.float64) - y.mean(0)) for side in (x, y))
-    step = max(1, CHUNK // len(theirs))
-    found: Cells = torch.cat([torch.cdist(part, theirs).mean(1) for part in mine.split(step)]).numpy()
-    return found
+    return discrepancy(x, y, Distance())

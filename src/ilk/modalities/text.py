@@ -88,6 +88,12 @@ class Text(Modality[Texts]):
         made = self._dataset(items, per, origin)
         return made if self.source is None else replace(made, captions=_captions(list(read.values()), per, self.source))
 
+    def document(self, text: str, origin: Origin = Origin()) -> Dataset[Texts]:
+        """One long text in memory, cut into items as a file of it would be."""
+        found = _Documents([text], False, ("utf-8",), [""])
+        per = found.per(False) if self.per == "auto" else self.per
+        return self._dataset({"": found.items(per)}, per, replace(origin, notes=(*origin.notes, found.note(per))))
+
     def _dataset(self, items: Mapping[str, Texts], per: Per, origin: Origin) -> Dataset[Texts]:
         chosen = replace(self, per=per)
         if set(items) != {""}:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -118,3 +119,25 @@ def plot(marks: Sequence[tuple[str, str]], first: str, last: str, up: tuple[str,
         return Markup('<div class="plot">{}{}</div>').format(svg, below)
     above = Markup('<div class="ends"><span>↑ {}</span></div>').format(f"{up[0]} … {up[1]}")
     return Markup('<div class="plot" style="--tall:10rem">{}{}{}</div>').format(above, svg, below)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A point with a name, which is written beside it if it is `named`."""
+
+    x: float
+    y: float
+    name: str
+    named: bool = False
+
+
+def scatter(spots: Sequence[Spot]) -> Markup:
+    """Points on two axes, the one across by ratios; those that are named stand out."""
+    x, y = np.log(np.array([s.x for s in spots])), np.array([s.y for s in spots])
+    at = np.stack([(v - v.min()) / (np.ptp(v) or 1.0) for v in (x, y)], 1)
+    named = np.array([s.named for s in spots])
+    ends = [number(float(np.exp(v))) for v in (x.min(), x.max())]
+    inside = plot([("made dots", _dots(at[~named])), ("best", _dots(at[named]))], ends[0], ends[1], (number(float(y.min())), number(float(y.max()))))
+    tags = [Markup('<b class="{}" style="left:{:.1f}%;bottom:{:.1f}%">{}</b>').format("left" if u > 0.6 else "", 100 * u, 8 + 72 * v, s.name)
+            for (u, v), s in zip(at, spots, strict=True) if s.named]
+    return Markup('<div class="spread">{}{}</div>').format(inside, Markup("").join(tags))

@@ -1,4 +1,4 @@
-"""A page of sections, each of blocks: texts, points, facts, tables, galleries, examples. No script, nothing from elsewhere."""
+"""A page of sections, each of blocks: texts, points, facts, tables, galleries, examples. Nothing from elsewhere; a script only where a table sorts."""
 from __future__ import annotations
 
 from base64 import b64encode
@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ilk.errors import printable
 from ilk.files import atomic
 from ilk.modality import Shown
-from ilk.pages.style import STYLE
+from ilk.pages.style import SORT, STYLE
 
 TEMPLATE = """<!doctype html>
 <html lang="{{ language }}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -35,7 +35,7 @@ TEMPLATE = """<!doctype html>
 <figure>{{ c.body }}{% if c.caption %}<figcaption>{{ c.caption }}</figcaption>{% endif %}</figure>
 {% endfor %}</div>
 {% endif %}{% endfor %}</section>
-{% endfor %}</body></html>
+{% endfor %}{% if script %}<script>{{ script }}</script>{% endif %}</body></html>
 """
 PIXELS = 128  # a picture of one item up to so wide is drawn with sharp pixels
 
@@ -78,7 +78,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. `form`: "" scrolls where it is wide, "stack" becomes cards on a phone, "board" is of pictures."""
+    """A table. `form`: "" scrolls where it is wide, "sort" too and is put in order by a click on a column's head, "stack" becomes cards on a phone, "board" is of pictures."""
 
     caption: str
     head: Sequence[str]
@@ -154,6 +154,7 @@ def embedded(shown: Shown, alt: str = "", sharp: bool = False) -> Markup:
 
 def write(to: Path, title: str, lead: str, sections: Sequence[Section], language: str = "en") -> None:
     """The page as a file, escaped throughout."""
+    script = Markup(SORT) if any(isinstance(b, Grid) and b.form == "sort" for s in sections for b in s.blocks) else ""
     page = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE)
     with atomic(to) as file:
-        file.write(page.render(title=title, lead=lead, sections=sections, language=language, style=Markup(STYLE)).encode("utf-8", "replace"))
+        file.write(page.render(title=title, lead=lead, sections=sections, language=language, style=Markup(STYLE), script=script).encode("utf-8", "replace"))

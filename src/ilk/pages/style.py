@@ -1,4 +1,4 @@
-"""The look of a page: one column on a phone, light and dark, printable."""
+"""The look of a page: one column on a phone, light and dark, printable; and how its tables sort."""
 from __future__ import annotations
 
 STYLE = """
@@ -20,6 +20,10 @@ dd { margin: 0; min-width: 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color: var(--soft); font-weight: 600; }
+.sort th { cursor: pointer; } .sort th[aria-sort]::after { content: " \\25B4"; } .sort th[aria-sort=descending]::after { content: " \\25BE"; }
+.sort th:focus-visible { outline: 2px solid var(--accent); } .flagged, .flagged td { color: var(--soft); } .won td { font-weight: 650; }
+.spread { position: relative; } .spread b { position: absolute; font-size: .75rem; font-weight: 600; transform: translate(.4rem, 50%); white-space: nowrap; }
+.spread b.left { transform: translate(calc(-100% - .4rem), 50%); }
 .stack td:first-child { white-space: normal; min-width: 14rem; } .stack pre { text-align: left; }
 .stack .soft { display: block; font-size: .85rem; line-height: 1.4; }
 .stack { width: 100%; }
@@ -60,4 +64,27 @@ ul { margin: .3rem 0; padding-left: 1.2rem; }
   .stack td:not(:first-child)::before { content: attr(data-label); color: var(--soft); text-align: left; } .track { width: 45%; margin: .45rem 0; }
 }
 @media print { nav { display: none; } section { break-inside: avoid-page; } }
+"""
+
+SORT = """
+for (const table of document.querySelectorAll("table.sort")) {
+  const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
+  const value = (row, i) => { const text = row.cells[i].textContent.replace(/[^0-9.eE\\-+]/g, ""); return text === "" || isNaN(parseFloat(text)) ? null : parseFloat(text); };
+  const sort = (i) => {
+    const down = heads[i].getAttribute("aria-sort") === "ascending";
+    heads.forEach((head) => head.removeAttribute("aria-sort"));
+    heads[i].setAttribute("aria-sort", down ? "descending" : "ascending");
+    const by = (a, b) => {
+      const [x, y] = i ? [value(a, i), value(b, i)] : [null, null];
+      if (x === null && y === null) return a.cells[i].textContent.localeCompare(b.cells[i].textContent) * (down ? -1 : 1);
+      return x === null ? 1 : y === null ? -1 : (x - y) * (down ? -1 : 1);
+    };
+    body.append(...[...body.rows].sort(by));
+  };
+  heads.forEach((head, i) => {
+    head.tabIndex = 0;
+    head.addEventListener("click", () => sort(i));
+    head.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sort(i); } });
+  });
+}
 """

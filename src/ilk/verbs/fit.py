@@ -76,7 +76,7 @@ def fit(data: Any, family: Family | None = None, *, seed: int = 0, budget: str |
     if run.budget == Steps(0):
         raise UsageError("a budget of 0 steps", remedy="1 to 1000000000 steps", param="steps")
     data = split_dataset(data if isinstance(data, Dataset) else read(data, like.modality if like else None))
-    if len(data.index("train")) < 2:
+    if len(data.index("train")) < (1 if getattr(data.modality, "per", "") == "whole" else 2):   # one text without end is enough
         raise DataError(f"{len(data.index('train'))} items to learn from", code="TOO_FEW", remedy="at least 2 different items")
     family = recipe.checked(family or (like.body.family if like else default_family(data)))
     if like is not None and (why := family.refuses(like.lift.space)):

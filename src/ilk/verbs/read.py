@@ -70,7 +70,9 @@ def from_catalogue(name: str) -> Dataset[Any]:
     if entry.modality == "text":
         text = registry.get("modalities", "text")()
         texts = load.texts(name)
-        return _single(texts, lambda one: replace(text.read(one, Limits()), origin=origin)) if len(texts) == 1 else given_splits(text, texts, origin)
+        if len(texts) > 1:
+            return given_splits(text, texts, origin)
+        return _single(texts, lambda one: text.document(one[0], origin) if len(one) == 1 else replace(text.read(one, Limits()), origin=origin))
     if entry.modality in ("array", "image"):
         return _arrays(load.arrays(name), registry.get("modalities", entry.modality)(), origin)
     raise DataError(f"{name} is {entry.modality}, which no modality here reads yet", code="MODALITY")

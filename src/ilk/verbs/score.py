@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import log, prod
+from math import exp, log, prod
 from typing import Any
 
 import torch
@@ -45,6 +45,34 @@ class Score:
         """Standard error of the mean over items, and of what they share."""
         own = float(self.nats.std()) / len(self.nats) ** 0.5 if len(self.nats) > 1 else 0.0
         return float((own**2 + self.mass_error**2) ** 0.5)
+
+    def bits(self, unit: str) -> float:
+        """Bits per dimension, character or whatever else `per` counts; UsageError for a unit that it does not."""
+        return -self._each(unit) / log(2)
+
+    def perplexity(self, unit: str) -> float:
+        """How many equally likely values one character, token or dimension is like."""
+        return exp(-self._each(unit))
+
+    def _each(self, unit: str) -> float:
+        if unit not in self.per:
+            raise UsageError(f"these items are not counted by {unit!r}", code="UNIT", param="unit", remedy=f"one of: {', '.join(self.per) or 'none'}")
+        return self.per[unit]
+
+    def minus(self, other: Score) -> tuple[float, float]:
+        """How many nats an item one model gives more than another to the same items, and the standard error of that, item by item.
+
+        UsageError if the two can't be compared: other items, another base measure, or a bound against what is none.
+        """
+        if len(self.nats) != len(other.nats):
+            raise UsageError(f"{len(self.nats)} items against {len(other.nats)}", code="UNLIKE", remedy="score the same items with both models")
+        if self.measure != other.measure:
+            raise UsageError(f"densities against different measures: {self.measure}; {other.measure}", code="UNLIKE", remedy="score both models on data read alike")
+        if (self.sort == "bound") != (other.sort == "bound"):
+            raise UsageError(f"{self.sort} against {other.sort}: the difference has no meaning", code="UNLIKE", remedy="compare by samples (ilk evaluate), or bound both")
+        gap = self.nats - other.nats
+        own = float(gap.std()) / len(gap) ** 0.5 if len(gap) > 1 else 0.0
+        return float(gap.mean()), float((own**2 + self.mass_error**2 + other.mass_error**2) ** 0.5)
 
     def __repr__(self) -> str:
         sign = {"exact": "", "bound": "at least ", "estimate": "about "}[self.sort]
