@@ -67,6 +67,8 @@ from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
+from ilk.records import Recorder as Recorder
+from ilk.records import runs as runs
 from ilk.region import after as after
 from ilk.region import between as between
 from ilk.region import box as box
@@ -89,6 +91,12 @@ from ilk.space import Many as Many
 from ilk.space import Maybe as Maybe
 from ilk.space import Reals as Reals
 from ilk.space import Row as Row
+from ilk.trackers.mlflow import MLflow as MLflow
+from ilk.trackers.tensorboard import TensorBoard as TensorBoard
+from ilk.trackers.wandb import WandB as WandB
+from ilk.verbs._ballot_app import blind_app as blind_app
+from ilk.verbs._ballots import Votes as Votes
+from ilk.verbs._ballots import read_votes as read_votes
 from ilk.verbs._course import RaceRules as RaceRules
 from ilk.verbs._crews import Processes as Processes
 from ilk.verbs._crews import Ray as Ray
@@ -97,6 +105,9 @@ from ilk.verbs.audit import audit as audit
 from ilk.verbs.audit import exposure as exposure
 from ilk.verbs.augment import augment as augment
 from ilk.verbs.background import background as background
+from ilk.verbs.blind import blind as blind
+from ilk.verbs.bradley_terry import Vote as Vote
+from ilk.verbs.bradley_terry import bradley_terry as bradley_terry
 from ilk.verbs.classify import classify as classify
 from ilk.verbs.counterfactual import counterfactual as counterfactual
 from ilk.verbs.denoise import denoise as denoise

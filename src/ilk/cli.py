@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from . import __version__
 from .commands._shared import OPTIONS, SHELL, as_json, put
 from .commands.audit import audit, publish
+from .commands.blind import blind
 from .commands.change import attribute, background, counterfactual, transfer
 from .commands.compare import score_texts
 from .commands.doctor import doctor
@@ -23,6 +24,7 @@ from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
 from .commands.pack import pack, unpack
 from .commands.race import race
+from .commands.runs import compare, remove, runs_list, runs_show
 from .errors import IlkError, ResourceError, UsageError
 
 
@@ -32,12 +34,18 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor):
+                    publish, score_texts, pack, unpack, doctor, blind):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
     data.command(fetch)
     app.command(data)
+    runs = App(name="runs", help="Records of runs.")
+    runs.command(runs_list, name="list")
+    runs.command(runs_show, name="show")
+    runs.command(compare)
+    runs.command(remove)
+    app.command(runs)
     return app
 
 

@@ -1,13 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and values that JSON can hold."""
 from __future__ import annotations
 
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .errors import ResourceError
 
@@ -37,3 +38,12 @@ def not_written(to: Path, why: OSError) -> ResourceError:
     number = why.errno or int((re.search(r"os error (\d+)", str(why)) or ("", "0"))[1])  # libraries in Rust say it in words only
     code = "DISK_FULL" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "WRITE"
     return ResourceError(f"{to} can't be written: {os.strerror(number) if number else why}", code=code, remedy="free some space or choose another place")
+
+
+def plain(value: Any) -> Any:
+    """JSON without NaN or infinity (they become null)."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

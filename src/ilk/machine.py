@@ -53,7 +53,7 @@ def _torch() -> str | None:
 
 class Meter:
     """What the work inside a `with` takes: `seconds`, `cpu_seconds` (of this process and its ended children), `peak` resident bytes
-    of this process, `joules` and `how` they are known. Meters may lie in each other.
+    of this process (what it keeps from before included), `joules` and `how` they are known. Meters may lie in each other.
 
     >>> with Meter() as meter:
     ...     _ = sum(range(1000))

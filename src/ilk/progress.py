@@ -5,13 +5,12 @@ import json
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from .files import not_written
-from .run import Began, Ended, Event, Noted, Progress, Validated
+from .run import Began, Ended, Event, Noted, Progress, Validated, as_facts
 
 
 class Progressing:
@@ -81,7 +80,7 @@ class Log:
 
     def __call__(self, event: Event) -> None:
         try:
-            self.file.write(json.dumps({"event": type(event).__name__.lower(), "at": round(time.time(), 3), **asdict(event)}) + "\n")
+            self.file.write(json.dumps(as_facts(event)) + "\n")
             self.file.flush()
         except OSError as why:
             raise not_written(self.to, why) from None

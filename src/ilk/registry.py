@@ -19,9 +19,10 @@ from .errors import UsageError, nearest
 BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modality", "Modality"), "metrics": ("ilk.metric", "Metric"),
          "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.distribution", "How"), "nets": ("ilk.distribution", "Net"),
          "exporters": ("ilk.exporter", "Exporter"), "quantities": ("ilk.quantity", "Quantity"), "faults": ("ilk.fault", "Fault"),
-         "attacks": ("ilk.attack", "Attack")}
+         "attacks": ("ilk.attack", "Attack"), "trackers": ("ilk.tracker", "Tracker")}
 SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler",
-            "nets": "network", "exporters": "exporter", "quantities": "quantity", "faults": "fault", "attacks": "attack"}
+            "nets": "network", "exporters": "exporter", "quantities": "quantity", "faults": "fault", "attacks": "attack",
+            "trackers": "tracker"}
 _HOME = Path(__file__).parent
 
 

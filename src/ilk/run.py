@@ -4,12 +4,14 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .errors import DataError, Stopped, UsageError
+from .files import plain
 
 if TYPE_CHECKING:
     from .rng import Rng
@@ -100,7 +102,48 @@ class Ended:
     seconds: float
 
 
-Event = Began | Progress | Validated | Noted | Ended
+@dataclass(frozen=True)
+class Opened:
+    """A verb is at work, perhaps as part of another: which one, and with what (as JSON has it)."""
+
+    what: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of what was made, by name; None where one can't be had."""
+
+    figures: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where what was made is kept."""
+
+    at: str
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A verb has ended: "done", "stopped", or "failed" with the error's message."""
+
+    what: str
+    how: Literal["done", "stopped", "failed"]
+    message: str = ""
+
+
+Event = Began | Progress | Validated | Noted | Ended | Opened | Measured | Saved | Closed
+
+
+def as_facts(event: Event) -> dict[str, Any]:
+    """An event as JSON has it, and when it was: what logs and records keep.
+
+    >>> as_facts(Noted("so"))["event"], as_facts(Validated(3, float("nan"), False))["loss"]
+    ('noted', None)
+    """
+    facts: dict[str, Any] = plain({"event": type(event).__name__.lower(), "at": round(time.time(), 3), **asdict(event)})
+    return facts
 
 
 class Listener(Protocol):
@@ -183,6 +226,17 @@ class Run:
         """Tells every listener."""
         for listener in self.listeners:
             listener(event)
+
+    @contextmanager
+    def opened(self, what: str, facts: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Tells every listener that a verb is at work, and how it ends."""
+        self.emit(Opened(what, facts or {}))
+        try:
+            yield
+        except BaseException as why:
+            self.emit(Closed(what, "stopped" if isinstance(why, Stopped | KeyboardInterrupt) else "failed", str(why) or type(why).__name__))
+            raise
+        self.emit(Closed(what, "done"))
 
     def steps(self, default: int) -> int:
         """How many steps a Steps budget or the default gives; a Seconds budget has no number (a huge one)."""

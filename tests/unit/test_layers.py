@@ -11,9 +11,9 @@ HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "memory", "machine", "coding"),
     ("run", "registry"),
-    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack"),
+    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks", "trackers"),
     ("verbs", "presets"),
     ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Group, Parameter
 
 from ilk.errors import printable
-from ilk.files import not_written
+from ilk.files import not_written, plain
 
-Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "quantities", "faults", "attacks", "data", "presets"]
+Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "quantities", "faults", "attacks", "trackers", "data", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
@@ -29,6 +29,8 @@ Prompt = Annotated[str | None, Parameter(help="What pictures shall show, for mod
 RULED = ('What every item has to obey, such as "start <= end", "a + b == 100", "unique id", "zip -> city", "sum(1) == 5"; `discovered`: all that the data obey. '
          "Several compose.")
 Obey = Annotated[tuple[str, ...], Parameter(name="--obey", negative="", help=RULED)]
+Track = Annotated[tuple[str, ...], Parameter(name="--track", negative="", help="Tell another program of the run (ilk list trackers). Several compose. Every run leaves a "
+                                             "record beside (ilk runs list).")]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="A file to write; its suffix says the format. By default items are printed.")]
 
 @dataclass
@@ -63,13 +65,3 @@ def put(text: str) -> None:
 def as_json(value: Any) -> str:
     """JSON in plain letters of any script, but with all control characters escaped."""
     return re.sub(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda c: f"\\u{ord(c[0]):04x}", json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-def plain(value: Any) -> Any:
-    """JSON without NaN or infinity (they become null)."""
-    from math import isfinite
-
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

@@ -43,7 +43,7 @@ def export(
 
 
 def list_(
-    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, quantities, faults, attacks, data or presets.")], /, *,
+    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, quantities, faults, attacks, trackers, data or presets.")], /, *,
     map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
     full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
     json: Json = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ilk.commands._shared import OPTIONS, Json, Seed, say
+from ilk.commands._shared import OPTIONS, Json, Seed, Track, say
 
 
 def fit(
@@ -21,6 +21,7 @@ def fit(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Where the model goes. By default DATA.ilk here.")] = None,
     resume: Annotated[bool, Parameter(negative="", help="Go on from the checkpoint of an interrupted fit.")] = False,
     log: Annotated[Path | None, Parameter(help="Write every event as a line of JSON.")] = None,
+    track: Track = (),
     device: Annotated[str, Parameter(help="cpu, cuda or mps.")] = "cpu",
     start: Annotated[str | None, Parameter(help="The folder of a model of related data to go on from, in its coding and with its recipe.")] = None,
     json: Json = False,
@@ -34,7 +35,7 @@ def fit(
     from ilk.console.learn import fit_command
 
     answer, text = fit_command(data, family, modality, OPTIONS, {"budget": budget, "steps": steps, "batch": batch, "rate": rate, "seed": seed,
-                                                                "out": out, "resume": resume, "log": log, "device": device, "start": start})
+                                                                "out": out, "resume": resume, "log": log, "track": track, "device": device, "start": start})
     say(answer, text)
 
 

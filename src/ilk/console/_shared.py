@@ -16,7 +16,9 @@ from ilk.distribution import How
 from ilk.errors import ModelError, UsageError, printable
 from ilk.given import Label, Prompt
 from ilk.model import Model, load
+from ilk.records import Recorder
 from ilk.store import parse_json
+from ilk.tracker import Tracker
 from ilk.verbs._own import alike
 from ilk.verbs.lineage import SUFFIX, is_own, record
 
@@ -41,6 +43,20 @@ class Asked:
             known = {str(v): v for v in model.labels}
             model = model.given(Label(known.get(self.label, self.label)))
         return model if self.prompt is None else model.given(Prompt(self.prompt))
+
+
+def tracked(names: Sequence[str] = ()) -> tuple[Tracker, ...]:
+    """What keeps a run of a command: its record, and other programs' by name. What goes wrong in them is a line on stderr."""
+    from ilk.commands._shared import SHELL
+
+    found: tuple[Tracker, ...] = (Recorder(about={"asked": ["ilk", *SHELL.words]}), *(registry.get("trackers", name)() for name in names))
+    for tracker in found:
+        tracker.tell = _tell
+    return found
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"ilk: {text}\n")
 
 
 def mapping(text: str) -> dict[str, Any]:

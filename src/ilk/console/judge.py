@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ilk import registry
-from ilk.console._shared import Answer, Asked, printed
+from ilk.console._shared import Answer, Asked, printed, tracked
 from ilk.dataset import Dataset
 from ilk.distribution import Samples
 from ilk.errors import DataError, UsageError, printable
@@ -102,7 +102,7 @@ def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence
     """Every metric that applies."""
     model = Asked(given).of(at)
     with Progressing() as bar:
-        found = evaluate(model, _judges(model, against), n, seed, only, (bar,))
+        found = evaluate(model, _judges(model, against), n, seed, only, (bar, *tracked()))
     behind = [line for figure in found.metrics if only for line in _behind(figure)]
     return {"metrics": [asdict(f) for f in found.metrics], "skipped": dict(found.skipped)}, printable("\n".join([repr(found), *behind]))
 

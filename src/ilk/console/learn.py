@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk import recipe, registry
-from ilk.console._shared import Answer
+from ilk.console._shared import Answer, tracked
 from ilk.dataset import Dataset, split_dataset
 from ilk.distribution import Family, Samples, Translates
 from ilk.errors import DataError, PolicyError, Stopped, UsageError, printable
@@ -19,7 +19,7 @@ from ilk.files import atomic
 from ilk.flags import recipe_named
 from ilk.model import Model, load
 from ilk.progress import Log, Progressing
-from ilk.run import Ended, Event, Run, Steps, Switch, budget
+from ilk.run import Ended, Event, Measured, Run, Saved, Steps, Switch, budget
 from ilk.store import forget_folder
 from ilk.verbs._own import alike
 from ilk.verbs.fit import default_family, fit
@@ -53,16 +53,19 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
         made = _recipe(family, options.get("families", {})) if family else recipe.made(type(default_family(found)), options.get("families", {}))
     count = Count()
     start = time.monotonic()
+    trackers = tracked(asked["track"])
     with Progressing() as bar, _log(asked["log"]) as log:
         run = Run(seed=asked["seed"], budget=Steps(asked["steps"]) if asked["steps"] is not None else budget(asked["budget"]), batch=asked["batch"], rate=asked["rate"],
-                  device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log))
+                  device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log, *trackers))
         _check(run, asked)
-        with stopping(run.switch, run):
-            model = fit(found, made, run=run, start=begin)
-    model.save(out)
-    _forget(run)
-    held = found if len(found.index("test")) else None
-    scored = _held_out(model, held)
+        with run.opened("fit"):
+            with stopping(run.switch, run):
+                model = fit(found, made, run=run, start=begin)
+            model.save(out)
+            run.emit(Saved(str(out)))
+            _forget(run)
+            scored = _held_out(model, found if len(found.index("test")) else None)
+            run.emit(Measured({} if scored is None else {f"nats {scored.sort}": scored.mean}))
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
               "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort,
               "audit": model.card["audit"]}

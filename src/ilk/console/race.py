@@ -5,13 +5,14 @@ import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ilk.console._shared import Answer
+from ilk.console._shared import Answer, tracked
 from ilk.errors import Stopped, UsageError, printable
 from ilk.progress import Progressing
-from ilk.run import Steps, budget
+from ilk.run import Measured, Run, Saved, Steps, budget
 from ilk.verbs._course import RaceRules
 from ilk.verbs._crews import Crew, Processes, Ray
 from ilk.verbs._race_page import page
@@ -27,12 +28,23 @@ def race_command(data: str, asked: Mapping[str, Any]) -> Answer:
     folder: Path = asked["out"] or Path(Path(data.rstrip("/")).name.split(".")[0] + ".race")
     names = [name.strip() for name in asked["families"].split(",") if name.strip()]
     rules = RaceRules(budget=_budget(asked), memory=_bytes(asked["memory"]), **{k: asked[k] for k in ("seed", "seeds", "trials", "finalists", "judged")})
-    with Progressing() as bar, _stopping(folder):
-        found = race(read(data), None, names, rules=rules, crew=_crew(asked), out=folder, listeners=(bar,))
+    with Progressing() as bar:
+        run = Run(listeners=(bar, *tracked()))
+        with run.opened("race", {"data": {"name": data}, "run": asdict(rules), "families": names}), _stopping(folder):
+            found = race(read(data), None, names, rules=rules, crew=_crew(asked), out=folder, listeners=run.listeners)
+            _tell(run, found)
     at = page(found, asked["report"] or folder / "report.html", asked["language"])
     if asked["model"] is not None:
         found.best().save(asked["model"])
     return _answer(found, at), printable(f"{text(found)}\n\n{at}; the model: {folder / 'heats' / found.winner.best.key / 'model'}")
+
+
+def _tell(run: Run, found: Race) -> None:
+    """What the record of a race says of its winner."""
+    best = found.winner
+    with run.opened("winner", {"family": {"name": best.name}}):
+        run.emit(Saved(str(found.folder / "heats" / best.best.key / "model")))
+        run.emit(Measured({f"nats {best.best.sort}": best.nats, "quality": best.quality}))
 
 
 def _answer(found: Race, at: Path) -> dict[str, Any]:

@@ -70,11 +70,7 @@ class Told:
 
     def body(self, items: Any, alt: str = "") -> Markup:
         """Items as their kind of data shows them; long texts are cut."""
-        shown = self.model.modality.show(items)
-        if shown.mime.startswith("text/plain"):
-            text = shown.data.decode("utf-8", "replace")
-            shown = Shown(shown.mime, (text if len(text) <= LETTERS else text[:LETTERS] + " …").encode())
-        return embedded(shown, alt, self.sharp)
+        return embedded(cut(self.model.modality.show(items)), alt, self.sharp)
 
     def singles(self, items: Any, most: int) -> list[Markup]:
         """Each by itself."""
@@ -88,6 +84,14 @@ class Told:
             yield Gallery("", [Cell(caption, self.body(items, caption))], 60)
         else:
             yield Gallery(caption, [Cell("", b) for b in self.singles(items, SINGLE)], 20)
+
+
+def cut(shown: Shown) -> Shown:
+    """Items for eyes, long texts cut."""
+    if not shown.mime.startswith("text/plain"):
+        return shown
+    text = shown.data.decode("utf-8", "replace")
+    return Shown(shown.mime, (text if len(text) <= LETTERS else text[:LETTERS] + " …").encode())
 
 
 def told(model: Model, data: Dataset[Any] | None, words: Words, seed: int) -> Told:

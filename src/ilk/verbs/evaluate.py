@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ilk import registry
+from ilk import recipe, registry
 from ilk.dataset import Dataset, Labels, split_dataset
 from ilk.distribution import Draws, Family, How
 from ilk.errors import DataError, IlkError, UsageError
 from ilk.given import Label
 from ilk.lift import LIFTS
 from ilk.metric import Case, Metric, NotApplicable, Reading, measured
-from ilk.model import Model
+from ilk.model import Model, identity
 from ilk.rng import Rng
-from ilk.run import Began, Ended, Listener, Progress, Run
+from ilk.run import Began, Ended, Listener, Measured, Progress, Run
 from ilk.verbs.fit import LEARN_FROM, fitted
 from ilk.verbs.read import native
 from ilk.verbs.sample import bound, sample
@@ -85,12 +85,18 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
     data = data if "test" in data.splits and "train" not in data.splits else split_dataset(data)
     if not len(data.index("test")):
         raise DataError("there are no test items", code="EMPTY", remedy="name some with --against")
+    run = Run(listeners=listeners)
+    with run.opened("evaluate", _asked(model, data, n, seed) if listeners else {}):
+        found = _measured(model, data, n, seed, only or registry.names("metrics"), run)
+        run.emit(Measured({f.name: f.value for f in found.metrics}))
+    return found
+
+
+def _measured(model: Model, data: Dataset[Any], n: int | None, seed: int, names: Sequence[str], run: Run) -> Evaluation:
     rng = Rng(seed).child("evaluate")
     case, floor, real = _cases(model, data, n, rng)
-    names = only or registry.names("metrics")
     kind = registry.name_of("modalities", model.modality)
     figures, skipped = [], {}
-    run = Run(listeners=listeners)
     run.emit(Began("evaluate", len(names)))
     for i, name in enumerate(names):
         found = _figure(name, kind, case, floor, real, rng)
@@ -101,6 +107,12 @@ def evaluate(model: Model, against: Any, n: int | None = None, seed: int = 0, on
             skipped[name] = found.reason
     run.emit(Ended("evaluate", len(names), 0.0))
     return Evaluation(tuple(figures), skipped)
+
+
+def _asked(model: Model, data: Dataset[Any], n: int | None, seed: int) -> dict[str, Any]:
+    """What listeners are told: which model, on which data, how it is judged."""
+    return {"family": recipe.facts("families", model.body.family), "data": {"name": data.origin.name, "test": len(data.index("test"))},
+            "modality": registry.name_of("modalities", model.modality), "model_sha256": identity(model), "run": {"seed": seed, "n": n}}
 
 
 def _cases(model: Model, data: Dataset[Any], n: int | None, rng: Rng) -> tuple[Case, Case | None, Mapping[str, Any]]:

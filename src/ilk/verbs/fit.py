@@ -113,17 +113,27 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), tuple(about)) if len(data.index(s)) else None for s in ("train", "valid"))
     if train is None:
         raise DataError("there are no items to learn from", code="TOO_FEW")
-    if begin is None:
-        body.fit(train, run, valid)
-    else:
-        body.restore(begin.body.state())
-        body.adapt(train, run, valid)   # type: ignore[attr-defined]
+    with run.opened("fit", _asked(data, run, codec, lift)):
+        if begin is None:
+            body.fit(train, run, valid)
+        else:
+            body.restore(begin.body.state())
+            body.adapt(train, run, valid)   # type: ignore[attr-defined]
     labels = data.labels.names if data.labels is not None and "label" in about else ()
     words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"], "steps": history.steps,
             **_counts(data, labels), **_said(run), **history.facts()}
     return Model(data.modality, codec, lift, body, (), labels, words, card)
+
+
+def _asked(data: Dataset[Any], run: Run, codec: Codec[Any], lift: Lift) -> dict[str, Any]:
+    """What listeners are told of a fit: of what, on which data, how it shall go."""
+    sizes = {name: len(data.index(name)) for name in data.splits}
+    more = {"start": run.facts["start"]} if "start" in run.facts else {}
+    return {"family": run.facts["family"], "data": {"name": data.origin.name, "sha256": run.facts["data"], **sizes},
+            "modality": registry.name_of("modalities", data.modality), "codec": type(codec).__name__, "lift": type(lift).__name__,
+            "run": {"seed": run.seed, **_said(run).get("run", {}), "device": run.device, "precision": run.precision}, **more}
 
 
 def _counts(data: Dataset[Any], labels: Sequence[int | str]) -> dict[str, Any]:
