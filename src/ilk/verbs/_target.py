@@ -91,5 +91,5 @@ def _as_before(model: Model, seed: int) -> Run:
     """How the fit was asked to go, as far as its card makes sense."""
     said = model.card.get("run")
     asked = {k: v for k, v in said.items() if isinstance(v, int | float)} if isinstance(said, Mapping) else {}
-    budget = Steps(asked["steps"]) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
-    return Run(seed=seed, budget=budget, batch=asked.get("batch"), rate=asked.get("rate"))
+    budget = Steps(int(asked["steps"])) if "steps" in asked else Seconds(asked["budget"]) if "budget" in asked else None
+    return Run(seed=seed, budget=budget, batch=int(asked["batch"]) if "batch" in asked else None, rate=asked.get("rate"))
