@@ -96,7 +96,7 @@ class _Calls(Reader):
         try:
             made: Given = sort(**said)
         except UsageError as why:
-            raise rule_error(self.rule, begin, f"{why.remedy} ({why.message})") from None
+            raise rule_error(self.rule, begin, f"{why.remedy or 'a rule'} ({why.message.splitlines()[0]})") from None
         return made
 
     def _one(self, names: list[str], said: dict[str, Any]) -> None:

@@ -155,3 +155,10 @@ def test_json_that_says_nothing_is_refused(facts: dict[str, Any]) -> None:
         except UsageError:
             continue
         assert made is not None
+
+
+@pytest.mark.parametrize("text", ["Avoid(Where('a < None'))", "Avoid(Where('a == 0 and b == 1e510'))", "Where('a <')"])
+def test_a_bad_rule_inside_a_call_is_an_error_of_one_place(text: str) -> None:
+    with pytest.raises(UsageError, match="a rule"):
+        tried(given_of, text)
+        given_of(text)

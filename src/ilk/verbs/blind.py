@@ -59,7 +59,7 @@ def blind(sides: Mapping[str, Any], n: int = 20, seed: int = 0, again: float = A
     >>> x = ilk.Rng(0).normal(60, 2).numpy()
     >>> found = ilk.blind({"model": ilk.fit(x, ilk.GMM(components=1)), "real": x}, n=5)
     >>> len(found.order), found.names
-    (6, ('model', 'real'))
+    (5, ('model', 'real'))
     """
     if len(sides) < 2 or not 1 <= n <= MOST or not 0 <= again <= 1:
         raise UsageError(f"{len(sides)} participants of {n} items, {again} of them again", code="OPTION", param="n", remedy=f"2 or more, 1 to {MOST}, 0 to 1")

@@ -61,7 +61,10 @@ class Evaluation:
         rows += [(f.name, _text(f.value), _text(f.se), _text(f.floor), _text(f.ceiling), f.better, str(f.n)) for f in self.metrics]
         widths = [max(len(r[i]) for r in rows) for i in range(7)]
         lines = ["  ".join(cell.ljust(w) if i in (0, 5) else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths, strict=True))) for r in rows]
-        return "\n".join([*lines, *(f"{name}: not applicable, {why}" for name, why in self.skipped.items())])
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.skipped.items():
+            reasons.setdefault(why, []).append(name)
+        return "\n".join([*lines, *(f"not applicable, {why}: {', '.join(names)}" for why, names in reasons.items())])
 
     def _repr_html_(self) -> str:
         from html import escape
