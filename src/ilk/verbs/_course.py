@@ -20,7 +20,7 @@ from ilk.verbs._entrants import Entrant, entrants
 from ilk.verbs._heat import JUDGES
 from ilk.verbs._kept import hashed, keep, kept
 
-LEAST = 15.0            # seconds of a heat from which presets take part too
+LEAST = 60.0            # seconds of a heat from which presets take part too
 PIECES, LETTERS = 60, 4000   # into how many pieces of how many characters a whole text is cut to be judged
 HOUR = 3600.0           # a heat's limit where the budget is a number of steps
 
