@@ -60,7 +60,10 @@ TOPICS = (
             ("real rows", ".9276"), ("TVAE", ".9017"), ("CTABGAN+", ".9064"), ("TabDDPM", ".9136")))),
     Topic("Edits", "编辑", ("attribute_edit", "transfer_swap")),
     Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")),
-    Topic("Text to image", "文生图", ("text_to_image", "emoji_captions", "guidance_sweep")))
+    Topic("Text to image", "文生图", ("text_to_image", "emoji_captions", "guidance_sweep")),
+    Topic("What a model is used for", "模型的用处", ("joint_model", "detect_outliers", "domain_adaptation", "augment_rare")),
+    Topic("Races, leaks, faults, packing", "竞赛、泄露、毛病、打包",
+          ("race_truth", "race_adult", "leak_detection", "doctor", "pack_table", "pack_text", "pack_pictures", "pack_chorales")))
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {"title": "# Figures", "absent": "not run here", "head": "| figure | value | unit | n | seeds | sd | seconds | floor | ceiling |",
            "same": "same", "differs": "differs: {}", "published": "| published | value | source | protocol |",
