@@ -4,11 +4,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from .errors import DataError, Stopped, UsageError
 from .files import plain
@@ -16,6 +16,8 @@ from .files import plain
 if TYPE_CHECKING:
     from .rng import Rng
     from .store import State
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,19 @@ class Run:
     def spent(self, since: float) -> bool:
         """Whether a budget of seconds is used up by what began at a time (of time.monotonic)."""
         return isinstance(self.budget, Seconds) and time.monotonic() - since >= self.budget.count
+
+    def timely(self, things: Iterable[T], share: float = 0.5) -> Iterator[T]:
+        """The things one by one, until such a share of a budget of seconds is gone; the first in any case."""
+        since = time.monotonic()
+        for i, thing in enumerate(things):
+            if i and isinstance(self.budget, Seconds) and time.monotonic() - since >= share * self.budget.count:
+                return
+            yield thing
+
+    @property
+    def quiet(self) -> Run:
+        """The same for work on the side: no checkpoint, nobody told, no steps asked for; not beyond its seconds."""
+        return replace(self, checkpoint=None, listeners=(), budget=self.budget if isinstance(self.budget, Seconds) else None, within=None)
 
     def stage(self, name: str, share: float, whole: Callable[[State], State], saved: State | None) -> Run:
         """The run of one stage of a fit in stages: its share of the budget, draws of its own, checkpoints of the whole."""

@@ -232,3 +232,14 @@ def test_the_command(ran: Race, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert ilk.load(tmp_path / "m.ilk").score(items()).sort == "exact"
     assert main([*said[:-1], "--memory", "lots"]) == 2 and main([*said[:-1], "--jobs", "0"]) == 2
     assert main(["race", str(tmp_path / "nothing.csv")]) == 3
+
+
+def test_seconds_end_what_goes_by_rounds() -> None:
+    run = ilk.Run(budget=ilk.Seconds(1e-9))
+    assert list(run.timely([1, 2, 3])) == [1] and list(ilk.Run(budget=ilk.Steps(5)).timely([1, 2, 3])) == [1, 2, 3]
+    assert run.spent(0.0) and not ilk.Run().spent(0.0) and run.rounds(7) == 7 and ilk.Run(budget=ilk.Steps(5)).rounds(7) == 5
+    assert run.quiet.budget == run.budget and ilk.Run(budget=ilk.Steps(5)).quiet.budget is None
+    x = Rng(0).normal(3000, 6).numpy()
+    tried: list[str] = []
+    model = ilk.fit(x, ilk.GMM(), run=ilk.Run(budget=ilk.Seconds(1e-3), listeners=(lambda event: tried.append(getattr(event, "text", "")),)))
+    assert any(text.startswith("1 components") for text in tried) and model.score(x).sort == "exact", "one number was tried, one round done"

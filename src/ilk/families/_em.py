@@ -148,8 +148,9 @@ def climb(body: Learner, begin: Callable[[], None], sums: Callable[[], State], r
 
     With `judge`, the validation items' nats an item, the best round is what remains.
     """
+    since = time.monotonic()
     start, before, best = _started(body, begin, run)
-    rounds, done, now, since = run.rounds(how.rounds), start, before, time.monotonic()
+    rounds, done, now = run.rounds(how.rounds), start, before
     run.emit(Began(how.name, rounds))
     for done in range(start + 1, rounds + 1):
         found = sums()

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -80,17 +79,15 @@ def clusters(x: Tensor, k: int, rng: Rng) -> tuple[Tensor, float]:
 def choose_components(mixture: GaussianMixture, data: Source, run: Run, tried: Sequence[int], most: int) -> int:
     """The number of components with the least BIC on at most `most` items; stops after two that are worse."""
     few, family = Memory(data.take(some(len(data), most, run.rng.child("select")))), mixture.family
-    quiet = replace(run, checkpoint=None, listeners=(), budget=None, within=None)
-
     def cost(k: int) -> float:
         one = mixture.copy(k)
-        _climbed(one, few, k, quiet)
+        _climbed(one, few, k, run.quiet)
         return one.bic(few)
 
     def least_items(k: int) -> int:  # a full covariance of fewer items than numbers is none: its likelihood has no limit
         return 2 * k * (mixture.layout.width + 1 if family.covariance == "full" and k > 1 else 1)
 
-    k, bic = least((k for k in tried if least_items(k) <= len(few)), cost)
+    k, bic = least(run.timely(k for k in tried if least_items(k) <= len(few)), cost)
     run.emit(Noted(f"{k} components have the least BIC ({bic:.0f})"))
     return k
 

@@ -103,16 +103,15 @@ class Hidden(Distribution["HMM"]):
     def _chosen(self, data: Source, run: Run) -> int:
         """The number of states with the least BIC on some sequences; stops after two that are worse."""
         few = Memory(data.take(run.rng.child("select").shuffle(len(data))[:max(10, SELECT // max(1, _mean_length(data)))]))
-        quiet = replace(run, checkpoint=None, listeners=(), budget=None, within=None)
         how = Climb("hmm", min(30, self.family.rounds), max(1e-3, self.family.tolerance))
         elements = int(few.resident().lengths.sum())
 
         def cost(k: int) -> float:
             one = Hidden(replace(self.family, states=k), self.space, Rng(0), {})
-            now = one._climb(few, quiet, how)
+            now = one._climb(few, run.quiet, how)
             return -2 * now * len(few) + one.parameters() * log(max(2, elements))
 
-        k, bic = least(KS, cost)
+        k, bic = least(run.timely(KS), cost)
         run.emit(Noted(f"{k} states have the least BIC ({bic:.0f})"))
         return k
 

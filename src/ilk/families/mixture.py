@@ -71,7 +71,7 @@ class Weighted(Distribution["Mixture"]):
         self._blank(k)
         for i, part in enumerate(self.parts):
             own = few.take(which == i)
-            part.fit(Memory(own if len(own) else few), _quiet(run))
+            part.fit(Memory(own if len(own) else few), run.quiet)
             part.absorb(part.statistics(replace(few, weight=(which == i).double() * SURE + (1 - SURE) / k)))
         count = torch.bincount(which, minlength=k).double() + 1
         self.log_weight = (count / count.sum()).log()
@@ -92,10 +92,10 @@ class Weighted(Distribution["Mixture"]):
 
         def cost(k: int) -> float:
             one = Weighted(replace(self.family, components=k), self.space, Rng(0), {})
-            one._climb(learn, _quiet(run), how, None)
+            one._climb(learn, run.quiet, how, None)
             return -float(one.log_prob(held).mean())
 
-        k, nats = least((k for k in KS if k <= max(1, len(few) // 10)), cost, GAIN)
+        k, nats = least(run.timely(k for k in KS if k <= max(1, len(few) // 10)), cost, GAIN)
         run.emit(Noted(f"{k} components explain held-out items best ({nats:.2f} nats each)"))
         return k
 
@@ -216,10 +216,6 @@ def drawn(parts: Sequence[Any], log_weight: Tensor, n: int, rng: Rng, how: How |
 def _beside(states: Sequence[State]) -> State:
     """States of components as one."""
     return State({f"{i}/{k}": t for i, s in enumerate(states) for k, t in s.tensors.items()}, {"parts": [dict(s.facts) for s in states]})
-
-
-def _quiet(run: Run) -> Run:
-    return replace(run, checkpoint=None, listeners=(), budget=None, within=None)
 
 
 @dataclass(frozen=True, kw_only=True)
