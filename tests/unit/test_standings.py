@@ -59,6 +59,16 @@ def test_quality_stands_between_the_floor_and_real_items() -> None:
     assert best is not None and best.name == "a" and why == "tied" and others == ["b"]
 
 
+def test_a_figure_that_does_not_tell_the_floor_from_real_items_is_left_out() -> None:
+    sides = [replace(r, figures={"test": {**r.figures["test"], "dull": (0.9 + shift, 0.05)}}) for r, shift in ((FLOOR, 0.0), (REAL, 0.01))]
+    assert set(Scale.of(sides).places(sides[0], "test")) == {"c2st"}
+
+
+def test_the_same_seed_twice_is_one_seed() -> None:
+    first = told("a", -1.0)
+    assert row([first, replace(first, key="a-trial1"), replace(first, key="a-seed1", seed=1)], first, SCALE, {}).seeds == 2
+
+
 def test_copies_are_out() -> None:
     share = {"equal_to_train": (0.5, 0.02), "real_equal_to_train": (0.01, 0.01)}
     cheat = told("x", quality=0.9)

@@ -12,6 +12,7 @@ from ilk.verbs._heat import CLOSE, EQUAL, Result
 
 RUNS = ("family", "preset")
 SURE = 2.0     # standard errors by which one is better than another
+TELLS = 2.0    # standard errors by which a figure tells the floor from real items
 COPYING = 3.0  # standard errors by which made items are nearer to the training items than unseen ones are
 MATCH: Mapping[str, float] = {"dcr_share": 0.5, "near_train_share": 0.05}   # what unseen real items give
 
@@ -70,11 +71,11 @@ class Scale:
         return cls(known.get("floor", {}), known.get("real", {}))
 
     def places(self, result: Result, split: str) -> dict[str, tuple[float, float]]:
-        """Every figure's place between floor and real items, and its error; a figure without both is left out."""
+        """Every figure's place between floor and real items, and its error; a figure without both, or that does not tell one from the other, is left out."""
         found = {}
         for name, (value, error) in result.figures.get(split, {}).items():
             low, high = (side.get(split, {}).get(name) for side in (self.floor, self.real))
-            if name not in (*CLOSE, *EQUAL) and low and high and abs(high[0] - low[0]) > 1e-9:
+            if name not in (*CLOSE, *EQUAL) and low and high and abs(high[0] - low[0]) > max(1e-9, TELLS * ((low[1] or 0.0) ** 2 + (high[1] or 0.0) ** 2) ** 0.5):
                 span = high[0] - low[0]
                 found[name] = (max(-1.0, min(1.0, (value - low[0]) / span)), abs((error or 0.0) / span))
         return found
@@ -101,7 +102,7 @@ def copying(result: Result) -> tuple[str, ...]:
 
 def row(results: Sequence[Result], best: Result, scale: Scale, each: Mapping[str, Tensor]) -> Row:
     """One that took part, by the heats that share its best options; `each` are the nats of the best of them."""
-    same = [r for r in results if r.status == "done" and r.recipe == best.recipe] or [best]
+    same = list({r.seed: r for r in results if r.status == "done" and r.recipe == best.recipe}.values()) or [best]
     nats = [r.nats["test"] for r in same if "test" in r.nats]
     places = [q for r in same if (q := scale.quality(r, "test"))]
     valid = scale.quality(best, "valid")
