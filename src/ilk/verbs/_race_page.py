@@ -65,6 +65,8 @@ class _Told:
             both = ("", value) if r.best.sort == "bound" else (value, "")
             cells.append([r.name, self.words[r.best.kind], str(rank), *both, f"{r.error or 0.0:.2g}", *(number(r.best.per.get(u)) for u in units), str(r.seeds)])
         yield Grid(self.words["likelihood_note"].format(measure=measure_of(self.common, rows[0][1].best.measure)), head, cells, "sort")
+        if unscored := [(r.name, printable(r.best.refused)) for r in self.race.rows if r.best.refused]:
+            yield Facts(unscored, self.words["unscored"])
 
     def samples(self) -> Iterator[Block]:
         rows = ranked(self.race.rows, "quality")

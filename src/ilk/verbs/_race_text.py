@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def text(race: Race) -> str:
     """The tables, aligned."""
     parts = [_table(("by likelihood", "", "nats an item", "+-", "sort", "seeds"), [_likely(rank, r) for rank, r in ranked(race.rows, "likelihood")])]
+    if unscored := [r.name for r in race.rows if r.best.refused]:
+        parts.append(f"without a likelihood: {', '.join(unscored)}")
     quality = [_good(race, rank, r) for rank, r in ranked(race.rows, "quality")]
     names = sorted({n for r in race.rows for n in race.scale.places(r.best, "test")})
     if quality:

@@ -23,6 +23,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "likelihood_note": ("Mean log likelihood of a test item, in nats: higher is better. Exact values and estimates stand in one column, bounds (at least so much) in another, "
                         "since the two can't be compared. Base measure: {measure}.",
                         "测试条目的平均对数似然（奈特），越高越好。精确值与估计在一列，下界（至少这么多）在另一列，两者不可相比。基准测度：{measure}。"),
+    "unscored": ("Without a likelihood", "没有似然"),
     "samples": ("By samples", "按样本"),
     "samples_note": ("Quality is the mean place of the figures between the floor (0) and real items (1). A figure's floor and real value stand in its column. "
                      "Who shows signs of copying is out.",

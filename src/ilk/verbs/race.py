@@ -111,9 +111,15 @@ def standing(folder: Path, results: Sequence[Result], scale: Scale, by: By) -> t
     for name in names:
         mine = [r for r in results if r.name == name]
         good = [r for r in mine if r.status == "done" and not r.key.rpartition("-")[2].startswith("seed")]
-        best = max(good, key=lambda r: worth(r, scale, by) or worth(r, scale, "likelihood") or -1e300) if good else mine[0]
+        best = max(good, key=lambda r: _chosen(r, scale, by)) if good else mine[0]
         rows.append(row(mine, best, scale, nats(folder, best)))
     return tuple(rows)
+
+
+def _chosen(result: Result, scale: Scale, by: By) -> float:
+    """What says which of its options one takes: what decides, else the likelihood."""
+    found = [v for v in (worth(result, scale, by), worth(result, scale, "likelihood")) if v is not None]
+    return found[0] if found else -float("inf")
 
 
 def nats(folder: Path, result: Result) -> dict[str, Tensor]:
@@ -131,7 +137,7 @@ class Track:
     data: Dataset[Any]
     rules: RaceRules
     crew: Crew
-    run_: Run
+    told: Run
     limit: float
     results: list[Result] = field(default_factory=list)
 
@@ -139,10 +145,10 @@ class Track:
         """All results, in an order that depends on nothing."""
         total = len(runners) + self.rules.finalists * (self.rules.trials + self.rules.seeds - 1)
         start = time.monotonic()
-        self.run_.emit(Began("race", total))
+        self.told.emit(Began("race", total))
         self._go([self._heat(e) for e in runners], total)
         self._go([self._final(e) for e in self._finalists(runners)], total)
-        self.run_.emit(Ended("race", len(self.results), time.monotonic() - start))
+        self.told.emit(Ended("race", len(self.results), time.monotonic() - start))
         return sorted(self.results, key=lambda r: r.key)
 
     @property
@@ -159,8 +165,8 @@ class Track:
         for result in self.crew.run(tasks):
             self.results.append(result)
             said = f"{result.key}: {result.status}{f' ({result.why})' if result.why else ''}, {result.seconds:.1f} s"
-            self.run_.emit(Noted(said))
-            self.run_.emit(Progress(len(self.results), min(1.0, len(self.results) / total)))
+            self.told.emit(Noted(said))
+            self.told.emit(Progress(len(self.results), min(1.0, len(self.results) / total)))
 
     def _spec(self, entrant: Entrant) -> Spec:
         steps = self.rules.budget.count if isinstance(self.rules.budget, Steps) else None
