@@ -1,6 +1,7 @@
 """Races: cheats lose, the order of names changes nothing, what was run is not run again, limits end what goes beyond them, the page and the command."""
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -232,6 +233,15 @@ def test_the_command(ran: Race, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert ilk.load(tmp_path / "m.ilk").score(items()).sort == "exact"
     assert main([*said[:-1], "--memory", "lots"]) == 2 and main([*said[:-1], "--jobs", "0"]) == 2
     assert main(["race", str(tmp_path / "nothing.csv")]) == 3
+
+
+def test_without_a_folder_nothing_is_left_behind() -> None:
+    found = race(items(), None, ["gmm"], rules=replace(QUICK, finalists=0), crew=Here())
+    folder, model = found.folder, found.best()
+    assert folder.is_dir()
+    del found
+    gc.collect()
+    assert not folder.exists() and len(model.sample(3)) == 3
 
 
 def test_seconds_end_what_goes_by_rounds() -> None:

@@ -1,7 +1,9 @@
 """race: every family that fits the data under one budget, judged alike, on one page: who wins, why, and what it costs."""
 from __future__ import annotations
 
+import shutil
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -88,7 +90,7 @@ def race(data: Any, budget: str | float | Budget | None = None, families: Sequen
 
     `budget` is "10m" for all together, or ilk.Steps(n) for each fit, which gives the same race every time. The best few are tuned and repeated from other
     seeds. A floor (independent parts), two cheats (copies of the training items) and real items run too. `out` is a folder that keeps all; the same call
-    goes on with it where it was interrupted.
+    goes on with it where it was interrupted. Without, all is gone with the Race.
     """
     rules = _rules(rules, budget)
     found = pieces(split_dataset(data if isinstance(data, Dataset) else read(data)))
@@ -101,7 +103,10 @@ def race(data: Any, budget: str | float | Budget | None = None, families: Sequen
     track = Track(folder, found, rules, crew, Run(listeners=listeners), facts["seconds"])
     results = track.run(runners)
     rows = standing(folder, results, track.scale, track.decides)
-    return Race(folder, rows, track.scale, absent, track.decides, facts)
+    made = Race(folder, rows, track.scale, absent, track.decides, facts)
+    if out is None:
+        weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+    return made
 
 
 def standing(folder: Path, results: Sequence[Result], scale: Scale, by: By) -> tuple[Row, ...]:
