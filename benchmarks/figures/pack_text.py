@@ -7,6 +7,7 @@ from typing import Any
 
 import ilk
 from benchmarks.figures._packing import packed
+from ilk.catalogue.load import whole
 from ilk.dataset import split_dataset
 from ilk.modalities.text import Text
 from ilk.modality import Limits
@@ -17,7 +18,7 @@ LONG, SHORT = 7, 5   # orders: those with the fewest nats on validation texts
 
 def figure(seed: int) -> dict[str, Any]:
     """The value is the excess of Shakespeare's; Tang poems, one record a line of JSON, stand in `tang`."""
-    text = ilk.read("shakespeare").items[0]
+    text = whole("shakespeare")
     cut = int(0.9 * len(text))
 
     def write(at: Path, part: str = text[cut:]) -> None:
