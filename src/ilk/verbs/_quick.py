@@ -21,7 +21,7 @@ from ilk.verbs.sample import sample
 
 MOST, FEWEST = 500, 50           # items of each side
 PASS, COUNT, STEP = 128, 1024, 128   # for each that is looked at: items learned from, where they are but counted, and seen in the steps of training
-WORK = 2_000_000                 # items x rounds x numbers learned for each
+WORK = 4_000_000                 # items x rounds x numbers learned for each
 
 
 def quick(model: Model, data: Dataset[Any], run: Run) -> dict[str, Any]:
