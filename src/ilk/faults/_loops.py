@@ -112,8 +112,9 @@ def stored(code: Program, within: ast.AST) -> set[str]:
 
 
 def in_loop_or_called(code: Program, node: ast.AST) -> bool:
-    """Whether it is done again and again: within a loop, or in a function that is called within one."""
+    """Whether it is done again and again: within a loop, or in a function that is called within one, or that others than this file call."""
     if loops(code, node):
         return True
     scope = code.scope(node)
-    return isinstance(scope, Function) and any(loops(code, c) for c in code.callers.get(scope, ()))
+    callers = code.callers.get(scope, ()) if isinstance(scope, Function) else ()
+    return isinstance(scope, Function) and (not callers or any(loops(code, c) for c in callers))
