@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 
 import ilk
 from ilk.cli import main
-from ilk.errors import DataError, UsageError
+from ilk.errors import DataError, Stopped, UsageError
 from ilk.rng import Rng
 from ilk.space import Discrete, Many, Maybe, Reals, Row
 from ilk.testing._spaces import planted
@@ -233,6 +234,19 @@ def test_the_command(ran: Race, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert ilk.load(tmp_path / "m.ilk").score(items()).sort == "exact"
     assert main([*said[:-1], "--memory", "lots"]) == 2 and main([*said[:-1], "--jobs", "0"]) == 2
     assert main(["race", str(tmp_path / "nothing.csv")]) == 3
+
+
+def test_a_heat_that_was_stopped_is_run_again(folder: Path) -> None:
+    asked = spec(folder, key="stopped", steps=5)
+
+    def stop(fraction: float, loss: float) -> bool:
+        return False
+
+    timer = Timer(0.5, _crews._CHILDREN.stop)
+    timer.start()
+    with pytest.raises(Stopped):
+        _crews.one(asked, Limits(60, 8 << 30), stop)
+    assert known(asked) is None
 
 
 def test_without_a_folder_nothing_is_left_behind() -> None:

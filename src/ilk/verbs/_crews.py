@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Protocol
 
-from ilk.errors import UsageError
+from ilk.errors import Stopped, UsageError
 from ilk.store import parse_json, read_folder, write_folder
 from ilk.verbs._heat import Result, Spec
 
@@ -118,6 +118,8 @@ def one(spec: Spec, limits: Limits, watch: Watch) -> Result:
             ended = _watched(child, limits, watch, start)
         err.seek(max(0, err.seek(0, os.SEEK_END) - 2000))
         said = err.read().decode("utf-8", "replace").strip().splitlines()
+    if child in _CHILDREN.killed:   # the race was stopped: this heat is run again when it goes on
+        raise Stopped("stopped", 130)
     done = known(spec) if not ended else None
     if done is not None:
         return done
@@ -132,6 +134,7 @@ class _Children:
 
     def __init__(self) -> None:
         self.running: set[subprocess.Popen[bytes]] = set()
+        self.killed: set[subprocess.Popen[bytes]] = set()
 
     def add(self, child: subprocess.Popen[bytes]) -> None:
         self.running = {c for c in self.running if c.poll() is None} | {child}
@@ -139,6 +142,7 @@ class _Children:
     def stop(self) -> None:
         for child in self.running:
             if child.poll() is None:
+                self.killed.add(child)
                 child.kill()
                 child.wait()
         self.running = set()

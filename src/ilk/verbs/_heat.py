@@ -164,6 +164,8 @@ def judged(data: Dataset[Any], split: str, most: int) -> Dataset[Any]:
 def _scored(found: Result, split: str, score: Score | Any) -> tuple[Result, Tensor | None]:
     if not isinstance(score, Score):
         return replace(found, refused=score.reason), None
+    if not isfinite(score.mean):
+        return replace(found, refused=f"it gives some {split} items no chance at all"), None
     return replace(found, sort=score.sort, measure=score.measure, nats={**found.nats, split: score.mean}, error={**found.error, split: score.error},
                    per=dict(score.per)), score.nats
 
@@ -190,7 +192,7 @@ def _figure(name: str, kind: str, case: Case, rng: Rng) -> tuple[float, float | 
     if metric.modalities and kind not in metric.modalities:
         return None
     got = measured(metric, case, rng)
-    return (got.value, got.error) if isinstance(got, Reading) else None
+    return (got.value, got.error) if isinstance(got, Reading) and isfinite(got.value) else None
 
 
 def _equal(here: Dataset[Any], made: Any, train: Any) -> dict[str, tuple[float, float | None]]:
