@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as why:  # the last resort: one line for people, the whole for --debug
-        if isinstance(why, MemoryError) or "can't allocate memory" in str(why) or "Cannot allocate memory" in str(why):
+        if _starved(why):
             return _fail(ResourceError("memory ran out", code="MEMORY", remedy="fewer items (-n), a smaller --batch or a smaller model"))
         if SHELL.debug:
             raise
@@ -90,6 +90,14 @@ def _run(words: list[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL) if hasattr(signal, "SIGPIPE") else None
     build()(words or ["--help"], exit_on_error=False, print_error=False, result_action="return_value")
     return 0
+
+
+def _starved(why: Exception) -> bool:
+    """Whether it is for lack of memory: native code that can't allocate may also fail without a word, where the process has a limit."""
+    from .memory import limited
+
+    said = "allocate memory" in str(why) and ("can't" in str(why) or "Cannot" in str(why))
+    return isinstance(why, MemoryError) or said or (isinstance(why, SystemError) and "without exception set" in str(why) and limited())
 
 
 def _one_line(text: str) -> str:

@@ -29,6 +29,15 @@ def spare() -> int | None:
     return free if limit == resource.RLIM_INFINITY else max(0, min(free, limit - used))
 
 
+def limited() -> bool:
+    """Whether this process has a limit of memory of its own."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
 def enough(need: int, what: str) -> None:
     """ResourceError if so many bytes are not to be had."""
     free = spare()
