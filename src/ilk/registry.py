@@ -19,10 +19,12 @@ from .errors import UsageError, nearest
 BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modality", "Modality"), "metrics": ("ilk.metric", "Metric"),
          "decoding": ("ilk.distribution", "How"), "samplers": ("ilk.distribution", "How"), "nets": ("ilk.distribution", "Net"),
          "exporters": ("ilk.exporter", "Exporter"), "quantities": ("ilk.quantity", "Quantity"), "faults": ("ilk.fault", "Fault"),
-         "attacks": ("ilk.attack", "Attack"), "trackers": ("ilk.tracker", "Tracker")}
+         "attacks": ("ilk.attack", "Attack"), "trackers": ("ilk.tracker", "Tracker"),
+         "backends": ("ilk.backend", "Backend"),
+         "tunings": ("ilk.tuning", "Tuning"), "readers": ("ilk.reader", "Reader"), "indexes": ("ilk.vectors", "VectorIndex")}
 SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler",
             "nets": "network", "exporters": "exporter", "quantities": "quantity", "faults": "fault", "attacks": "attack",
-            "trackers": "tracker"}
+            "trackers": "tracker", "backends": "scheme", "tunings": "way of tuning", "readers": "format", "indexes": "index"}
 _HOME = Path(__file__).parent
 
 

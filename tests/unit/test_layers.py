@@ -11,10 +11,12 @@ HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "memory", "machine", "coding"),
     ("run", "registry"),
-    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records"),
+    ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records",
+     "chat", "backend", "reader", "vectors", "tuning"),
     ("model",),
-    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks", "trackers"),
-    ("verbs", "presets"),
+    ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks",
+     "trackers", "backends", "tunings", "readers", "indexes"),
+    ("verbs", "presets", "prompts", "rag", "truth"),
     ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

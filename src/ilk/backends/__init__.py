@@ -1,0 +1,1 @@
+"""Ways to pretrained models, one file each: what stands before the colon of an address."""
