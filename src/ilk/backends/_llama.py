@@ -154,6 +154,7 @@ class Llama:
                 if pieces.stopped:
                     why = "stop"
                     break
+            made -= why == "stop" and not pieces.stopped   # the token that ends an answer is none of it
         finally:
             stream.close()
         for delta in pieces.rest():
