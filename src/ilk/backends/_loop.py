@@ -45,13 +45,8 @@ def room(name: str, window: int | None, read: int) -> int | None:
     return None if window is None else window - read
 
 
-def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None = None) -> Iterator[Delta]:
-    """Draws until an end, a stop string, `want.most` tokens or the end of the window. Nats are the model's own: before temperature, cuts and shape."""
-    most = min(m for m in (want.most, room(model.name, model.window, len(ids)), 1 << 20) if m is not None)
-    return _answer(model, ids, want, masks, most)
-
-
-def _answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None, most: int) -> Iterator[Delta]:
+def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None, most: int) -> Iterator[Delta]:
+    """Draws until an end, a stop string or `most` tokens. Nats are the model's own: before temperature, cuts and shape."""
     writer, noise, laws = Writer(model.text, want.stop), Rng(want.seed).child("answer"), model.laws(ids)
     law, made, why = next(laws), 0, False
     try:
@@ -77,6 +72,11 @@ def _answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None
     if masks is not None and not masks.whole and (not why or writer.stopped):
         raise broken(made)
     yield Delta(end=End("stop" if why or (masks is not None and masks.whole) else "length", len(ids), made))
+
+
+def least(*most: int | None) -> int:
+    """The smallest of some limits."""
+    return min(m for m in (*most, 1 << 20) if m is not None)
 
 
 def broken(made: int) -> UsageError:

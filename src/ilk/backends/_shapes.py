@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -87,20 +87,35 @@ def _parts(schema: Any) -> Iterator[tuple[str, Any]]:
     yield from ((word, schema[word]) for word in ("items", "additionalProperties") if isinstance(schema.get(word), Mapping))
 
 
-class _Bytes:
-    """A tokenizer whose tokens are bytes, as llguidance asks for one."""
+class _Alphabet:
+    """A tokenizer of single characters or bytes, as llguidance asks for one; the last token is the end, and tokens of more are never said."""
 
-    eos_token_id, bos_token_id, special_token_ids = 256, None, [256]
-    tokens = [*(bytes([i]) for i in range(256)), b"<end>"]
+    bos_token_id = None
+
+    def __init__(self, tokens: Sequence[bytes], end: int) -> None:
+        self.tokens, self.eos_token_id = list(tokens), end
+        self.special_token_ids = [i for i, t in enumerate(tokens) if t.startswith(b"<") and len(t) > 1]
+        self._place = {t: i for i, t in enumerate(tokens)}
 
     def __call__(self, text: str | bytes) -> list[int]:
-        return list(text.encode() if isinstance(text, str) else text)
+        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        return [self._place[c.encode()] for c in said if c.encode() in self._place]
+
+
+def alphabet(tokens: Sequence[bytes], end: int) -> Any:
+    """Tokens that are bytes or characters, for masks."""
+    library = _library()
+    return library.LLTokenizer(library.TokenizerWrapper(_Alphabet(tokens, end)))
+
+
+def vocabulary_of(text: str, end: int) -> Any:
+    """A tokenizer of the library tokenizers, for masks."""
+    return _library().LLTokenizer(text, eos_token=end)
 
 
 @cache
 def _bytes() -> Any:
-    library = _library()
-    return library.LLTokenizer(library.TokenizerWrapper(_Bytes()))
+    return alphabet([*(bytes([i]) for i in range(256)), b"<end>"], 256)
 
 
 def fits(shape: Shape, text: str) -> bool:
