@@ -5,7 +5,7 @@ import http.client
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ..chat import Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ._gguf_header import Header
-from ._loop import broken, room
+from ._loop import broken, least, room
 from ._shapes import fits, grammar
 from ._stream import Pieces
 from ._turns import functions, messages, spans
@@ -128,7 +128,7 @@ class Llama:
 
     def _way(self, ids: Sequence[int], want: Want) -> dict[str, Any]:
         """A request: the tokens, and how to draw."""
-        return {"prompt": list(ids), "max_tokens": want.most or -1, "temperature": want.temperature, "top_p": want.top_p, "top_k": want.top_k or 0,
+        return {"prompt": list(ids), "max_tokens": want.most, "temperature": want.temperature, "top_p": want.top_p, "top_k": want.top_k or 0,
                 "min_p": want.min_p, "samplers": WALK, "seed": want.seed % (2**32 - 1), "cache_prompt": self.reuse,
                 **({} if want.alternatives is None else {"logprobs": want.alternatives + 1})}
 
@@ -136,8 +136,8 @@ class Llama:
         return _good(self._server.handle_completions(asked), self.name)
 
     def _said(self, ids: list[int], want: Want) -> Iterator[Delta]:
-        room(self.name, self.window, len(ids))
-        asked = {**self._way(ids, want), "stream": True, **({} if want.shape is None else {"grammar": "%llguidance {}\n" + grammar(want.shape)})}
+        most = least(want.most, room(self.name, self.window, len(ids)))
+        asked = {**self._way(ids, replace(want, most=most)), "stream": True, **({} if want.shape is None else {"grammar": "%llguidance {}\n" + grammar(want.shape)})}
         return self._answer(asked, len(ids), want)
 
     def _answer(self, asked: dict[str, Any], read: int, want: Want) -> Iterator[Delta]:

@@ -55,7 +55,7 @@ def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None,
             if masks is not None and allowed is None:
                 why = True
                 break
-            token = drawn(law if allowed is None else law.masked_fill(~allowed, -torch.inf), want, noise.at(made))
+            token = drawn(law if allowed is None else masked(law, allowed, model.name), want, noise.at(made))
             if token in model.ends:
                 why = True
                 break
@@ -72,6 +72,14 @@ def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None,
     if masks is not None and not masks.whole and (not why or writer.stopped):
         raise broken(made)
     yield Delta(end=End("stop" if why or (masks is not None and masks.whole) else "length", len(ids), made))
+
+
+def masked(law: Tensor, allowed: Tensor, name: str) -> Tensor:
+    """The law where a shape allows it; UsageError where the model has nothing to say that it allows."""
+    left = law.masked_fill(~allowed, -torch.inf)
+    if not bool(left.isfinite().any()):
+        raise UsageError(f"{name} has no token for what must come next in this shape", code="SHAPE", param="shape", remedy="a shape of characters that it knows")
+    return left
 
 
 def least(*most: int | None) -> int:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -126,8 +127,15 @@ class LocalModel:
         return len(self._ids(text))
 
     def _ids(self, text: str) -> list[int]:
-        found: list[int] = self.model.codec.encode([text], Rng(0)).elements.tensor.tolist()
+        found: list[int] = self._codec.encode([text], Rng(0)).elements.tensor.tolist()
         return found
+
+    @cached_property
+    def _codec(self) -> Any:
+        """The codec without a limit of its own: what does not fit is refused by its number of tokens."""
+        free: Any = copy(self.model.codec)
+        free.at_most = 1 << 40
+        return free
 
     def text(self, ids: Sequence[int]) -> str:
         """Tokens as text; a character never seen in training as U+FFFD."""
