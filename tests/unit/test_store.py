@@ -121,7 +121,7 @@ def test_json_numbers_are_finite(number: bytes) -> None:
 
 
 def test_json_has_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_JSON", 1000)
+    monkeypatch.setattr("ilk.files.MOST_JSON", 1000)
     with pytest.raises(ModelError, match="limit") as caught:
         parse_json(b"[" + b"1," * 1000 + b"1]", "x.json")
     assert caught.value.code == "TOO_LARGE"
