@@ -16,7 +16,6 @@ import ilk
 from ilk import registry
 from ilk.dataset import split_dataset
 from ilk.distribution import Family
-from ilk.letters import letters_space
 from ilk.lift import Same
 from ilk.modalities._tokens import Characters
 from ilk.model import Model
@@ -51,12 +50,11 @@ SMALL: dict[str, Family] = {
     "cyclegan": ilk.CycleGAN(pool=7, net=MLP(width=16)),
     "latent": ilk.Latent(code=ilk.VAE(codes=2, net=MLP(width=16)), prior=ilk.GMM(components=2)),
     "cascade": ilk.Cascade(low=ilk.Diffusion(net=MLP(width=16)), high=ilk.Diffusion(net=MLP(width=32)), factor=2),
-    "pretrained": ilk.Pretrained(address="echo:A text."),
     "chain": ilk.Chain(each=ilk.VAE(codes=2, net=MLP(width=16))),
 }
 # Spaces of families that take none of the standard ones.
 OWN: dict[str, dict[str, Space]] = {"stylegan": {"picture": Reals((1, 8, 8))}, "cyclegan": {"picture": Reals((1, 9, 8))},
-                                     "cascade": {"picture": Reals((1, 8, 8))}, "pretrained": {"texts": letters_space(12)}}
+                                     "cascade": {"picture": Reals((1, 8, 8))}}
 
 
 def recipe(name: str) -> Family:

@@ -32,9 +32,9 @@ class _Letters:
         """The texts."""
         return to_letters(texts)
 
-    def unknown(self, text: str) -> list[str]:
+    def tells(self, text: str) -> bool:
         """All can be said."""
-        return []
+        return bool(text)
 
 
 class Spoken(Distribution["Pretrained"]):
