@@ -37,7 +37,7 @@ def given(model: Model, asked: str | Mapping[str, Value] | Given) -> Model:
     'exact'
     """
     meant = model.modality.asked(asked)
-    if isinstance(model.body, Converses) and meant == Keep({"prefix": asked}) and isinstance(asked, str):
+    if isinstance(model.body, Converses) and isinstance(asked, str) and meant == Keep({"prefix": asked}):
         meant = Prompt(asked)
     more = replace(model, givens=(*model.givens, meant))
     more.met  # noqa: B018  worked out at once, so that an impossible one is refused here
