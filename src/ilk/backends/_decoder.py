@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..chat import Delta, Token, Tool, Turn, Want
 from ..errors import UsageError
-from ._loop import Laws, answer, least, room, weighed
-from ._shapes import masks, vocabulary
+from ._loop import Laws, answer, weighed
+from ._masks import masks, vocabulary
 from ._stream import Writer
 from ._turns import around, functions, messages, spans
+from ._window import least, room
 
 CHUNK = 512   # tokens read at once
 # Marks that end a turn in the templates in use, where a model has them as a token: some models name only one of their own as the end.

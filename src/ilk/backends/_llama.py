@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from ..chat import Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ._gguf_header import Header
-from ._loop import broken, least, room
 from ._shapes import fits, grammar
 from ._stream import Pieces
 from ._turns import functions, messages, spans
+from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
 WALK = ("temperature", "top_k", "top_p", "min_p")

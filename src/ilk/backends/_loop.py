@@ -11,6 +11,7 @@ from ..chat import Delta, End, Token, Want
 from ..errors import UsageError
 from ..rng import Rng, choose
 from ._stream import Writer
+from ._window import broken
 
 Laws = Generator[Tensor, int, None]   # log weights (tokens,) of the next token; it is sent the one that was drawn
 
@@ -35,14 +36,6 @@ class Masks(Protocol):
     def take(self, token: int) -> None: ...
     @property
     def whole(self) -> bool: ...
-
-
-def room(name: str, window: int | None, read: int) -> int | None:
-    """How many tokens may be made after those that are read; UsageError (code CONTEXT) where none may."""
-    if window is not None and read >= window:
-        raise UsageError(f"{read} tokens (n_prompt) do not fit the window of {name}: {window} tokens (n_ctx), of which at least one is for the answer",
-                         code="CONTEXT", param="turns", remedy="say less, leave turns out, or take a model with a larger window")
-    return None if window is None else window - read
 
 
 def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None, most: int) -> Iterator[Delta]:
@@ -80,17 +73,6 @@ def masked(law: Tensor, allowed: Tensor, name: str) -> Tensor:
     if not bool(left.isfinite().any()):
         raise UsageError(f"{name} has no token for what must come next in this shape", code="SHAPE", param="shape", remedy="a shape of characters that it knows")
     return left
-
-
-def least(*most: int | None) -> int:
-    """The smallest of some limits."""
-    return min(m for m in (*most, 1 << 20) if m is not None)
-
-
-def broken(made: int) -> UsageError:
-    """An answer that ended before its shape was whole."""
-    return UsageError(f"the answer was cut after {made} tokens, before the shape that is asked for was whole", code="SHAPE_CUT", param="most",
-                      remedy="allow more tokens, no stop strings, or ask for less")
 
 
 def drawn(law: Tensor, want: Want, rng: Rng) -> int:

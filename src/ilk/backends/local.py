@@ -23,10 +23,12 @@ from ..modalities._pieces import BPE
 from ..modalities._tokens import Bytes, Characters
 from ..model import Model, load
 from ..rng import Rng
-from ._loop import Laws, answer, least, room, weighed
-from ._shapes import alphabet, masks, vocabulary_of
+from ._loop import Laws, answer, weighed
+from ._masks import masks, vocabulary_of
+from ._shapes import alphabet
 from ._stream import HALF, Writer
 from ._turns import messages
+from ._window import least, room
 
 # How turns are written for a model whose card has no "template" of its own: nothing that it was taught, unless it was fitted to texts of this look.
 PLAIN = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
