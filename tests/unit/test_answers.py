@@ -90,7 +90,8 @@ def test_draws_have_the_law_at_a_temperature() -> None:
 
 def test_turns_as_messages() -> None:
     turns = [Turn("assistant", (Words("Let me see"), Call("add", {"a": 1}, "c1"))), Turn("tool", (Result("2", "c1"),))]
-    assert messages(turns) == [{"role": "assistant", "content": "Let me see", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]},
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+    assert messages(turns) == [{"role": "assistant", "content": "Let me see", "tool_calls": [call]},
                                {"role": "tool", "content": "2", "tool_call_id": "c1"}]
     for wrong in ([], [Turn("user", (Picture(b"x"),))]):
         with pytest.raises(UsageError):
@@ -214,7 +215,8 @@ def test_names_and_libraries_that_there_are_not(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(("shape", "place"), [
     (Schema({"type": "objct"}), "at #:"), (Schema({"properties": {"a": {"items": {"type": "strin"}}}}), "at #/properties/a/items:"),
     (Schema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "("}]}), "at #/anyOf/1:"), (Schema({"$ref": "#/$defs/none"}), "at #:"),
-    (Schema({"type": "number", "minimum": float("nan")}), "no JSON"), (Schema({"type": {1, 2}}), "no JSON"), (Pattern("a(?=b)"), "regular expression"), (Grammar("start: x"), "grammar")])
+    (Schema({"type": "number", "minimum": float("nan")}), "no JSON"), (Schema({"type": {1, 2}}), "no JSON"),
+    (Pattern("a(?=b)"), "regular expression"), (Grammar("start: x"), "grammar")])
 def test_shapes_that_can_t_be_obeyed(folder: Path, shape: Any, place: str) -> None:
     pytest.importorskip("llguidance")
     model: Any = HF().open(str(folder))

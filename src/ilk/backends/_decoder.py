@@ -63,9 +63,8 @@ class Decoder:
         room(self.name, self.window, len(known) + len(ids) - 1)
         writer, told = Writer(self.text), []
         for law, token in zip(self._each([*known, *ids][:-1], len(known) - 1), ids, strict=True):
-            told.append(weighed(law, token, 0, writer))
-            told[-1] = Token(writer.seen((token,)), told[-1].nats)
-            list(writer.add(token))
+            nats = weighed(law, token, 0, writer).nats
+            told.append(Token("".join(d.text for d in writer.add(token)), nats))
         return tuple(told)
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:

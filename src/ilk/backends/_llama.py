@@ -4,7 +4,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -122,11 +122,11 @@ class Llama:
 
     def _begun(self, text: str) -> list[int]:
         """A bare text with what the tokenizer puts before texts; at least one token."""
-        start = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
+        start: int | None = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
         ids = self._ids(text, True, begin=True)
         if not ids and start is None:
             raise UsageError(f"{self.name} can't begin with nothing: it has no token for the beginning", code="EMPTY", param="text", remedy="give it some text")
-        return ids or [int(start)]
+        return ids or [start]  # type: ignore[list-item]
 
     def _ids(self, text: str, plain: bool, begin: bool = False) -> list[int]:
         return list(self._told("/tokenize", {"content": text, "add_special": begin, "parse_special": not plain})["tokens"])
@@ -183,7 +183,7 @@ class Llama:
             raise broken(made)
         yield Delta(end=End("stop" if why == "stop" else "length", read, made))
 
-    def _streamed(self, asked: dict[str, Any]) -> Iterator[Any]:
+    def _streamed(self, asked: dict[str, Any]) -> Generator[Any, None, None]:
         """Events of an answer while it is made in a thread; closed early, it stops being made."""
         events: SimpleQueue[Any] = SimpleQueue()
         closed = Event()

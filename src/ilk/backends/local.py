@@ -104,8 +104,8 @@ class LocalModel:
         told, writer, laws = list[Token](), Writer(self.text), self.laws(known)
         law = next(laws)
         for token in ids:
-            told.append(replace(weighed(law, token, 0, writer), text=writer.seen((token,)).rstrip(HALF)))
-            list(writer.add(token))
+            nats = weighed(law, token, 0, writer).nats
+            told.append(Token("".join(d.text for d in writer.add(token)), nats))
             law = laws.send(token)
         return tuple(told)
 
