@@ -33,6 +33,7 @@ from ilk.families.made import MADE as MADE
 from ilk.families.mixture import Mixture as Mixture
 from ilk.families.ngram import NGram as NGram
 from ilk.families.pixelcnn import PixelCNN as PixelCNN
+from ilk.families.pretrained import Pretrained as Pretrained
 from ilk.families.rbm import RBM as RBM
 from ilk.families.rnn import RNN as RNN
 from ilk.families.score import ScoreModel as ScoreModel
@@ -130,6 +131,7 @@ from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
+from ilk.verbs.open import open as open
 from ilk.verbs.pack import pack as pack
 from ilk.verbs.pack import unpack as unpack
 from ilk.verbs.prefer import prefer as prefer
