@@ -17,7 +17,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk import store
 from ilk.errors import ModelError, ResourceError
 from ilk.store import State, load_state, parse_json, read_folder, save_state, tensors_from_bytes, tensors_to_bytes, write_folder
 

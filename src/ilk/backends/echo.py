@@ -66,11 +66,12 @@ class _Echoes:
         """Says what it says, or the text again."""
         return self._told(checked(self.says or text, want.shape), self._read(text, want), want)
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
-        """It gives 0.9 to the word that it would say at that place, and the rest evenly to all texts' bytes."""
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]:
+        """It gives 0.9 to the word (or the end) that would come at that place, and the rest evenly to all texts' bytes."""
         before = after if isinstance(after, str) else after[-1].text if after else ""
         would = _WORD.findall(self.says or before)
-        return tuple(Token(w, _nats(w, i < len(would) and w == would[i])) for i, w in enumerate(_WORD.findall(text)))
+        said = [*_WORD.findall(text), *([""] if ended else [])]
+        return tuple(Token(w, _nats(w, w == (would[i] if i < len(would) else ""))) for i, w in enumerate(said))
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """Roles and texts by line, tools before them."""
