@@ -62,7 +62,8 @@ def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
         Conversation.load(tmp_path / "talk.json")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool", "system"]), st.integers(1, 6)), min_size=1, max_size=9), st.integers(3, 30), st.none() | st.integers(1, 9))
+@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool", "system"]), st.integers(1, 6)), min_size=1, max_size=9), st.integers(3, 30),
+       st.none() | st.integers(1, 9))
 def test_dropping_keeps_the_window_the_system_and_the_last_exchange(said: list[tuple[str, int]], window: int, most: int | None) -> None:
     turns = [Turn.of(role, f"{i} " + "word " * n) for i, (role, n) in enumerate(said)]   # type: ignore[arg-type]
     model, want = chat_at(f"echo:Good day?window={window}"), Want(most=most)

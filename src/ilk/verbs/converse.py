@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..chat import Call, Chat, Counts, Result, Tool, Turn, Want
+from ..chat import Call, Chat, Counts, Result, Turn, Want
 from ..errors import UsageError
 from ._actions import Action, Refused, action
 from ._calling import Calling, Native, Shaped
