@@ -16,16 +16,17 @@ def events(chunks: Iterable[bytes]) -> Iterator[str]:
     >>> list(events([b"data: one", b"\\r", b"\\ndata:two\\n\\n: said to keep alive\\n\\ndata: cut sho"]))
     ['one\\ntwo']
     """
-    data: list[str] = []
+    data, size = list[str](), 0
     for line in _lines(chunks):
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line and data:
             yield "\n".join(data)
-            data = []
+            data, size = [], 0
         elif name == "data" or (name == "error" and value.startswith("{")):
             data.append(value if name == "data" else f'{{"error": {value}}}')
-        if sum(map(len, data)) > MOST:
+            size += len(value) + 1
+        if size > MOST:
             raise _too_large()
 
 
