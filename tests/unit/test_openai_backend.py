@@ -85,7 +85,8 @@ def sse(*chunks: Any, done: bool = True, end: str = "\n\n") -> bytes:
 
 
 def delta(text: str | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text, **more} if text is not None or more else {}, "finish_reason": finish}]}
+    return {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text, **more} if text is not None or more else {},
+        "finish_reason": finish}]}
 
 
 def tool_call(index: int | None, id: str | None, name: str | None, arguments: Any) -> dict[str, Any]:
@@ -127,8 +128,10 @@ def test_a_server_that_does_not_stream(stub: Stub) -> None:
 
 CALLS = {
     "openai, in fragments": sse(delta(None, None, tool_calls=[tool_call(0, "a", "add", "")]), delta(None, None, tool_calls=[tool_call(0, None, None, '{"x"')]),
-                                delta(None, None, tool_calls=[tool_call(0, None, None, ': 1}')]), delta(None, None, tool_calls=[tool_call(1, "b", "now", "{}")]), delta(None, "tool_calls")),
-    "ollama, whole and all number 0": sse(delta("", None, tool_calls=[tool_call(0, "a", "add", '{"x": 1}')]), delta("", None, tool_calls=[tool_call(0, "b", "now", "{}")]), delta("", "stop")),
+                                delta(None, None, tool_calls=[tool_call(0, None, None, ': 1}')]), delta(None, None, tool_calls=[tool_call(1, "b", "now", "{}")]),
+                                    delta(None, "tool_calls")),
+    "ollama, whole and all number 0": sse(delta("", None, tool_calls=[tool_call(0, "a", "add", '{"x": 1}')]), delta("", None, tool_calls=[tool_call(0, "b",
+    "now", "{}")]), delta("", "stop")),
     "gemini, without numbers": sse(delta(None, "stop", tool_calls=[tool_call(None, "a", "add", '{"x": 1}'), tool_call(None, "b", "now", "{}")])),
     "arguments as an object": sse(delta(None, "tool_calls", tool_calls=[tool_call(0, "a", "add", {"x": 1}), tool_call(1, "b", "now", {})])),
     "without text for no arguments": sse(delta(None, "tool_calls", tool_calls=[tool_call(0, "a", "add", '{"x": 1}'), tool_call(1, "b", "now", None)])),
@@ -190,9 +193,11 @@ def test_the_first_part_of_a_name_is_a_preset(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(("address", "code"), [
-    ("openai:gpt-x", "KEY"), ("openai:ollama/", "ADDRESS"), ("openai:", "ADDRESS"), ("openai:m?preset=olama", "PRESET"), ("openai:m?url=ftp://x/v1", "URL"), ("openai:m?url=http://", "URL"),
+    ("openai:gpt-x", "KEY"), ("openai:ollama/", "ADDRESS"), ("openai:", "ADDRESS"), ("openai:m?preset=olama", "PRESET"), ("openai:m?url=ftp://x/v1", "URL"),
+    ("openai:m?url=http://", "URL"),
     ("openai:m?url=http://a:b@127.0.0.1/v1", "URL"), ("openai:m?url=http://127.0.0.1:99999/v1", "URL"), ("openai:m?url=http://127.0.0.1/v1?key=x", "URL"),
-    ("openai:m?url=http://127.0.0.1/v1&key_from=NONE_SUCH", "KEY"), (f"openai:m?url=http://127.0.0.1/v1&key_from={KEY}", "KEY"), ("openai:m?whole=0", "OPTION"), ("openai:m?key=x", "OPTION")])
+    ("openai:m?url=http://127.0.0.1/v1&key_from=NONE_SUCH", "KEY"), (f"openai:m?url=http://127.0.0.1/v1&key_from={KEY}", "KEY"), ("openai:m?whole=0", "OPTION"),
+    ("openai:m?key=x", "OPTION")])
 def test_addresses_that_are_none(address: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(UsageError) as caught:
@@ -206,7 +211,8 @@ def test_stop_strings_are_left_out_whatever_the_server_does(stub: Stub) -> None:
     assert found.text == "one " and found.end.why == "stop"
 
 
-NATS = {"content": [{"token": "Par", "logprob": -0.5, "top_logprobs": [{"token": "Par", "logprob": -0.5}, {"token": "Lon", "logprob": -1.5}]}, {"token": "is", "logprob": -0.1}]}
+NATS = {"content": [{"token": "Par", "logprob": -0.5, "top_logprobs": [{"token": "Par", "logprob": -0.5}, {"token": "Lon", "logprob": -1.5}]}, {"token": "is",
+    "logprob": -0.1}]}
 
 
 def test_nats(stub: Stub) -> None:
@@ -254,7 +260,8 @@ def test_vectors(stub: Stub) -> None:
     assert np.allclose(found, true / np.linalg.norm(true, axis=1, keepdims=True), atol=1e-6) and model.embed([]).shape == (0, 3)
 
 
-@pytest.mark.parametrize("said_", [{}, {"data": []}, {"data": [{"index": 0, "embedding": []}]}, {"data": [{"index": 0, "embedding": [0, 0]}]}, {"data": [{"index": 1, "embedding": [1]}]},
+@pytest.mark.parametrize("said_", [{}, {"data": []}, {"data": [{"index": 0, "embedding": []}]}, {"data": [{"index": 0, "embedding": [0, 0]}]}, {"data": [{"index": 1,
+    "embedding": [1]}]},
                                    {"data": [{"index": 0, "embedding": "AAAA"}]}, {"data": 3}, [1], "x"])
 def test_vectors_that_are_none(said_: Any, stub: Stub) -> None:
     stub.play = [sends(json.dumps(said_).encode(), "application/json")]
@@ -285,13 +292,18 @@ def test_a_full_window(message: str, stub: Stub) -> None:
     (error(400, "registry.ollama.ai/library/tiny does not support tools"), "TOOLS"), (error(400, "tools param requires --jinja flag"), "TOOLS"),
     (error(400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'), "TOOLS"), (error(400, "temperature: no"), "ENDPOINT"),
     (sends(b"", status=307, headers={"Location": "http://127.0.0.1:1/elsewhere"}), "REDIRECT"), (sends(b"<html>hello</html>", "text/html"), "ENDPOINT_GARBAGE"),
-    (sends(b"\xff\xfe\x00"), "BROKEN_OFF"), (sends(b"data: \xff\n\n"), "ENDPOINT_GARBAGE"), (sends(b"data: {\n\n"), "ENDPOINT_GARBAGE"), (sends(b'data: {"choices": 3}\n\n'), "ENDPOINT_GARBAGE"),
-    (sends(b'data: {"choices": [{"delta": {"content": 3}}]}\n\n'), "ENDPOINT_GARBAGE"), (sends(b"data: NaN\n\n"), "ENDPOINT_GARBAGE"), (sends(b"data: " + b"[" * 100_000 + b"\n\n"), "TOO_LARGE"),
-    (sends(b"data: " + b"x" * (5 << 20)), "TOO_LARGE"), (sends(b""), "BROKEN_OFF"), (sends(b"", "application/json"), "ENDPOINT_GARBAGE"), (sends(sse(delta("Par"), done=False)), "BROKEN_OFF"),
-    (sends(sse(delta("Par"), done=False), headers={"Content-Length": "9999"}), "BROKEN_OFF"), (sends(sse(delta("Par"), {"error": {"message": "out of memory"}})), "BROKEN_OFF"),
+    (sends(b"\xff\xfe\x00"), "BROKEN_OFF"), (sends(b"data: \xff\n\n"), "ENDPOINT_GARBAGE"), (sends(b"data: {\n\n"), "ENDPOINT_GARBAGE"),
+    (sends(b'data: {"choices": 3}\n\n'), "ENDPOINT_GARBAGE"),
+    (sends(b'data: {"choices": [{"delta": {"content": 3}}]}\n\n'), "ENDPOINT_GARBAGE"), (sends(b"data: NaN\n\n"), "ENDPOINT_GARBAGE"),
+    (sends(b"data: " + b"[" * 100_000 + b"\n\n"), "TOO_LARGE"),
+    (sends(b"data: " + b"x" * (5 << 20)), "TOO_LARGE"), (sends(b""), "BROKEN_OFF"), (sends(b"", "application/json"), "ENDPOINT_GARBAGE"),
+    (sends(sse(delta("Par"), done=False)), "BROKEN_OFF"),
+    (sends(sse(delta("Par"), done=False), headers={"Content-Length": "9999"}), "BROKEN_OFF"), (sends(sse(delta("Par"), {"error": {"message": "out of memory"}})),
+    "BROKEN_OFF"),
     (sends(sse(delta("Par"), {"error": "out of memory"})), "BROKEN_OFF"), (sends(b'error: {"message": "out of memory"}\n\n'), "BROKEN_OFF"),
     (sends(sse(delta(None, "stop", refusal="I can't help"))), "REFUSED"), (sends(sse(delta("x", "content_filter"))), "FILTERED"),
-    (sends(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), "ENDPOINT_GARBAGE"), (sends(b"x", "text/plain", 503), "ENDPOINT"), (sends(b"\xff" * 200_000, "text/plain", 400), "ENDPOINT"),
+    (sends(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), "ENDPOINT_GARBAGE"), (sends(b"x", "text/plain", 503), "ENDPOINT"),
+    (sends(b"\xff" * 200_000, "text/plain", 400), "ENDPOINT"),
 ], ids=str)
 def test_whatever_it_does_is_a_clear_error(play: Any, code: str, stub: Stub) -> None:
     stub.play = [play]

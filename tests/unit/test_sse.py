@@ -14,7 +14,8 @@ from ilk.backends._sse import events
 from ilk.chat import Delta
 from ilk.errors import IlkError, ModelError
 
-LINES = st.sampled_from(["data: one", "data:two", "data:  three", "data", "data:", ": comment", "event: x", "id: 3", "retry: 9", "nonsense", "", "", "data: 城\ufeff", "\ufeffdata: late"])
+LINES = st.sampled_from(["data: one", "data:two", "data:  three", "data", "data:", ": comment", "event: x", "id: 3", "retry: 9",
+    "nonsense", "", "", "data: 城\ufeff", "\ufeffdata: late"])
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 
 
@@ -60,7 +61,8 @@ def test_garbage_is_told_alike_however_it_is_cut(data: bytes, places: list[int])
 
 
 VALUES: st.SearchStrategy[Any] = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["choices", "delta", "content", "message", "text", "usage", "error", "tool_calls", "function", "name", "arguments", "index", "id", "finish_reason", "logprobs",
+    st.sampled_from(["choices", "delta", "content", "message", "text", "usage", "error", "tool_calls", "function", "name", "arguments", "index", "id", "finish_reason",
+        "logprobs",
                      "prompt_tokens", "token", "tokens", "token_logprobs", "top_logprobs", "logprob", "refusal"]), inner, max_size=5), max_leaves=30)
 
 
