@@ -137,6 +137,11 @@ def test_who_answers() -> None:
         reply("echo:", [])
 
 
+def test_another_said_who_the_model_shall_be() -> None:
+    talk = Conversation.of(system="s").ask("echo:", "one")
+    assert [t.text for t in talk.under("other").turns] == ["other", "one", "one"] and Conversation().under("new").turns == (Turn.of("system", "new"),)
+
+
 QUESTIONS = st.lists(st.text("abc ", min_size=1, max_size=8), max_size=5)
 
 
@@ -176,6 +181,9 @@ def test_replay_says_where_answers_differ(tmp_path: Path) -> None:
     own = replace(talk, lines=tuple(replace(line, model="") for line in talk.lines))
     with pytest.raises(UsageError, match="name a model"):
         own.replay()
+    theirs = replace(talk, lines=tuple(replace(line, model="openai:m?url=http://127.0.0.1:1&key_from=HOME") for line in talk.lines))
+    with pytest.raises(UsageError, match="name a model"):
+        theirs.replay()
 
 
 def test_replay_shows_what_was_shown() -> None:
