@@ -74,7 +74,7 @@ class LocalModel:
     @property
     def window(self) -> int:
         """Tokens that what is read may have: those that it looks at, or all that a text may have."""
-        return min(cast(Any, self.model.codec).at_most, getattr(cast(Any, self.model.body).family, "context", 1 << 40))
+        return min(int(cast(Any, self.model.codec).at_most), int(getattr(cast(Any, self.model.body).family, "context", 1 << 40)))
 
     @property
     def ends(self) -> frozenset[int]:
