@@ -44,8 +44,8 @@ def torched() -> Any:
 def test_two_ways_to_one_model_read_alike(llama: Any, torched: Any) -> None:
     """The template by llama.cpp and by transformers, and the tokens by both: equal, marks inside a turn being text."""
     for talk in TALKS:
-        assert llama.written(talk) == torched.written(talk) and llama._read(talk, ()) == torched._read(talk, ())
-        assert llama._read(talk, ()).count(2) == 1 + len(talk) - (talk[0].role == "system")   # one end a turn, and one of the template's own system turn
+        assert llama.written(talk) == torched.written(talk) and llama._read(talk) == torched._read(talk)
+        assert llama._read(talk).count(2) == 1 + len(talk) - (talk[0].role == "system")   # one end a turn, and one of the template's own system turn
 
 
 def test_two_ways_to_one_model_weigh_alike(llama: Any, torched: Any) -> None:

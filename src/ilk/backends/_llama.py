@@ -17,7 +17,7 @@ from ..errors import ModelError, UsageError
 from ._gguf_header import Header
 from ._shapes import fits, grammar
 from ._stream import HALF, Pieces
-from ._turns import functions, messages, spans
+from ._turns import functions, messages, spans, without_tools
 from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
@@ -56,7 +56,8 @@ class Llama:
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The next turn, by the model's own template."""
-        return self._said(self._read(turns, want.tools), want)
+        without_tools(self.name, want.tools)
+        return self._said(self._read(turns), want)
 
     def continued(self, text: str, want: Want) -> Iterator[Delta]:
         """More of a text. One that is empty begins as the model's texts do."""
@@ -64,7 +65,7 @@ class Llama:
 
     def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it: the model is made to say them. With nothing before, after the token that begins texts."""
-        known = self._begun(after) if isinstance(after, str) else self._read(after, ())
+        known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._ids(text, True)
         room(self.name, self.window, len(known) + len(ids))
         if not ids:
@@ -113,9 +114,9 @@ class Llama:
         """Tokens of a text."""
         return len(self._ids(text, True))
 
-    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> list[int]:
+    def _read(self, turns: Sequence[Turn]) -> list[int]:
         """Rendered turns as tokens; what a turn says is never a mark of the template."""
-        written, said = self.written(turns, tools), "\n".join(t.text for t in turns)
+        written, said = self.written(turns), "\n".join(t.text for t in turns)
         if self._ids(said, True) == self._ids(said, False):
             return self._ids(written, False, begin=True)
         return [i for k, (text, own) in enumerate(spans(written, turns)) for i in self._ids(text, own, begin=not k)]

@@ -27,7 +27,7 @@ from ._loop import Laws, answer, weighed
 from ._masks import masks, vocabulary_of
 from ._shapes import alphabet
 from ._stream import HALF, Writer
-from ._turns import messages
+from ._turns import messages, without_tools
 from ._window import least, room
 
 # How turns are written for a model whose card has no "template" of its own: nothing that it was taught, unless it was fitted to texts of this look.
@@ -111,8 +111,7 @@ class LocalModel:
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns by the card's template, else line by line."""
-        if tools:
-            raise UsageError(f"{self.name} was taught no tools", code="TOOLS", param="tools", remedy="take a model that was taught to call tools")
+        without_tools(self.name, tools)
         template = str(self.model.card.get("template", PLAIN))
         try:
             made = ImmutableSandboxedEnvironment().from_string(template)
