@@ -39,7 +39,8 @@ def functions(tools: Sequence[Tool]) -> list[dict[str, Any]] | None:
 def without_tools(name: str, tools: Sequence[Tool]) -> None:
     """UsageError for tools: calls in a model's own words are read by servers, not here."""
     if tools:
-        raise UsageError(f"{name} calls no tools in words of its own", code="TOOLS", param="tools", remedy="let it write calls as JSON of a schema, as conversations do (Shaped)")
+        raise UsageError(f"{name} calls no tools in words of its own", code="TOOLS", param="tools",
+                         remedy="let it write calls as JSON of a schema, as conversations do (Shaped)")
 
 
 def spans(written: str, turns: Sequence[Turn]) -> list[tuple[str, bool]]:
