@@ -255,12 +255,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_llama_and_ilk_weigh_alike(tiny: Path, tmp_path: Path) -> None:
     """The same weights through llama.cpp and through the body that they came from."""
-    import ilk
     from ilk.backends.local import LocalModel
-    from ilk.modalities.text import Text
-    from ilk.modality import Limits
 
-    own = LocalModel("own", small.fitted(Text(tokens="bytes").read(small.LINES, Limits()), ilk.Transformer(layers=1, heads=2, width=64, context=256)))
+    own = LocalModel("own", small.llama())
     theirs: Any = GGUF().open(str(tiny))
     for after in ("", "user: word"):
         ours, llama = own.weigh(" 12\nassistant: hé", after), theirs.weigh(" 12\nassistant: hé", after)
@@ -276,6 +273,25 @@ def test_a_gguf_without_a_template_goes_on_only(tmp_path: Path) -> None:
     assert Answer.of(model.continued("user", Want(most=3))).end.made <= 3
     with pytest.raises(UsageError, match="SHAPE|cut after"):
         Answer.of(model.continued("user", Want(most=2, shape=Pattern("[a-z]{30}"))))
+
+
+def test_several_may_ask_at_once(tiny: Path) -> None:
+    """They wait for each other, and one that breaks off is in nobody's way."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    model: Any = GGUF(window=128).open(str(tiny))
+
+    def one(seed: int) -> str:
+        pieces = model.continued("user: word", Want(most=40, seed=seed))
+        if seed % 3 == 2:
+            next(pieces)
+            pieces.close()
+            return ""
+        return Answer.of(pieces).text
+
+    alone = [one(seed) for seed in range(6)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, range(6))) == alone and len(set(alone)) > 2
 
 
 def test_what_is_listened_to_is_ours_only(tiny: Path) -> None:
