@@ -140,6 +140,7 @@ def test_who_answers() -> None:
 def test_another_said_who_the_model_shall_be() -> None:
     talk = Conversation.of(system="s").ask("echo:", "one")
     assert [t.text for t in talk.under("other").turns] == ["other", "one", "one"] and Conversation().under("new").turns == (Turn.of("system", "new"),)
+    assert [t.role for t in talk.under("").turns] == ["user", "assistant"]
 
 
 QUESTIONS = st.lists(st.text("abc ", min_size=1, max_size=8), max_size=5)

@@ -222,4 +222,5 @@ class _Embeds:
             good = False
         if not good:
             raise ModelError(f"the server did not answer with {len(texts)} vectors of one size", code="ENDPOINT_GARBAGE", remedy="is it a model of embeddings?")
-        return (found / norms).astype(np.float32)
+        vectors: Vectors = (found / norms).astype(np.float32)
+        return vectors
