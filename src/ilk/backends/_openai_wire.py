@@ -63,7 +63,7 @@ class _Usage(BaseModel):
 
 
 class _Chunk(BaseModel):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
 
