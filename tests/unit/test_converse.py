@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from annotated_types import Interval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -127,6 +127,7 @@ class Obedient:
             yield Delta(end=End("stop", 1, 1))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["delete", "send", "__import__", "read.__globals__", "READ", "Read", "read()"]))
 def test_a_result_that_orders_grants_nothing(order: str) -> None:
     ran: list[str] = []
@@ -153,6 +154,7 @@ def test_an_endless_caller_is_ended(tmp_path: Path) -> None:
     assert found.why == "tokens" and found.tokens <= 10
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60))
 def test_the_budget_of_tokens_is_kept_where_they_are_counted(tokens: int) -> None:
     found = converse("echo:one two three four five", "Go on then", [add], Budget(tokens=tokens))

@@ -1,7 +1,7 @@
 """Stop strings: however an answer is cut into pieces, the same is let out, and never a part of the string that ended it."""
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilk.backends._stop import Stops
@@ -27,6 +27,7 @@ def through(pieces: list[str], stops: list[str]) -> tuple[str, bool, tuple[Token
     return "".join(d.text for d in deltas), found.met, tuple(t for d in deltas for t in d.tokens)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab\n", max_size=4), max_size=8), st.lists(st.text("ab\n", max_size=3), max_size=3))
 def test_pieces_make_no_difference(pieces: list[str], stops: list[str]) -> None:
     whole = "".join(pieces)
@@ -35,6 +36,7 @@ def test_pieces_make_no_difference(pieces: list[str], stops: list[str]) -> None:
     assert "".join(t.text for t in tokens) == text and (met or [t.text for t in tokens] == pieces)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab", min_size=1, max_size=4), max_size=8), st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3))
 def test_no_more_is_held_than_may_begin_a_stop_string(pieces: list[str], stops: list[str]) -> None:
     found, let, seen = Stops(stops), "", ""
