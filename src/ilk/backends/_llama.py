@@ -4,7 +4,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,7 +18,7 @@ from ._gguf_header import Header
 from ._shapes import fits, grammar
 from ._stop import Stops
 from ._stream import HALF
-from ._turns import functions, messages, spans
+from ._turns import functions, messages, spans, without_tools
 from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
@@ -57,7 +57,8 @@ class Llama:
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The next turn, by the model's own template."""
-        return self._said(self._read(turns, want.tools), want)
+        without_tools(self.name, want.tools)
+        return self._said(self._read(turns), want)
 
     def continued(self, text: str, want: Want) -> Iterator[Delta]:
         """More of a text. One that is empty begins as the model's texts do."""
@@ -65,7 +66,7 @@ class Llama:
 
     def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it: the model is made to say them. With nothing before, after the token that begins texts."""
-        known = self._begun(after) if isinstance(after, str) else self._read(after, ())
+        known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._ids(text, True)
         room(self.name, self.window, len(known) + len(ids))
         if not ids:
@@ -114,20 +115,20 @@ class Llama:
         """Tokens of a text."""
         return len(self._ids(text, True))
 
-    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> list[int]:
+    def _read(self, turns: Sequence[Turn]) -> list[int]:
         """Rendered turns as tokens; what a turn says is never a mark of the template."""
-        written, said = self.written(turns, tools), "\n".join(t.text for t in turns)
+        written, said = self.written(turns), "\n".join(t.text for t in turns)
         if self._ids(said, True) == self._ids(said, False):
             return self._ids(written, False, begin=True)
         return [i for k, (text, own) in enumerate(spans(written, turns)) for i in self._ids(text, own, begin=not k)]
 
     def _begun(self, text: str) -> list[int]:
         """A bare text with what the tokenizer puts before texts; at least one token."""
-        start = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
+        start: int | None = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
         ids = self._ids(text, True, begin=True)
         if not ids and start is None:
             raise UsageError(f"{self.name} can't begin with nothing: it has no token for the beginning", code="EMPTY", param="text", remedy="give it some text")
-        return ids or [int(start)]
+        return ids or [start]  # type: ignore[list-item]
 
     def _ids(self, text: str, plain: bool, begin: bool = False) -> list[int]:
         return list(self._told("/tokenize", {"content": text, "add_special": begin, "parse_special": not plain})["tokens"])
@@ -184,7 +185,7 @@ class Llama:
             raise broken(made)
         yield Delta(end=End("stop" if why == "stop" else "length", read, made))
 
-    def _streamed(self, asked: dict[str, Any]) -> Iterator[Any]:
+    def _streamed(self, asked: dict[str, Any]) -> Generator[Any, None, None]:
         """Events of an answer while it is made in a thread; closed early, it stops being made."""
         events: SimpleQueue[Any] = SimpleQueue()
         closed = Event()

@@ -66,7 +66,7 @@ def _local(wanted: Entry, file: File) -> Path | None:
                 raise DataError(f"{at} can't be read: {why.strerror}", code="DATA_UNREADABLE") from None
             _check(wanted, file, data, f"{at}")
             return at
-    return next((at for source in wanted.sources if (at := _installed(source, file)) is not None), None)
+    return next((own for source in wanted.sources if (own := _installed(source, file)) is not None), None)
 
 
 def _installed(source: Source, file: File) -> Path | None:
