@@ -48,6 +48,8 @@ def test_a_signature_is_a_schema() -> None:
 
     told = action(visit).tool
     assert (told.name, told.summary) == ("visit", "Goes somewhere.")
+    assert action(add).tool.schema == {"type": "object", "additionalProperties": False, "required": ["a"],
+                                       "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 1}}}
     check = Draft202012Validator(told.schema)
     good, bad = {"place": {"town": "Lyon"}, "times": 2}, ({}, {"place": 3}, {"place": {"town": "x"}, "how": "boat"}, {"place": {"town": "x"}, "extra": 1})
     assert check.is_valid(good) and not any(check.is_valid(b) for b in bad)
