@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ilk.backends._gguf_header import header
 from ilk.backends._loop import drawn
-from ilk.backends._stream import Pieces, Writer
+from ilk.backends._stream import Writer
 from ilk.backends._turns import messages, spans
 from ilk.backends.gguf import GGUF
 from ilk.backends.hf import HF
@@ -57,11 +57,6 @@ def test_half_a_character_at_the_end_is_left_out() -> None:
     data = "a🙂".encode()[:-1]
     writer = Writer(lambda ids: bytes(data[i] for i in ids).decode("utf-8", "replace"))
     assert said([d for i in range(len(data)) for d in writer.add(i)] + list(writer.rest())) == "a"
-
-
-def test_what_may_begin_a_stop_string_is_held_back() -> None:
-    pieces = Pieces(("END",))
-    assert [said(list(pieces.add(p))) for p in ("so E", "N", "T then EN", "D more")] == ["so ", "", "ENT then ", ""] and pieces.stopped
 
 
 # drawing

@@ -16,7 +16,8 @@ from ..chat import Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ._gguf_header import Header
 from ._shapes import fits, grammar
-from ._stream import HALF, Pieces
+from ._stop import Stops
+from ._stream import HALF
 from ._turns import functions, messages, spans, without_tools
 from ._window import broken, least, room
 
@@ -161,23 +162,23 @@ class Llama:
         return self._answer(asked, len(ids), want)
 
     def _answer(self, asked: dict[str, Any], read: int, want: Want) -> Iterator[Delta]:
-        pieces, made, whole, why = Pieces(want.stop), 0, "", "length"
+        stops, made, whole, why = Stops(want.stop), 0, "", "length"
         stream = self._streamed(asked)
         try:
             for said in stream:
                 choice = said["choices"][0]
                 made = said.get("usage", {}).get("completion_tokens", made)
                 why = choice["finish_reason"] or why
-                for delta in _deltas(choice, want, pieces):
+                for delta in stops.add(_piece(choice, want)):
                     whole += delta.text
                     yield delta
-                if pieces.stopped:
+                if stops.met:
                     why = "stop"
                     break
-            made -= why == "stop" and not pieces.stopped   # the token that ends an answer is none of it
+            made -= why == "stop" and not stops.met   # the token that ends an answer is none of it
         finally:
             stream.close()
-        for delta in pieces.rest():
+        for delta in stops.rest():
             whole += delta.text
             yield delta
         if want.shape is not None and not fits(want.shape, whole):
@@ -228,12 +229,12 @@ def _good(said: Any, name: str) -> Any:
     return said
 
 
-def _deltas(choice: Mapping[str, Any], want: Want, pieces: Pieces) -> Iterator[Delta]:
+def _piece(choice: Mapping[str, Any], want: Want) -> Delta:
+    """What one event says; of several tokens the last has the text."""
     told = (choice.get("logprobs") or {}).get("content") or []
-    if want.alternatives is None or not told:
-        yield from pieces.add(choice["text"])
-        return
-    for k, t in enumerate(told):
-        others = tuple((o["token"], o["logprob"]) for o in t["top_logprobs"] if o["id"] != t["id"])[:want.alternatives]
-        yield from pieces.add(choice["text"] if k == len(told) - 1 else "", Token("", t["logprob"], others))
+    if want.alternatives is None:
+        return Delta(choice["text"])
+    others = [tuple((o["token"], o["logprob"]) for o in t["top_logprobs"] if o["id"] != t["id"])[:want.alternatives] for t in told]
+    texts = [*[""] * (len(told) - 1), choice["text"]]
+    return Delta(choice["text"], tuple(Token(text, t["logprob"], more) for text, t, more in zip(texts, told, others, strict=False)))
 
