@@ -103,6 +103,7 @@ from ilk.trackers.wandb import WandB as WandB
 from ilk.verbs._ballot_app import blind_app as blind_app
 from ilk.verbs._ballots import Votes as Votes
 from ilk.verbs._ballots import read_votes as read_votes
+from ilk.verbs._calling import Shaped as Shaped
 from ilk.verbs._course import RaceRules as RaceRules
 from ilk.verbs._crews import Processes as Processes
 from ilk.verbs._crews import Ray as Ray
