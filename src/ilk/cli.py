@@ -23,6 +23,7 @@ from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
 from .commands.pack import pack, unpack
+from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
 from .errors import IlkError, ResourceError, UsageError
@@ -46,6 +47,10 @@ def build() -> App:
     runs.command(compare)
     runs.command(remove)
     app.command(runs)
+    prompt = App(name="prompt", help="Prompts as files: run, compare and improve them.")
+    for command, name in ((prompt_run, "run"), (prompt_test, "test"), (prompt_improve, "improve"), (prompt_list, "list"), (prompt_show, "show"), (prompt_diff, "diff")):
+        prompt.command(command, name=name)
+    app.command(prompt)
     return app
 
 

@@ -15,7 +15,8 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda v: isinstance(v, bool), "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
     "integer": lambda v: not isinstance(v, bool) and (isinstance(v, int) or (isinstance(v, float) and v.is_integer()))}
 NOTES = ("title", "description", "examples", "default", "$schema", "$id", "$comment", "$defs", "format", "deprecated", "readOnly", "writeOnly")
-INSIDE = {"properties": "each", "$defs": "each", "items": "one", "additionalProperties": "one", "not": "one", "prefixItems": "all", "anyOf": "all", "oneOf": "all", "allOf": "all"}
+INSIDE = {"properties": "each", "$defs": "each", "items": "one", "additionalProperties": "one", "not": "one",
+          "prefixItems": "all", "anyOf": "all", "oneOf": "all", "allOf": "all"}
 DEEPEST = 64
 
 

@@ -76,7 +76,7 @@ class Labels:
 class Groups:
     """A text that a regular expression matches from end to end: its named groups, else its groups, else the whole.
 
-    >>> Groups(r"(?P<low>\\\\d+)-(?P<high>\\\\d+)").parse("3-7")
+    >>> Groups("(?P<low>[0-9]+)-(?P<high>[0-9]+)").parse("3-7")
     {'low': '3', 'high': '7'}
     """
 

@@ -14,6 +14,7 @@ from ilk.prompts.strategies import ChainOfThought, FewShot, SelfConsistency, Sho
 from ilk.prompts.template import Template
 from ilk.rng import Rng
 
+AS_WRITTEN = FewShot()
 FINAL = "Now give the answer and nothing else."
 AGAIN = "That is not valid: {why}. Give the whole answer again."
 
@@ -42,7 +43,7 @@ class Asked:
         return self.share > 0
 
 
-def ask(prompt: Template, values: Mapping[str, Any], model: Chat | str = DEFAULT, strategy: Strategy = FewShot(), *, seed: int = 0, retries: int = 0) -> Asked:
+def ask(prompt: Template, values: Mapping[str, Any], model: Chat | str = DEFAULT, strategy: Strategy = AS_WRITTEN, *, seed: int = 0, retries: int = 0) -> Asked:
     """The answer to a prompt with values in it; `model` is an address or a Chat. An invalid answer is told to the model and asked for again, `retries` times at most.
 
     >>> from ilk.prompts import Labels, Variable
