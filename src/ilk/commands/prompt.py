@@ -14,7 +14,7 @@ Data = Annotated[str, Parameter(help="Questions: a CSV, JSONL or Parquet file wi
 Set = Annotated[tuple[str, ...], Parameter(name="--set", negative="", help="A variable: name=value, or name=@FILE for the text in a file. Several compose.")]
 Address = Annotated[str, Parameter(name="--model", help="The address of a model, scheme:name (ilk list backends).")]
 Way = Annotated[Literal["as_written", "zero_shot", "few_shot", "chain_of_thought", "self_consistency"],
-                Parameter(name="--strategy", help="How to ask: with the examples as written, with none, with some of them, with reasoning first, by a vote of several answers.")]
+                Parameter(name="--strategy", help="With the examples as written, none, or some of them; with reasoning first; by a vote of several answers.")]
 Shots = Annotated[int | None, Parameter(name="--shots", help="So many examples of those in the prompt. By default all.")]
 Chosen = Annotated[Literal["first", "random", "nearest"], Parameter(name="--chosen", help="Which examples those are.")]
 Samples = Annotated[int, Parameter(name="--samples", help="Answers that vote (self_consistency).")]
@@ -22,7 +22,7 @@ Retries = Annotated[int, Parameter(name="--retries", help="How often an invalid 
 Metric = Annotated[Literal["exact", "contains", "schema", "f1", "rouge_l", "chrf"], Parameter(name="--metric", help="What an answer is worth: exact, contains and schema "
                                                                                               "are right or wrong, the others go from 0 to 1.")]
 Expected = Annotated[str, Parameter(name="--expected", help="The column of right answers.")]
-Cache = Annotated[str | None, Parameter(name="--cache", help="The folder that answers are kept in, so that nothing is asked twice; `off` keeps none. By default the user's own.")]
+Cache = Annotated[str | None, Parameter(name="--cache", help="The folder that keeps answers, so that nothing is asked twice; `off`: none. By default the user's own.")]
 
 
 def prompt_run(

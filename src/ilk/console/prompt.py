@@ -21,7 +21,6 @@ from ilk.prompts.strategies import Strategy
 from ilk.prompts.trial import Side, questions
 
 
-
 def run_command(file: str, said: Sequence[str], model: str, way: Mapping[str, Any], how: Mapping[str, Any]) -> Answer:
     """One answer."""
     prompt = found(file)
