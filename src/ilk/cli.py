@@ -48,8 +48,12 @@ def build() -> App:
     runs.command(remove)
     app.command(runs)
     prompt = App(name="prompt", help="Prompts as files: run, compare and improve them.")
-    for command, name in ((prompt_run, "run"), (prompt_test, "test"), (prompt_improve, "improve"), (prompt_list, "list"), (prompt_show, "show"), (prompt_diff, "diff")):
-        prompt.command(command, name=name)
+    prompt.command(prompt_run, name="run")
+    prompt.command(prompt_test, name="test")
+    prompt.command(prompt_improve, name="improve")
+    prompt.command(prompt_list, name="list")
+    prompt.command(prompt_show, name="show")
+    prompt.command(prompt_diff, name="diff")
     app.command(prompt)
     return app
 

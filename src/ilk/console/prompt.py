@@ -150,4 +150,5 @@ def _strategy(way: Mapping[str, Any]) -> Strategy:
     shots = FewShot(k=way["k"], chosen=way["chosen"])
     if name == "self_consistency" and not 1 <= way["n"] <= 1000:
         raise UsageError(f"{way['n']} samples", code="OPTION", param="samples", remedy="1 to 1000")
-    return {"chain_of_thought": ChainOfThought(shots=shots), "self_consistency": SelfConsistency(n=way["n"], each=ChainOfThought(shots=shots))}.get(name, shots)
+    reasoned = ChainOfThought(shots=shots)
+    return shots if name in ("as_written", "few_shot") else reasoned if name == "chain_of_thought" else SelfConsistency(n=way["n"], each=reasoned)

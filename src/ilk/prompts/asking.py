@@ -70,8 +70,9 @@ class _Asking:
     retries: int
 
     def answer(self, turns: Sequence[Turn], want: Want, number: int) -> Answer:
-        """One answer; every question of a sample has a seed of its own."""
-        return Answer.of(self.chat.chat(turns, replace(want, seed=self.rng.child("ask", number).key() % 2**31)))
+        """One answer; every one has a seed of its own, but at temperature 0, where seeds change nothing."""
+        seed = self.rng.child("ask", number).key() % 2**31 if want.temperature > 0 else 0
+        return Answer.of(self.chat.chat(turns, replace(want, seed=seed)))
 
 
 def _one(asking: _Asking, values: dict[str, Any], strategy: Shots | ChainOfThought) -> Asked:

@@ -46,7 +46,8 @@ def mcnemar(won: int, lost: int) -> float:
     (1.0, 0.0390625)
     """
     n = won + lost
-    return min(1.0, 2 * sum(comb(n, i) for i in range(min(won, lost) + 1)) / 2**n)
+    tail: float = 2 * sum(comb(n, i) for i in range(min(won, lost) + 1)) / 2**n
+    return min(1.0, tail)
 
 
 def permutation(gaps: Numbers, rng: Rng) -> float:

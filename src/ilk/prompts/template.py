@@ -153,8 +153,7 @@ class Template:
 
 def diff(old: Template, new: Template) -> str:
     """What differs between two prompts, line by line as files; "" if nothing does."""
-    sides = [t.text.splitlines() for t in (old, new)]
-    return "\n".join(unified_diff(*sides, str(old), str(new), lineterm=""))
+    return "\n".join(unified_diff(old.text.splitlines(), new.text.splitlines(), str(old), str(new), lineterm=""))
 
 
 @dataclass(frozen=True)
