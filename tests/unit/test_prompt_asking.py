@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ilk.chat import Answer, Call, Delta, End, Pattern, Token, Turn, Want
-from ilk.errors import UsageError
+from ilk.errors import ModelError, UsageError
 from ilk.prompts import ChainOfThought, Example, FewShot, Json, Kept, Labels, SelfConsistency, Template, Variable, ZeroShot, ask
 
 
@@ -70,6 +70,17 @@ def test_invalid_answers_are_told_and_asked_for_again_as_often_as_said() -> None
     again = model.heard[1][0]
     assert [t.role for t in again] == ["user", "assistant", "user"] and "'so so' is none of good, bad" in again[2].text
     assert ask(Template(name="j", body="x", output=Json({"type": "integer"})), {}, listed("[]", "3"), retries=5).value == 3
+
+
+def test_a_backend_that_refuses_what_lacks_the_shape_is_asked_again_too() -> None:
+    def says(turns: Sequence[Turn], want: Want) -> str:
+        if "not valid" in turns[-1].text:
+            return "good"
+        raise ModelError("the answer does not have the shape", code="SHAPE")
+
+    asked = ask(MOOD, {"text": "x"}, Script(says), retries=1)
+    assert asked.value == "good" and asked.problems == ("the answer does not have the shape",)
+    assert not ask(MOOD, {"text": "x"}, Script(says)).valid
 
 
 def test_reasoning_then_a_marker() -> None:

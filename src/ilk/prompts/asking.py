@@ -8,6 +8,7 @@ from typing import Any
 
 from ilk.backend import DEFAULT, chat_at
 from ilk.chat import Answer, Chat, Turn, Want
+from ilk.errors import ModelError
 from ilk.prompts._schema import plain
 from ilk.prompts.outputs import Free, Invalid
 from ilk.prompts.strategies import ChainOfThought, FewShot, SelfConsistency, Shots, Strategy
@@ -96,17 +97,21 @@ def _marked(marker: str) -> str:
 
 def _read(asking: _Asking, turns: tuple[Turn, ...], got: list[Answer], marker: str) -> Asked:
     """Asks until an answer is valid, or has been asked for often enough."""
-    want = replace(asking.want, shape=asking.prompt.output.shape)
-    problems: list[str] = []
+    want, problems, text = replace(asking.want, shape=asking.prompt.output.shape), list[str](), ""
     for _ in range(asking.retries + 1):
-        got.append(asking.answer(turns, want, len(got)))
-        text = got[-1].text
         try:
-            text = _after(text, marker)
+            got.append(asking.answer(turns, want, len(got) + len(problems)))
+            text = _after(got[-1].text, marker)
             return _told(asking.prompt.output.parse(text), text, got, problems, 1.0)
         except Invalid as why:
+            text = got[-1].text
             problems.append(f"{why}{' (cut off at the limit of tokens)' if got[-1].end.why == 'length' else ''}")
             turns = (*turns, got[-1].turn, Turn.of("user", AGAIN.format(why=why)))
+        except ModelError as why:   # of a backend that checks shapes itself and gives no answer that lacks them
+            if why.code != "SHAPE":
+                raise
+            problems.append(why.message)
+            turns = (*turns[:-1], Turn.of("user", f"{turns[-1].text}\n\n{AGAIN.format(why=why.message)}"))
     return _told(None, text, got, problems, 0.0)
 
 
