@@ -22,7 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "p").mkdir()
     for version, system in ((1, "Be right."), (2, "Be quick.")):
         (tmp_path / "p" / f"mood{version}.md").write_text(MOOD.format(version=version, system=system))
-    (tmp_path / "rows.csv").write_text("text,expected\n" + "".join(f"{'good' if i % 3 else 'Bad.'},{'good' if i % 2 else 'bad'}\n" for i in range(12)))
+    (tmp_path / "rows.csv").write_text("text,expected\n" + "".join(f"{'good' if i % 3 else 'bad'},{'good' if i % 2 else 'bad'}\n" for i in range(12)))
     return tmp_path
 
 
@@ -34,13 +34,13 @@ def answer(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dic
 
 
 def test_run(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told, _ = answer(capsys, "prompt", "run", "p/mood1.md", "--set", "text=Good!", "--model", "echo:")
+    code, told, _ = answer(capsys, "prompt", "run", "p/mood1.md", "--set", "text=good", "--model", "echo:")
     assert code == 0 and told["value"] == "good" and told["prompt"] == "mood@1" and told["share"] == 1
     (home / "t.txt").write_text("bad\n")
     assert main(["prompt", "run", "p/mood", "--set", "text=@t.txt", "--model", "echo:"]) == 0 and capsys.readouterr().out == "bad\n"
     assert main(["prompt", "run", "p/mood@1", "--set", "text=x", "--model", "echo:good", "--strategy", "self_consistency", "--samples", "3"]) == 0
     for words, exits, says in (((), 2, "needs a value of 'text'"), (("--set", "text"), 2, "not name=value"), (("--set", "text=a", "--set", "text=b"), 2, "set twice"), (("--set", "txt=a"), 2, "did you mean text"),
-                               (("--set", "text=hm"), 3, "none of good, bad"), (("--set", "text=@none"), 3, "no file"), (("--strategy", "few_shot", "--shots", "-1"), 2, "-1 examples"),
+                               (("--set", "text=hm"), 3, "was valid: the answer does not have the shape"), (("--set", "text=@none"), 3, "no file"), (("--strategy", "few_shot", "--shots", "-1"), 2, "-1 examples"),
                                (("--set", "text=a", "--strategy", "self_consistency", "--samples", "0"), 2, "0 samples")):
         code, told, _ = answer(capsys, "prompt", "run", "p/mood1.md", "--model", "echo:", *words)
         assert code == exits and says in told["error"]["message"]

@@ -12,8 +12,7 @@ from ilk.backend import chat_at
 from ilk.catalogue.fetching import cache
 from ilk.chat import Answer, Call, Chat, Delta, End, Token, Turn, Want
 from ilk.errors import ModelError
-from ilk.files import atomic
-from ilk.store import parse_json
+from ilk.files import atomic, parse_json
 
 FORMAT, MOST = 1, 32 << 20   # of the files; bytes of one
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ilk.chat import Pattern, Schema, Shape
 from ilk.errors import ModelError, UsageError
+from ilk.files import parse_json
 from ilk.prompts._schema import check_schema, problems
-from ilk.store import parse_json
 
 _FENCED = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
 _ENDS = re.compile(r"^[\s\"'`*(\[“‘「]+|[\s\"'`*)\].,:;!。，：；！”’」]+$")

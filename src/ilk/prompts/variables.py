@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Literal, get_args
 
 from ilk.errors import ModelError, UsageError
-from ilk.store import parse_json
+from ilk.files import parse_json
 
 Type = Literal["string", "integer", "number", "boolean", "array"]
 _TRUTHS = {"true": True, "false": False}
