@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilk.errors import DataError, UsageError, nearest
+from ilk.prompts._toml import FENCE
 from ilk.prompts.template import Template
 
 MOST = 10_000
@@ -13,7 +14,7 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Library:
-    """The prompts of a folder, `.md` files of any name: `summary@2` is that version, `summary` the latest."""
+    """The prompts of a folder, `.md` files of any name that begin with front matter: `summary@2` is that version, `summary` the latest."""
 
     prompts: tuple[Template, ...]
     where: str
@@ -27,7 +28,7 @@ class Library:
         if len(files) > MOST:
             raise DataError(f"{at} holds {len(files)} files; the limit is {MOST}", code="TOO_LARGE")
         found: dict[tuple[str, int], tuple[Path, Template]] = {}
-        for file in files:
+        for file in filter(_has_front_matter, files):
             made = Template.read(file)
             if (key := (made.name, made.version)) in found:
                 raise DataError(f"{found[key][0]} and {file} are both {made}", code="PROMPT", remedy="give one of them another version")
@@ -43,6 +44,15 @@ class Library:
         if not some:
             raise UsageError(f"{self.where} has no prompt {wanted!r}", code="NOT_FOUND", remedy=nearest(wanted, {*map(str, self.prompts), *(p.name for p in self.prompts)}))
         return some[-1]
+
+
+def _has_front_matter(file: Path) -> bool:
+    """Whether a file begins as a prompt with a name does; others, such as a README, are none of the library's."""
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(8).removeprefix(b"\xef\xbb\xbf").startswith(FENCE.encode())
+    except OSError as why:
+        raise DataError(f"{file} can't be read: {why.strerror}", code="UNREADABLE") from None
 
 
 def found(at: str | Path) -> Template:

@@ -13,6 +13,8 @@ from ilk import recipe
 from ilk.chat import Turn, Want
 from ilk.errors import DataError, UsageError, nearest
 from ilk.files import atomic
+from ilk.modalities._files import read_bytes
+from ilk.modality import Limits
 from ilk.prompts._render import Wrong, names, rendered
 from ilk.prompts._toml import MOST, Source, joined, split
 from ilk.prompts.outputs import Free, Invalid, Json, Output, output
@@ -126,17 +128,11 @@ class Template:
     @classmethod
     def read(cls, at: str | Path) -> Template:
         """The prompt in a file; DataError with the line of what is wrong."""
-        at = Path(at)
+        data = read_bytes(Path(at), Limits(bytes=4 * MOST))
         try:
-            if at.stat().st_size > 4 * MOST:
-                raise DataError(f"{at} is larger than {4 * MOST >> 20} MiB", code="TOO_LARGE")
-            text = at.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            raise DataError(f"there is no file {at}", code="NOT_FOUND", remedy="check the path; `ilk prompt list FOLDER` names prompts") from None
+            text = data.decode("utf-8")
         except UnicodeDecodeError as why:
             raise DataError(f"{at} is no UTF-8 from byte {why.start} on", code="FORMAT") from None
-        except OSError as why:
-            raise DataError(f"{at} can't be read: {why.strerror}", code="UNREADABLE") from None
         return cls.parse(text, str(at))
 
     @classmethod

@@ -39,7 +39,7 @@ class Variable:
         """The value in its type, also from a text such as a cell of a CSV; UsageError that names the variable."""
         made = self._read(value) if isinstance(value, str) and self.type != "string" else value
         if not _is(self.type, made):
-            raise UsageError(f"{name} is {str(value)[:60]!r}, which is no {self.type}", code="VALUE", param=name)
+            raise UsageError(f"{name} is {str(value)[:60]!r}, which is no {self.type}", code="VALUE", param=name, remedy="or declare another type under [variables]")
         if self.values and made not in self.values:
             raise UsageError(f"{name} is {str(value)[:60]!r}", code="VALUE", param=name, remedy=f"one of: {', '.join(map(str, self.values))}")
         if isinstance(made, str | list) and len(made) > self.most:
