@@ -49,7 +49,7 @@ def ask(prompt: Template, values: Mapping[str, Any], model: Chat | str = DEFAULT
 
     >>> from ilk.prompts import Labels, Variable
     >>> mood = Template(name="mood", body="{{text}}? yes or no", output=Labels(("yes", "no")), variables={"text": Variable()})
-    >>> ask(mood, {"text": "Is it raining"}, "echo:Yes.").value
+    >>> ask(mood, {"text": "Is it raining"}, "echo:yes").value
     'yes'
     """
     chat = chat_at(model) if isinstance(model, str) else model

@@ -113,7 +113,7 @@ def trial(prompts: Template | Sequence[Template], data: Any, model: Chat | str =
     >>> from ilk.prompts import Variable
     >>> same = Template(name="same", body="{{text}}", variables={"text": Variable()})
     >>> trial(same, {"text": ["yes", "no"], "expected": ["Yes", "maybe"]}, "echo:")
-    same@1: exact 0.5000 (95 % 0.0945 to 0.9055, n=2), 2 tokens read, 2 made
+    same@1: exact 0.5000 (95 % 0.0945 to 0.9055, n=2), 4 tokens read, 2 made
     """
     rules = rules or Rules()
     sides = (prompts,) if isinstance(prompts, Template) else tuple(prompts)
