@@ -111,6 +111,12 @@ def test_a_vote() -> None:
     assert len({w.seed for _, w in model.heard}) == 6 and {w.temperature for _, w in model.heard} == {0.9}
 
 
+def test_ways_that_can_not_be_meant() -> None:
+    for make in (lambda: FewShot(k=-1), lambda: FewShot(chosen="last"), lambda: SelfConsistency(n=0), lambda: SelfConsistency(temperature=0)):  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            make()
+
+
 def test_the_same_seed_asks_the_same() -> None:
     one, same, other = (Script(lambda turns, want: "Answer: x") for _ in range(3))
     for model, seed in ((one, 3), (same, 3), (other, 4)):

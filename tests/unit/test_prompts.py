@@ -114,7 +114,7 @@ def test_outputs_are_read_back(output: object) -> None:
     ("{{ x.y }}", 1, "attributes"), ("a\n\n{{ x['y'] }}", 3, "items by number or name"), ("{{ x() }}", 1, "calls"), ("{{ x|attr('y') }}", 1, "no filter 'attr'"),
     ("{% include 'x' %}", 1, "includes"), ("{% import 'x' as y %}", 1, "imports"), ("{% set x = 1 %}", 1, "assignments"), ("{{ 'a' * 999999999 }}", 1, "mul"),
     ("{% for a in b %}{% for c in d %}{% endfor %}{% endfor %}", 1, "no other loop"), ("{% for a in range(9) %}{% endfor %}", 1, "one variable"),
-    ("\n{% if x %}", 2, "Unexpected end"), ("a\n{{ x", 2, "unexpected end"), ("{{ loop.index }}", 1, "attributes"),
+    ("\n{% if x %}", 2, "Unexpected end"), ("{{a if b}}", 1, "needs an `else`"), ("a\n{{ x", 2, "unexpected end"), ("{{ loop.index }}", 1, "attributes"),
     ("{% for a in b %}{{a.__class__}}{% endfor %}", 1, "attributes"),
     ("+++\n[variables]\ntext = 'string'\n+++\n\n\nHello\n{{txt}}", 8, "no variable 'txt' is declared; did you mean text?"),
     ("+++\nname='x'\nsystem='{{who}}'\n[variables]\ntext='string'\n+++\n", 3, "no variable 'who'"), ("+++\nsystem = '{{a.b}}'\n+++\n", 2, "attributes"),
@@ -207,7 +207,18 @@ def test_answers_are_read() -> None:
                          (Json({}), "")):
         with pytest.raises(Invalid):
             output.parse(text)
-    assert Json({"type": "array"}).parse("```json\n[1]\n```") == [1]
+    assert Json({"type": "array"}).parse("```json\n[1]\n```") == [1] and Json({}).parse("[" * 60 + "]" * 60)
+    with pytest.raises(Invalid, match="nested deeper"):
+        Json({}).parse("[" * 800 + "]" * 800)
+    with pytest.raises(Invalid):
+        labels.parse("." * 300_000 + "x" + "." * 300_000)
+
+
+@pytest.mark.parametrize(("body", "words"), [("{{n|length}}", "can't be rendered"), ("{{n|join}}", "of a list"), ("{% if n < s %}a{% endif %}", "can't be rendered")])
+def test_values_that_do_not_fit_the_text(body: str, words: str) -> None:
+    prompt = Template(name="p", body=body, variables={"s": Variable(default="s"), "n": Variable(type="integer", default=1)})
+    with pytest.raises(UsageError, match=words):
+        prompt.turns({})
 
 
 VALUE = st.recursive(st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([1.0, 0.5, -2.0]) | st.sampled_from(["", "a", "ab", "äöü"]),

@@ -145,10 +145,6 @@ def _strategy(way: Mapping[str, Any]) -> Strategy:
     name = way["name"]
     if name == "zero_shot":
         return ZeroShot()
-    if way["k"] is not None and way["k"] < 0:
-        raise UsageError(f"{way['k']} examples", code="OPTION", param="shots", remedy="0 or more")
     shots = FewShot(k=way["k"], chosen=way["chosen"])
-    if name == "self_consistency" and not 1 <= way["n"] <= 1000:
-        raise UsageError(f"{way['n']} samples", code="OPTION", param="samples", remedy="1 to 1000")
     reasoned = ChainOfThought(shots=shots)
     return shots if name in ("as_written", "few_shot") else reasoned if name == "chain_of_thought" else SelfConsistency(n=way["n"], each=reasoned)

@@ -79,6 +79,8 @@ def _check(node: nodes.Node, bound: frozenset[str]) -> None:
     """Wrong for a node that does more than put a value in its place."""
     if not isinstance(node, ALLOWED):
         raise Wrong(f"{WORDS.get(type(node), type(node).__name__.lower())} are not let through in prompts", node.lineno)
+    if isinstance(node, nodes.CondExpr) and node.expr2 is None:
+        raise Wrong("an `if` inside a value needs an `else`", node.lineno)
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         raise Wrong(f"no filter {node.name!r}; there are: {', '.join(FILTERS)}", node.lineno)
     if isinstance(node, nodes.Getattr) and not (isinstance(node.node, nodes.Name) and node.node.name == "loop" and "loop" in bound and node.attr in LOOP):

@@ -11,10 +11,11 @@ from typing import Any
 from ilk.chat import Pattern, Schema, Shape
 from ilk.errors import ModelError, UsageError
 from ilk.files import parse_json
-from ilk.prompts._schema import check_schema, problems
+from ilk.prompts._schema import DEEPEST, check_schema, problems
 
 _FENCED = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
-_ENDS = re.compile(r"^[\s\"'`*(\[“‘「]+|[\s\"'`*)\].,:;!。，：；！”’」]+$")
+_BEFORE = " \t\r\n\u3000\"'`*([“‘「"
+_AFTER = " \t\r\n\u3000\"'`*)].,:;!。，：；！”’」"
 LONGEST, TOLD = 1000, 3   # characters of a text that a pattern is matched with, in thousands; problems that are told
 
 
@@ -130,6 +131,8 @@ class Json:
             value = parse_json((fenced[1] if fenced else text).encode("utf-8", "replace"), "the answer")
         except ModelError as why:
             raise Invalid(why.message) from None
+        if _deep(value):
+            raise Invalid(f"the answer is nested deeper than {DEEPEST}")
         if wrong := list(islice(problems(value, self.schema), TOLD)):
             raise Invalid("; ".join(wrong))
         return value
@@ -138,6 +141,14 @@ class Json:
         """What stands in a file: TOML has no null, so a schema that holds one is written as JSON."""
         text = json.dumps(self.schema, ensure_ascii=False)
         return {"schema": text if "null" in text else dict(self.schema)}
+
+
+def _deep(value: Any) -> bool:
+    """Whether a value is nested deeper than is looked at."""
+    here = [value]
+    for _ in range(DEEPEST):
+        here = [inner for one in here for inner in (one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ())]
+    return bool(here)
 
 
 Output = Free | Labels | Groups | Json
@@ -149,10 +160,7 @@ def bare(text: str) -> str:
     >>> bare(" **Yes.** ")
     'yes'
     """
-    before, text = "", text.casefold()
-    while text != before:
-        before, text = text, _ENDS.sub("", text)
-    return text
+    return text.casefold().lstrip(_BEFORE).rstrip(_AFTER)
 
 
 def output(facts: Mapping[str, Any]) -> Output:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Interval
 
 from ilk.backend import embedder_at
+from ilk.errors import UsageError
 from ilk.prompts.template import Example, Template
 from ilk.rng import Rng
 
@@ -37,6 +38,10 @@ class FewShot:
     chosen: Literal["first", "random", "nearest"] = "first"
     pool: tuple[Example, ...] = ()
     embedder: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.k is not None and self.k < 0) or self.chosen not in ("first", "random", "nearest"):
+            raise UsageError(f"{self.k} examples, chosen {self.chosen}", code="OPTION", param="k", remedy="0 or more; first, random or nearest")
 
     def examples(self, prompt: Template, values: Values, rng: Rng) -> tuple[Example, ...]:
         """Those for a question; one whose values are the question's own is left out, since it would give the answer away."""
@@ -84,6 +89,10 @@ class SelfConsistency:
     n: Annotated[int, Interval(ge=1, le=1000)] = 5
     each: Shots | ChainOfThought = ChainOfThought()
     temperature: Annotated[float, Interval(gt=0, le=100)] = 0.7
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= 1000 or not 0 < self.temperature <= 100:
+            raise UsageError(f"{self.n} samples at temperature {self.temperature}", code="OPTION", param="n", remedy="1 to 1000; a temperature above 0, up to 100")
 
 
 Strategy = ZeroShot | FewShot | ChainOfThought | SelfConsistency
