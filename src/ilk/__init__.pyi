@@ -2,6 +2,11 @@
 
 from ilk import presets as presets
 from ilk import prompts as prompts
+from ilk.chat import Grammar as Grammar
+from ilk.chat import Pattern as Pattern
+from ilk.chat import Schema as Schema
+from ilk.chat import Turn as Turn
+from ilk.chat import Want as Want
 from ilk.dataset import Dataset as Dataset
 from ilk.dataset import Labels as Labels
 from ilk.decoding.ancestral import Ancestral as Ancestral
@@ -34,6 +39,7 @@ from ilk.families.made import MADE as MADE
 from ilk.families.mixture import Mixture as Mixture
 from ilk.families.ngram import NGram as NGram
 from ilk.families.pixelcnn import PixelCNN as PixelCNN
+from ilk.families.pretrained import Pretrained as Pretrained
 from ilk.families.rbm import RBM as RBM
 from ilk.families.rnn import RNN as RNN
 from ilk.families.score import ScoreModel as ScoreModel
@@ -109,7 +115,14 @@ from ilk.verbs.background import background as background
 from ilk.verbs.blind import blind as blind
 from ilk.verbs.bradley_terry import Vote as Vote
 from ilk.verbs.bradley_terry import bradley_terry as bradley_terry
+from ilk.verbs.chat import DropOldest as DropOldest
+from ilk.verbs.chat import Refuse as Refuse
+from ilk.verbs.chat import reply as reply
+from ilk.verbs.chat import stream as stream
 from ilk.verbs.classify import classify as classify
+from ilk.verbs.conversation import Conversation as Conversation
+from ilk.verbs.converse import Budget as Budget
+from ilk.verbs.converse import converse as converse
 from ilk.verbs.counterfactual import counterfactual as counterfactual
 from ilk.verbs.denoise import denoise as denoise
 from ilk.verbs.detect import detect as detect
@@ -131,6 +144,7 @@ from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
+from ilk.verbs.open import open as open
 from ilk.verbs.pack import pack as pack
 from ilk.verbs.pack import unpack as unpack
 from ilk.verbs.prefer import prefer as prefer

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ilk import registry
+from ilk.backend import DEFAULT
 from ilk.chat import Answer, Call, Delta, End, Pattern, Token, Turn, Want
-from ilk.errors import ModelError, UsageError
+from ilk.errors import DataError, ModelError, UsageError
 from ilk.prompts import ChainOfThought, Example, FewShot, Json, Kept, Labels, SelfConsistency, Template, Variable, ZeroShot, ask
 
 
@@ -53,6 +56,18 @@ def test_which_examples_are_shown() -> None:
     drawn = [tuple(shown(FewShot(k=2, chosen="random"), seed=s)) for s in range(12)]
     assert len(set(drawn)) > 3 and drawn == [tuple(shown(FewShot(k=2, chosen="random"), seed=s)) for s in range(12)]
     assert shown(ChainOfThought()) == ["money bank"]
+
+
+def test_the_nearest_by_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lengths:
+        def embed(self, texts: Sequence[str]) -> np.ndarray:
+            angle = np.array([len(t) for t in texts]) / 20
+            return np.stack([np.cos(angle), np.sin(angle)], 1)
+
+    monkeypatch.setattr("ilk.prompts.strategies.embedder_at", lambda address: {"lengths:": Lengths()}[address])
+    pool = tuple(Example({"text": "x" * n}, "y") for n in (1, 5, 9, 20))
+    prompt = Template(name="p", body="{{text}}", variables=TEXT)
+    assert [len(t) for t in shown(FewShot(k=2, chosen="nearest", pool=pool, embedder="lengths:"), "z" * 8, prompt=prompt)] == [5, 9]
 
 
 def test_labels_are_asked_for_by_shape_and_read() -> None:
@@ -176,3 +191,20 @@ def test_a_broken_answer_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="broke off"):
         Answer.of(Kept(Breaks(), tmp_path).chat([], Want()))
     assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.slow
+def test_a_real_model_answers_in_the_shape_that_is_asked_for(tmp_path: Path) -> None:
+    """Whatever it says, it is JSON of the schema and one of the labels; and the same again."""
+    pytest.importorskip("xllamacpp")
+    if "gguf" not in registry.names("backends"):
+        pytest.skip("no backend gguf")
+    schema = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 120}},
+              "required": ["name", "age"], "additionalProperties": False}
+    person = Template(name="person", body="Give name and age as JSON: {{text}}", variables=TEXT, output=Json(schema), want=Want(temperature=0.0, most=40))
+    try:
+        asked = ask(person, {"text": "Anna is 31 years old."}, Kept(DEFAULT, tmp_path))
+    except DataError:
+        pytest.skip("the model can't be had")
+    assert asked.valid and set(asked.value) == {"name", "age"} and asked == ask(person, {"text": "Anna is 31 years old."})
+    assert ask(MOOD, {"text": "I loved it."}, strategy=SelfConsistency(n=3, each=ZeroShot())).value in ("good", "bad")
