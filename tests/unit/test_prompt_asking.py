@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ilk
 from ilk import registry
 from ilk.backend import DEFAULT
 from ilk.chat import Answer, Call, Delta, End, Pattern, Token, Turn, Want
@@ -179,6 +180,15 @@ def test_a_model_that_is_an_address_is_opened_only_when_needed(tmp_path: Path) -
     with pytest.raises(UsageError):
         Answer.of(Kept("nonsense:", tmp_path).chat([], Want()))
     assert Kept("nonsense:", tmp_path).name == "nonsense:"
+
+
+def test_any_model_that_answers_will_do(tmp_path: Path) -> None:
+    free = Template(name="f", body="{{text}}", variables=TEXT)
+    opened = ilk.open("echo:")
+    assert ask(free, {"text": "hello"}, opened).value == "hello" == ask(free, {"text": "hello"}, Kept(opened, tmp_path)).value
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+    with pytest.raises(UsageError, match="does not answer"):
+        ask(free, {"text": "x"}, 3)
 
 
 def test_a_broken_answer_is_not_kept(tmp_path: Path) -> None:

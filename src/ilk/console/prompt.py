@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ilk.chat import Chat, Turn
+from ilk.chat import Turn
 from ilk.console._shared import Answer
 from ilk.errors import DataError, UsageError, printable
 from ilk.files import atomic, plain
@@ -136,7 +136,7 @@ def _some(data: str, n: int | None) -> Any:
     return questions(data)[:n]
 
 
-def _kept(model: str, cache: str | None) -> Chat | str:
+def _kept(model: str, cache: str | None) -> Kept | str:
     return model if cache == "off" else Kept(model, cache)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ilk.backend import DEFAULT, chat_at
+from ilk.backend import DEFAULT
 from ilk.chat import Answer, Chat, Turn, Want
 from ilk.errors import ModelError
 from ilk.prompts._schema import plain
@@ -14,6 +14,7 @@ from ilk.prompts.outputs import Free, Invalid
 from ilk.prompts.strategies import ChainOfThought, FewShot, SelfConsistency, Shots, Strategy
 from ilk.prompts.template import Template
 from ilk.rng import Rng
+from ilk.verbs.chat import chat_of
 
 AS_WRITTEN = FewShot()
 FINAL = "Now give the answer and nothing else."
@@ -44,15 +45,17 @@ class Asked:
         return self.share > 0
 
 
-def ask(prompt: Template, values: Mapping[str, Any], model: Chat | str = DEFAULT, strategy: Strategy = AS_WRITTEN, *, seed: int = 0, retries: int = 0) -> Asked:
-    """The answer to a prompt with values in it; `model` is an address or a Chat. An invalid answer is told to the model and asked for again, `retries` times at most.
+def ask(prompt: Template, values: Mapping[str, Any], model: Any = DEFAULT, strategy: Strategy = AS_WRITTEN, *, seed: int = 0, retries: int = 0) -> Asked:
+    """The answer to a prompt with values in it; `model` is an address, what answers turns, or a Model of such a thing.
+
+    An invalid answer is told to the model and asked for again, `retries` times at most.
 
     >>> from ilk.prompts import Labels, Variable
     >>> mood = Template(name="mood", body="{{text}}? yes or no", output=Labels(("yes", "no")), variables={"text": Variable()})
     >>> ask(mood, {"text": "Is it raining"}, "echo:yes").value
     'yes'
     """
-    chat = chat_at(model) if isinstance(model, str) else model
+    chat = chat_of(model)
     rng = Rng(seed).child("prompt")
     if not isinstance(strategy, SelfConsistency):
         return _one(_Asking(chat, prompt, prompt.want, rng, retries), dict(values), strategy)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from ilk.backend import DEFAULT
-from ilk.chat import Chat, Want
+from ilk.chat import Want
 from ilk.errors import DataError, UsageError
 from ilk.prompts.asking import ask
 from ilk.prompts.outputs import Invalid
@@ -113,7 +113,7 @@ class Improved:
         return f"{head}\n{self.test!r}\n{what}"
 
 
-def improve(prompt: Template, data: Any, model: Chat | str = DEFAULT, search: Search | None = None, rules: Rules | None = None,
+def improve(prompt: Template, data: Any, model: Any = DEFAULT, search: Search | None = None, rules: Rules | None = None,
             listeners: Sequence[Listener] = ()) -> Improved:
     """Edits a prompt at random, halves the candidates on ever more validation questions (Jamieson & Talwalkar 2016), and judges the last one on test questions."""
     search, rules = search or Search(), rules or Rules()
@@ -158,7 +158,7 @@ def _examples(prompt: Template, rows: Sequence[Row], rules: Rules) -> list[Examp
     return found
 
 
-def _candidates(prompt: Template, examples: Sequence[Example], model: Chat | str, search: Search, rng: Rng) -> list[tuple[Edit, ...]]:
+def _candidates(prompt: Template, examples: Sequence[Example], model: Any, search: Search, rng: Rng) -> list[tuple[Edit, ...]]:
     """Different prompts: every instruction by itself, then instructions with examples at random."""
     written = _written(prompt, examples, model, search.write, rng.child("write"))
     instructions: list[tuple[Edit, ...]] = [(), *((Instruction(text),) for text in dict.fromkeys((*search.instructions, *written)))]
@@ -187,7 +187,7 @@ def _drawn(prompt: Template, examples: Sequence[Example], most: int, rng: Rng) -
     return (Shown(tuple(examples[i] for i in rng.child("draw").shuffle(len(examples))[:k].tolist())),) if k else ()
 
 
-def _written(prompt: Template, examples: Sequence[Example], model: Chat | str, many: int, rng: Rng) -> list[str]:
+def _written(prompt: Template, examples: Sequence[Example], model: Any, many: int, rng: Rng) -> list[str]:
     """Instructions by the model itself. One that looks like a template is left out: what a model writes is data."""
     found = []
     for i in range(many):
@@ -205,7 +205,7 @@ def _edited(prompt: Template, edits: Sequence[Edit]) -> Template:
     return prompt
 
 
-def _halved(candidates: Sequence[tuple[Edit, ...]], prompt: Template, rows: Sequence[Row], model: Chat | str, rules: Rules, run: Run) -> tuple[Edit, ...]:
+def _halved(candidates: Sequence[tuple[Edit, ...]], prompt: Template, rows: Sequence[Row], model: Any, rules: Rules, run: Run) -> tuple[Edit, ...]:
     """The best candidate on validation questions, no edit at all unless it is beaten. The first candidate is the prompt as it is, which stays to the end."""
     rounds = max(1, ceil(log2(max(2, len(candidates)))))
     left, scores = list(range(len(candidates))), [list[float]() for _ in candidates]

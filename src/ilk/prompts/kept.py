@@ -8,11 +8,11 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ilk.backend import chat_at
 from ilk.catalogue.fetching import cache
 from ilk.chat import Answer, Call, Chat, Delta, End, Token, Turn, Want
 from ilk.errors import ModelError
 from ilk.files import atomic, parse_json
+from ilk.verbs.chat import chat_of
 
 FORMAT, MOST = 1, 32 << 20   # of the files; bytes of one
 
@@ -33,21 +33,20 @@ class Kept:
     (['Hello', 'Hello', 'Hello'], 2, 1)
     """
 
-    def __init__(self, model: Chat | str, at: str | Path | None = None) -> None:
-        self.name = model if isinstance(model, str) else model.name
+    def __init__(self, model: Any, at: str | Path | None = None) -> None:
+        self._model, self._chat = model, None if isinstance(model, str) else chat_of(model)
+        self.name: str = model if self._chat is None else self._chat.name
         self.at = folder() if at is None else Path(at)
         self.known = self.new = 0
-        self._model = model
 
     @property
     def window(self) -> int | None:
-        """How many tokens the model can look at."""
-        return self._opened().window
+        """How many tokens the model can look at; not known before it is opened."""
+        return None if self._chat is None else self._chat.window
 
     def _opened(self) -> Chat:
-        if isinstance(self._model, str):
-            self._model = chat_at(self._model)
-        return self._model
+        self._chat = self._chat or chat_of(self._model)
+        return self._chat
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The answer that was kept, or the model's, which is kept when it is whole."""

@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from ilk.backend import DEFAULT
-from ilk.chat import Chat
 from ilk.errors import DataError, UsageError, nearest
 from ilk.modalities._reading import from_memory, read_file
 from ilk.modality import Limits
@@ -104,7 +103,7 @@ def _line(side: Side, metric: str) -> str:
                       f"{side.total('read')} tokens read, {side.total('made')} made"])
 
 
-def trial(prompts: Template | Sequence[Template], data: Any, model: Chat | str = DEFAULT, rules: Rules | None = None, listeners: Sequence[Listener] = ()) -> Trial:
+def trial(prompts: Template | Sequence[Template], data: Any, model: Any = DEFAULT, rules: Rules | None = None, listeners: Sequence[Listener] = ()) -> Trial:
     """Asks one or two prompts every question of a table, whose columns hold the variables and the right answers.
 
     Scores are means from 0 to 1; an answer that is not valid counts 0. Two prompts are compared pair by pair: right or wrong answers by McNemar's exact test, graded ones
@@ -173,7 +172,7 @@ def checked(prompt: Template, rows: Sequence[Row], rules: Rules) -> list[Row]:
     return found
 
 
-def _asked(prompt: Template, values: Row, model: Chat | str, rules: Rules, seed: int) -> Asked:
+def _asked(prompt: Template, values: Row, model: Any, rules: Rules, seed: int) -> Asked:
     """One answer; a question that does not fit the model's window has none, and the trial goes on."""
     try:
         return ask(prompt, values, model, rules.strategy, seed=seed, retries=rules.retries)
