@@ -13,8 +13,8 @@ File = Annotated[str, Parameter(help="A prompt: a .md file, or FOLDER/NAME or FO
 Data = Annotated[str, Parameter(help="Questions: a CSV, JSONL or Parquet file with a column for every variable and one of right answers.")]
 Set = Annotated[tuple[str, ...], Parameter(name="--set", negative="", help="A variable: name=value, or name=@FILE for the text in a file. Several compose.")]
 Address = Annotated[str, Parameter(name="--model", help="The address of a model, scheme:name (ilk list backends).")]
-Way = Annotated[Literal["as_written", "zero_shot", "few_shot", "chain_of_thought", "self_consistency"],
-                Parameter(name="--strategy", help="With the examples as written, none, or some of them; with reasoning first; by a vote of several answers.")]
+Way = Annotated[Literal["few_shot", "zero_shot", "chain_of_thought", "self_consistency"],
+                Parameter(name="--strategy", help="With the prompt's examples, without, with reasoning first, by a vote of several answers.")]
 Shots = Annotated[int | None, Parameter(name="--shots", help="So many examples of those in the prompt. By default all.")]
 Chosen = Annotated[Literal["first", "random", "nearest"], Parameter(name="--chosen", help="Which examples those are.")]
 Samples = Annotated[int, Parameter(name="--samples", help="Answers that vote (self_consistency).")]
@@ -26,7 +26,7 @@ Cache = Annotated[str | None, Parameter(name="--cache", help="The folder that ke
 
 
 def prompt_run(
-    prompt: File, /, *, set: Set = (), model: Address = MODEL, strategy: Way = "as_written", shots: Shots = None, chosen: Chosen = "first", samples: Samples = 5,
+    prompt: File, /, *, set: Set = (), model: Address = MODEL, strategy: Way = "few_shot", shots: Shots = None, chosen: Chosen = "first", samples: Samples = 5,
     retries: Retries = 0, seed: Seed = 0, json: Json = False,
 ) -> None:
     """Ask a model by a prompt, with values for its variables. Exits with 3 where no answer was valid.
@@ -41,7 +41,7 @@ def prompt_run(
 def prompt_test(
     prompt: File, data: Data, /, *,
     against: Annotated[str | None, Parameter(help="Another prompt, for the same questions: is it better?")] = None,
-    metric: Metric = "exact", expected: Expected = "expected", model: Address = MODEL, strategy: Way = "as_written", shots: Shots = None, chosen: Chosen = "first",
+    metric: Metric = "exact", expected: Expected = "expected", model: Address = MODEL, strategy: Way = "few_shot", shots: Shots = None, chosen: Chosen = "first",
     samples: Samples = 5, retries: Retries = 0, cache: Cache = None,
     n: Annotated[int | None, Parameter(name=["--n", "-n"], help="Only the first so many questions.")] = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="Every answer as a file: .html is a page, .json the whole.")] = None,

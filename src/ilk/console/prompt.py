@@ -147,4 +147,4 @@ def _strategy(way: Mapping[str, Any]) -> Strategy:
         return ZeroShot()
     shots = FewShot(k=way["k"], chosen=way["chosen"])
     reasoned = ChainOfThought(shots=shots)
-    return shots if name in ("as_written", "few_shot") else reasoned if name == "chain_of_thought" else SelfConsistency(n=way["n"], each=reasoned)
+    return shots if name == "few_shot" else reasoned if name == "chain_of_thought" else SelfConsistency(n=way["n"], each=reasoned)
