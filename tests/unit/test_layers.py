@@ -12,7 +12,7 @@ LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "letters", "memory", "machine", "coding"),
     ("run", "registry"),
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records",
-     "chat", "backend", "reader", "vectors", "tuning"),
+     "chat", "shapes", "backend", "reader", "vectors", "tuning"),
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks",
      "trackers", "backends", "tunings", "readers", "indexes"),

@@ -123,7 +123,7 @@ def test_outputs_are_read_back(output: object) -> None:
     ("+++\n[variables]\na = 'string'\n+++\n{% for x in a %}{% endfor %}", 5, "is no array"),
     ("+++\n[output]\nlabels = ['a']\n+++", 2, "two or more"), ("+++\n[output]\nlabels = ['a', 'b']\npattern = 'x'\n+++", 2, "one of labels, pattern and schema"),
     ("+++\n[output]\npattern = '('\n+++", 2, "can't be read"), ("+++\n[output]\nschema = '{'\n+++", 2, "not valid JSON"),
-    ("+++\n[output.schema]\ntype = 'objekt'\n+++", 2, "can't be meant"),
+    ("+++\n[output.schema]\ntype = 'objekt'\n+++", 2, "no JSON Schema"),
     ("+++\n[output.schema]\ntpye = 'object'\n+++", 2, "did you mean type?"), ("+++\n[model]\ntemperature = 'hot'\n+++", 3, "temperature"),
     ("+++\n[model]\nmost = 0\n+++", 3, "most"),
     ("+++\n[model]\nheat = 1\n+++", 3, "no 'heat'"), ("+++\nexamples = 3\n+++", 2, "no list of tables"),
@@ -240,7 +240,7 @@ SCHEMA = st.recursive(LEAF, lambda s: st.one_of(
 @settings(max_examples=200, deadline=None)
 def test_schemas_as_jsonschema_has_them(schema: object, value: object) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    from ilk.prompts._schema import check_schema, problems
+    from ilk.shapes import check_schema, problems
 
     check_schema(schema)
     assert (next(problems(value, schema), None) is None) == jsonschema.Draft202012Validator(schema).is_valid(value)

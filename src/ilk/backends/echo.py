@@ -15,7 +15,7 @@ from ..backend import Backend
 from ..chat import Call, Chat, Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ..files import parse_json
-from ._obey import checked
+from ..shapes import checked
 from ._stop import Stops
 
 _WORD = re.compile(r"\S+\s*|\s+")

@@ -16,8 +16,8 @@ from annotated_types import Interval
 from ..backend import Backend
 from ..chat import Chat, Delta, Embeds, End, Grammar, Pattern, Schema, Turn, Vectors, Want
 from ..errors import IlkError, ModelError, UsageError, nearest
+from ..shapes import checked
 from ._endpoint import Endpoint, Patience, Purse
-from ._obey import checked
 from ._openai_wire import Pieces, messages
 from ._servers import OWN, SERVERS, Server
 from ._stop import Stops

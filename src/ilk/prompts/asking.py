@@ -9,7 +9,7 @@ from typing import Any
 from ilk.backend import DEFAULT
 from ilk.chat import Answer, Chat, Turn, Want
 from ilk.errors import ModelError
-from ilk.prompts._schema import plain
+from ilk.prompts._json import plain
 from ilk.prompts.outputs import Free, Invalid
 from ilk.prompts.strategies import ChainOfThought, FewShot, SelfConsistency, Shots, Strategy
 from ilk.prompts.template import Template

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ilk.errors import ModelError, UsageError, nearest
 from ilk.files import parse_json
 from ilk.metrics._overlap import LACKING, chrf, installed, rouge, words
-from ilk.prompts._schema import same
+from ilk.prompts._json import same
 from ilk.prompts.asking import Asked
 from ilk.prompts.outputs import bare
 

@@ -11,7 +11,7 @@ from typing import Any
 from ilk.chat import Pattern, Schema, Shape
 from ilk.errors import ModelError, UsageError
 from ilk.files import parse_json
-from ilk.prompts._schema import DEEPEST, check_schema, problems
+from ilk.shapes import DEEPEST, check_schema, problems
 
 _FENCED = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
 _BEFORE = " \t\r\n\u3000\"'`*([“‘「"
