@@ -54,9 +54,9 @@ def _segments(length: int, sections: tuple[Section, ...]) -> Iterator[tuple[int,
 
 def _units(text: str, within: Stretch, size: int, measure: Measure) -> Iterator[Stretch]:
     """Blocks; of those that are too long sentences or lines; of those that are too long whatever fits."""
-    for block in _BLOCK.finditer(text, *within):
-        for unit in _parts(text, _trimmed(text, *block.span()), size, measure):
-            yield unit
+    start, end = within
+    for block in _BLOCK.finditer(text[start:end]):
+        yield from _parts(text, _trimmed(text, start + block.start(), start + block.end()), size, measure)
 
 
 def _parts(text: str, block: Stretch, size: int, measure: Measure) -> Iterator[Stretch]:
