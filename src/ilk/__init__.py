@@ -18,8 +18,8 @@ _HOMES = {
     "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors", "Score": "verbs.score",
     "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
-    "Row": "space", "Many": "space", "Maybe": "space"}
-_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
+    "Row": "space", "Many": "space", "Maybe": "space", "index": "rag.ingest", "Library": "rag.store", "Document": "reader"}
+_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "indexes")
 
 
 def _registry() -> Any:

@@ -211,6 +211,10 @@ class Library:
             self._near = self.generation, self.open_index()
         return self._near[1]
 
+    def is_kind(self, kind: VectorIndex) -> bool:
+        """Whether its vectors are kept in this kind of index, with these options."""
+        return bool(self.meta("index") == recipe.facts("indexes", kind))
+
     def open_index(self) -> Nearest:
         """The index of vectors, newly opened."""
         kind: VectorIndex = recipe.from_facts("indexes", self.meta("index"))

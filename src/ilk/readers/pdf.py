@@ -51,12 +51,14 @@ def _told_as_data() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """pypdf logs every oddity of a file; what matters is raised."""
-    log = logging.getLogger("pypdf")
-    was, log.disabled = log.disabled, True
+    log, nowhere = logging.getLogger("pypdf"), logging.NullHandler()
+    was, log.propagate = log.propagate, False
+    log.addHandler(nowhere)
     try:
         yield
     finally:
-        log.disabled = was
+        log.propagate = was
+        log.removeHandler(nowhere)
 
 
 def _document(name: str, file: Any, limits: Limits) -> Document:
