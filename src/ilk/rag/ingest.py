@@ -89,6 +89,7 @@ def index(paths: Sequence[str | Path] | str | Path, to: str | Path, embedder: st
     began = time.monotonic()
     asked = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
     with _library(Path(to), embedder, kind, cut) as library, library.writing() as writing:
+        _check_same(library, embedder, kind)
         ingest = _Ingest(library, writing, rules, [one for one in listeners if callable(one)])
         files = ingest.take(dict(_files(asked, Path(to))), asked)
         passages = library.rows("SELECT count(*) FROM passages")[0][0]
@@ -98,16 +99,16 @@ def index(paths: Sequence[str | Path] | str | Path, to: str | Path, embedder: st
 def _library(at: Path, embedder: str | Embeds | None, kind: VectorIndex | None, cut: Cut) -> Library:
     """The library that there is, or a new one."""
     made = embedder_at(embedder) if isinstance(embedder, str) and embedder != "none" else None if isinstance(embedder, str) else embedder
-    if not (at / FILE).exists():
-        return Library.create(at, made, kind, cut.size, cut.overlap)
-    library = Library.open(at, made)
+    return Library.open(at, made) if (at / FILE).exists() else Library.create(at, made, kind, cut.size, cut.overlap)
+
+
+def _check_same(library: Library, embedder: str | Embeds | None, kind: VectorIndex | None) -> None:
+    """Refuses what the library was not built with."""
     if embedder == "none" and library.embedder is not None:
-        library.close()
-        raise UsageError(f"the library in {at} was built with {library.embedder}, not without vectors", code="EMBEDDER", param="embedder", remedy="index into another folder")
+        raise UsageError(f"the library in {library.at} was built with {library.embedder}, not without vectors", code="EMBEDDER", param="embedder",
+                         remedy="index into another folder")
     if kind is not None and not library.is_kind(kind):
-        library.close()
-        raise UsageError(f"the library in {at} was built with another index", code="INDEX_KIND", param="kind", remedy="index into another folder")
-    return library
+        raise UsageError(f"the library in {library.at} was built with another index", code="INDEX_KIND", param="kind", remedy="index into another folder")
 
 
 def _files(paths: Sequence[Path], to: Path) -> Iterator[tuple[str, Path]]:

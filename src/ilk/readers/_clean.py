@@ -54,10 +54,10 @@ def cleaned(text: str) -> tuple[str, tuple[str, ...]]:
     """The text with plain line ends and without characters that nobody sees, and what was left out.
 
     >>> cleaned("pay\\u200bload\\u202e")
-    ('payload', ('1 character without width left out', '1 character that turns the direction of writing left out'))
+    ('payload', ('1 character without width left out', '1 character of direction left out'))
     """
     text, notes = text.replace("\r\n", "\n").replace("\r", "\n"), []
-    for pattern, said in ((_BARE, "without width"), (_BIDI, "that turns the direction of writing"), (_CONTROL, "of control")):
+    for pattern, said in ((_BARE, "without width"), (_BIDI, "of direction"), (_CONTROL, "of control")):
         text, many = pattern.subn("", text)
         if many:
             notes.append(left_out(many, "character", said))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import NoReturn
@@ -32,7 +33,7 @@ class Docx(Reader):
         try:
             with zipfile.ZipFile(BytesIO(data)) as archive:
                 return [_document(name, archive, limits)]
-        except (zipfile.BadZipFile, KeyError, ParseError, expat.ExpatError, EOFError, NotImplementedError, RuntimeError, ValueError) as why:
+        except (zipfile.BadZipFile, zlib.error, KeyError, ParseError, expat.ExpatError, EOFError, NotImplementedError, RuntimeError, ValueError) as why:
             if isinstance(why, DataError):
                 raise
             raise DataError(f"not a document of Word, or a broken one: {why}", code="BROKEN") from None
