@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.test_rag_store import TEXTS, Bag
 
 import ilk
 from ilk.cli import main
@@ -17,7 +18,6 @@ from ilk.errors import UsageError
 from ilk.rag._alike import alike, runs, sketch
 from ilk.rag.ingest import Cut, Indexed, Rules, index
 from ilk.rag.store import Library
-from tests.unit.test_rag_store import TEXTS, Bag
 
 LONG = " ".join(f"{t} And {i} more words of it." for i, t in enumerate(TEXTS))
 
@@ -36,7 +36,8 @@ class Counting(Bag):
 def files(tmp_path: Path) -> Path:
     at = tmp_path / "files"
     (at / "sub" / ".git").mkdir(parents=True)
-    for name, content in {"a.md": "# Moon\n\nThe moon is bright.", "b.txt": "The sea is wide.", "sub/c.py": "def f():\n    return 'river'\n", "p.csv": "title,year\nQuiet Night,726\nSpring,730\n",
+    for name, content in {"a.md": "# Moon\n\nThe moon is bright.", "b.txt": "The sea is wide.", "sub/c.py": "def f():\n    return 'river'\n",
+                          "p.csv": "title,year\nQuiet Night,726\nSpring,730\n",
                           "empty.txt": "", "bin.txt": "a\0b", "x.pdf": "no pdf", "y.xyz": "?", ".hidden.txt": "no", "sub/.git/config.txt": "no"}.items():
         (at / name).write_text(content)
     return at
@@ -48,7 +49,8 @@ def statuses(found: Indexed, at: Path) -> dict[str, str]:
 
 def test_every_file_has_a_status(files: Path, tmp_path: Path) -> None:
     found = index(files, tmp_path / "library", Bag())
-    assert statuses(found, files) == {"a.md": "new", "b.txt": "new", "sub/c.py": "new", "p.csv": "new", "empty.txt": "failed", "bin.txt": "failed", "x.pdf": "failed", "y.xyz": "skipped"}
+    assert statuses(found, files) == {"a.md": "new", "b.txt": "new", "sub/c.py": "new", "p.csv": "new",
+                                     "empty.txt": "failed", "bin.txt": "failed", "x.pdf": "failed", "y.xyz": "skipped"}
     assert (found.generation, found.documents, found.passages) == (1, 5, 5) and all(t.note for t in found.files if t.status in ("failed", "skipped"))
     with Library.open(tmp_path / "library", Bag()) as library:
         hit = library.passages([library.lexical("quiet night", 1, "year < 728")[0][0]])[0]
@@ -68,7 +70,8 @@ def test_only_what_changed_is_read_again(files: Path, tmp_path: Path) -> None:
     (files / "new.txt").write_text("A new one.")
     changed = index(files, at, bag)
     assert bag.asked == 8 and changed.generation == 2 and changed.documents == 4
-    assert {k: v for k, v in statuses(changed, files).items() if v in ("new", "changed", "removed")} == {"b.txt": "changed", "p.csv": "changed", "new.txt": "new", "a.md": "removed"}
+    moved = {k: v for k, v in statuses(changed, files).items() if v in ("new", "changed", "removed")}
+    assert moved == {"b.txt": "changed", "p.csv": "changed", "new.txt": "new", "a.md": "removed"}
     with Library.open(at, bag) as library:
         text = " ".join(p.text for p in library.passages([i for i, _ in library.nearest(bag.embed(["sea moon spring"]), 99)[0]]))
         assert "narrow" in text and "wide" not in text and "bright" not in text and "Spring" not in text
@@ -85,7 +88,8 @@ def test_a_file_that_broke_is_taken_out(files: Path, tmp_path: Path) -> None:
 def test_duplicates_are_kept_once_and_told(tmp_path: Path) -> None:
     at = tmp_path / "files"
     at.mkdir()
-    for name, text in {"1.txt": LONG, "2.txt": LONG, "3.txt": LONG.replace("Tang number 25", "Qing number 25"), "4.txt": LONG[:len(LONG) // 2]}.items():
+    for name, text in {"1.txt": LONG, "2.txt": LONG,
+                       "3.txt": LONG.replace("Tang number 25", "Qing number 25"), "4.txt": LONG[:len(LONG) // 2]}.items():
         (at / name).write_text(text)
     found = {Path(t.file).name: t for t in index(at, tmp_path / "library").files}
     assert {n: t.status for n, t in found.items()} == {"1.txt": "new", "2.txt": "duplicate", "3.txt": "duplicate", "4.txt": "new"}
@@ -197,7 +201,8 @@ def test_the_command(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "failed" in said and "holds 5 documents in 5 passages, found by words only" in said and "b.txt" not in said
     assert main(["index", "--out", at, "--remove", f"{files}/b.txt"]) == 0 and "holds 4 documents" in capsys.readouterr().out
-    for wrong, code in ((["index", "--out", at], 2), (["index", str(files), "--out", at, "--embedder", "echo:x"], 2), (["index", str(files), "--out", at, "--kind", "nothing"], 2),
+    for wrong, code in ((["index", "--out", at], 2), (["index", str(files), "--out", at, "--embedder", "echo:x"], 2),
+                        (["index", str(files), "--out", at, "--kind", "nothing"], 2),
                         (["index", "--out", at, "--remove", "nobody"], 3), (["index", str(files), "--out", at, "--near", "2"], 2)):
         assert main(wrong) == code, wrong
         assert "ilk:" in capsys.readouterr().err

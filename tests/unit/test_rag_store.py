@@ -82,7 +82,8 @@ def test_vectors_are_ranked_by_their_products(library: Library) -> None:
 
 
 @pytest.mark.parametrize(("where", "expected"), [
-    ("year > 755 and word == 'bright'", {f"d{i}" for i in range(56, 60)}), ("word in ['red', 'old'] and year <= 701", {"d0", "d1"}), ("year == None", {f"p{i}" for i in range(5)}),
+    ("year > 755 and word == 'bright'", {f"d{i}" for i in range(56, 60)}), ("word in ['red', 'old'] and year <= 701", {"d0", "d1"}),
+    ("year == None", {f"p{i}" for i in range(5)}),
     ("year > 9999", set())])
 def test_filters_hold_for_both(library: Library, where: str, expected: set[str]) -> None:
     dense = library.nearest(Bag().embed(["moon"]), 99, where)[0]
@@ -163,7 +164,8 @@ def test_what_is_removed_or_replaced_is_never_found_again(tmp_path: Path, kind: 
             with pytest.raises(DataError):
                 one.cited("d0", 0, 3)
         library.add([Document("d1", "Something else entirely.")])
-        assert reader.document("d1").text == "Something else entirely." and not [p for p in reader.passages([i for i, _ in reader.lexical(TEXTS[1], 99)]) if p.text == TEXTS[1]]
+        assert reader.document("d1").text == "Something else entirely."
+        assert not [p for p in reader.passages([i for i, _ in reader.lexical(TEXTS[1], 99)]) if p.text == TEXTS[1]]
         library.add([Document("d0", TEXTS[0])])
         assert reader.nearest(asked, 1)[0][0][0] == gone
         with pytest.raises(DataError, match="no document"):

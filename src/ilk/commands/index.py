@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from ilk.commands._shared import Json, say
 
-EMBEDDER = "What makes vectors of passages, so that they are found by meaning: an address such as hf:all-minilm-l6-v2, or none. By default the library's own; a new one has none."
+EMBEDDER = ("What makes vectors of passages, so that they are found by meaning: an address such as hf:all-minilm-l6-v2, or none. "
+            "By default the library's own; a new one has none.")
 KIND = "Where vectors are kept (ilk list indexes), with options as in `usearch?links=32`. By default the library's own; a new one compares all of them."
 
 

@@ -73,8 +73,8 @@ class Cut:
     overlap: int = 0
 
 
-def index(paths: Sequence[str | Path] | str | Path, to: str | Path, embedder: str | Embeds | None = None, kind: VectorIndex | None = None, cut: Cut = Cut(),  # noqa: B008
-          rules: Rules = Rules(), listeners: Sequence[object] = ()) -> Indexed:  # noqa: B008
+def index(paths: Sequence[str | Path] | str | Path, to: str | Path, embedder: str | Embeds | None = None, kind: VectorIndex | None = None, cut: Cut = Cut(),
+          rules: Rules = Rules(), listeners: Sequence[object] = ()) -> Indexed:
     """Takes files and folders into the library in the folder `to`, which is made if there is none; `embedder` finds by meaning, without one only words are looked up.
 
     Files that did not change are not read again; those that are gone from a folder are taken out. Readers of the library see nothing before all of it is there;

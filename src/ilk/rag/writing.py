@@ -35,7 +35,7 @@ def locked(at: Path) -> Iterator[None]:
     import fcntl
 
     try:
-        file = open(at / LOCK, "a+")
+        file = open(at / LOCK, "a+")  # noqa: SIM115 - held below
     except OSError as why:
         raise not_written(at / LOCK, why) from None
     with file:

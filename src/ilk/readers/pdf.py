@@ -44,7 +44,7 @@ def _told_as_data() -> Iterator[None]:
         yield
     except IlkError:
         raise
-    except Exception as why:  # noqa: BLE001 - a broken PDF makes pypdf raise nearly anything
+    except Exception as why:
         raise DataError(f"not a PDF, or a broken one: {type(why).__name__} {why}"[:300], code="BROKEN") from None
 
 
