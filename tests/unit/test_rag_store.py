@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ilk import registry
 from ilk.errors import DataError, ResourceError, UsageError
 from ilk.indexes.usearch import Usearch
 from ilk.rag.store import Library
@@ -151,9 +152,11 @@ def test_an_empty_library_finds_nothing(tmp_path: Path) -> None:
         assert library.lexical("", 3) == library.lexical("!?", 3) == []
 
 
-@pytest.mark.parametrize("kind", [None, Usearch()])
-def test_what_is_removed_or_replaced_is_never_found_again(tmp_path: Path, kind: Any) -> None:
-    with Library.create(tmp_path / "l", Bag(), kind) as library, Library.open(tmp_path / "l", Bag()) as reader:
+@pytest.mark.parametrize("kind", ["exact", "usearch", pytest.param("chroma", marks=pytest.mark.slow), pytest.param("milvus", marks=pytest.mark.slow)])
+def test_what_is_removed_or_replaced_is_never_found_again(tmp_path: Path, kind: str) -> None:
+    for needed in {"chroma": ["chromadb"], "milvus": ["pymilvus", "milvus_lite"]}.get(kind, ()):
+        pytest.importorskip(needed)
+    with Library.create(tmp_path / "l", Bag(), registry.get("indexes", kind)()) as library, Library.open(tmp_path / "l", Bag()) as reader:
         library.add([Document(f"d{i}", t) for i, t in enumerate(TEXTS)])
         asked = Bag().embed([TEXTS[0]])
         gone = reader.nearest(asked, 1)[0][0][0]   # the reader holds the index of this generation now

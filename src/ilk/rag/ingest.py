@@ -238,7 +238,7 @@ class _Ingest:
                 self._wait(document, file)
         if twins:
             other = [t for t in twins if not t.startswith(f"the same text as {file}#")]
-            notes[f"{twins[0]}: kept once" if len(found) == 1 else f"{len(twins)} of {len(found)} records are said elsewhere: kept once"] = None
+            notes[f"{twins[0]}: kept once" if len(found) == 1 else f"{len(twins)} of {len(found)} records said twice, kept once"] = None
             status = "duplicate" if other else status
         return status, "; ".join(notes)
 
