@@ -257,7 +257,8 @@ def test_two_at_once_one_is_refused(library: Library) -> None:
     assert "x" in library.names
 
 
-@pytest.mark.parametrize("bad", [Document("x", "a\0b"), Document("x", "half \ud800")])
+@pytest.mark.parametrize("bad", [Document("x", "a\0b"), Document("x", "half \ud800"), Document("half \ud800", "x"), Document("x", "y", facts={"n": math.nan}),
+                                 Document("x", "y", facts={"n": object()})])
 def test_a_text_that_no_file_can_hold_is_refused_and_nothing_changes(library: Library, bad: Document) -> None:
     before = library.generation, library.names
     with pytest.raises(DataError):
