@@ -17,5 +17,4 @@ from .modality import check_modality
 from .model import check_chain, check_flips, check_law, check_noise, check_rejection, check_saving, check_total
 
 __all__ = ["CHECKS", "SPACES", "check_backend", "check_chain", "check_codec", "check_family", "check_flips", "check_index", "check_law", "check_metric", "check_modality",
-           "check_noise",
-           "check_rejection", "check_saving", "check_total"]
+           "check_noise", "check_rejection", "check_saving", "check_total"]
