@@ -233,7 +233,8 @@ def answers(library: Library) -> Any:
     return [s for _, s in library.nearest(Bag().embed(["new thing number"]), 10)[0]], library.lexical("moon", 10), library.names, library.generation
 
 
-@pytest.mark.parametrize("kind", [None, pytest.param(Usearch(), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [None, Usearch()])
 def test_killed_while_publishing_the_old_generation_answers(tmp_path: Path, kind: Any) -> None:
     at = tmp_path / "l"
     with Library.create(at, Bag(), kind) as library:

@@ -227,7 +227,7 @@ def test_anything_is_read_or_refused(suffix: str, data: bytes) -> None:
 
 def test_cut_and_flipped_files_are_read_or_refused() -> None:
     for name, whole in (("a.pdf", pdf(said("One."), said("Two."))), ("a.docx", word())):
-        for at in range(0, len(whole), max(1, len(whole) // 40)):
+        for at in range(0, len(whole), max(1, len(whole) // 15)):
             flipped = bytearray(whole)
             flipped[at] ^= 0x55
             for data in (whole[:at], bytes(flipped)):
