@@ -40,21 +40,21 @@ def check_schema(schema: Any) -> None:
         _known(schema, (*made.VALIDATORS, *NOTES), 0)
         list(made.iter_errors(None))   # whether all that it refers to is there
     except SchemaError as why:
-        raise UsageError(f"no JSON Schema: {_first(why)} at {why.json_path}", code="SCHEMA", param="shape", remedy="mend it at that place") from None
+        raise UsageError(f"no JSON Schema: {_first(why)} at {why.json_path}", code="SHAPE", param="shape", remedy="mend it at that place") from None
     except Exception as why:  # references and patterns fail as their own libraries do
         if isinstance(why, UsageError):
             raise
-        raise UsageError(f"no JSON Schema: {_first(why)}", code="SCHEMA", param="shape") from None
+        raise UsageError(f"no JSON Schema: {_first(why)}", code="SHAPE", param="shape") from None
 
 
 def _known(schema: Any, known: tuple[str, ...], depth: int) -> None:
     if not isinstance(schema, dict):
         return
     if depth > DEEPEST:
-        raise UsageError("the schema is nested too deep", code="SCHEMA", param="shape")
+        raise UsageError("the schema is nested too deep", code="SHAPE", param="shape")
     for key, rule in schema.items():
         if key not in known:
-            raise UsageError(f"the schema's keyword {key!r} is not known", code="SCHEMA", param="shape", remedy=nearest(str(key), known))
+            raise UsageError(f"the schema's keyword {key!r} is not known", code="SHAPE", param="shape", remedy=nearest(str(key), known))
         if key in ("enum", "const", "default", "examples", "required", "dependentRequired"):
             continue
         named = isinstance(rule, dict) and key in ("properties", "$defs", "patternProperties", "dependentSchemas")
@@ -70,7 +70,7 @@ def problems(value: Any, schema: Any) -> Iterator[str]:
     except Exception as why:  # references and patterns fail as their own libraries do
         if isinstance(why, UsageError):
             raise
-        raise UsageError(f"no JSON Schema: {_first(why)}", code="SCHEMA", param="shape") from None
+        raise UsageError(f"no JSON Schema: {_first(why)}", code="SHAPE", param="shape") from None
 
 
 def _first(why: object) -> str:
