@@ -43,8 +43,8 @@ def _where(name: str) -> tuple[str, str] | None:
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "presets":
-        return import_module("ilk.presets")
+    if name in ("presets", "prompts"):
+        return import_module(f"ilk.{name}")
     if name in _HOMES:
         return getattr(import_module(f"ilk.{_HOMES[name]}"), name)
     if name[:1].isupper() and (found := _where(name)) is not None:
