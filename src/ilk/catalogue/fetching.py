@@ -113,7 +113,7 @@ def _got(wanted: Entry, files: Sequence[File], offline: bool) -> dict[str, Path]
             _check(wanted, file, got[file.path], f"what {source} gave")
         return {f.path: _keep(cache() / f.path, got[f.path]) for f in files}
     why_not = f" ({'; '.join(tried)})" if tried else ""
-    raise DataError(f"the data {wanted.name} are not on this machine{why_not}", code="DATA_MISSING", remedy=_remedy(wanted, files))
+    raise DataError(f"the files of {wanted.name} are not on this machine{why_not}", code="DATA_MISSING", remedy=_remedy(wanted, files))
 
 
 def _remedy(wanted: Entry, files: Sequence[File]) -> str:
