@@ -255,7 +255,7 @@ def test_llama_and_ilk_weigh_alike(tiny: Path, tmp_path: Path) -> None:
     own = LocalModel("own", small.llama())
     theirs: Any = GGUF().open(str(tiny))
     for after in ("", "user: word"):
-        ours, llama = own.weigh(" 12\nassistant: hé", after), theirs.weigh(" 12\nassistant: hé", after)
+        ours, llama = own.weigh(" 12\nassistant: hé", after, True), theirs.weigh(" 12\nassistant: hé", after, True)
         assert [t.text for t in ours] == [t.text for t in llama]
         assert [t.nats for t in llama] == pytest.approx([t.nats for t in ours], abs=0.02)
 

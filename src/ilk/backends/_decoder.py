@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..chat import Delta, Token, Tool, Turn, Want
 from ..errors import UsageError
-from ._loop import Laws, answer, weighed
+from ._loop import Laws, answer, ending, weighed
 from ._masks import masks, vocabulary
 from ._stream import Writer
 from ._turns import around, functions, messages, spans, without_tools
@@ -57,16 +57,16 @@ class Decoder:
         most = least(want.most, room(self.name, self.window, len(ids)))
         return answer(self, ids, want, None if want.shape is None else masks(want.shape, self._vocabulary), most)
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it. With nothing before, the first is weighed after the token that begins texts."""
         known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._plain(text)
         room(self.name, self.window, len(known) + len(ids) - 1)
-        writer, told = Writer(self.text), []
-        for law, token in zip(self._each([*known, *ids][:-1], len(known) - 1), ids, strict=True):
+        laws, writer, told = self._each([*known, *ids][:None if ended else -1], len(known) - 1), Writer(self.text), list[Token]()
+        for token, law in zip(ids, laws, strict=False):   # in this order, so that the law of the end is left
             nats = weighed(law, token, 0, writer).nats
             told.append(Token("".join(d.text for d in writer.add(token)), nats))
-        return tuple(told)
+        return (*told, ending(next(laws), self.ends)) if ended else tuple(told)
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns as the model's own template writes them, up to where its answer begins."""

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import exp, log
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -22,6 +23,7 @@ from ._turns import functions, messages, spans, without_tools
 from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
+ENDS = tuple(f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
 WALK = ("temperature", "top_k", "top_p", "min_p")
 
 
@@ -64,13 +66,15 @@ class Llama:
         """More of a text. One that is empty begins as the model's texts do."""
         return self._said(self._begun(text), want)
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it: the model is made to say them. With nothing before, after the token that begins texts."""
         known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._ids(text, True)
-        room(self.name, self.window, len(known) + len(ids))
-        if not ids:
-            return ()
+        room(self.name, self.window, len(known) + len(ids) + ended)
+        told = self._weighed(known, ids) if ids else ()
+        return (*told, self._ending([*known, *ids])) if ended else told
+
+    def _weighed(self, known: list[int], ids: list[int]) -> tuple[Token, ...]:
         told = self._forced(known, ids)
         half = [] if len(told) == len(ids) else [i for i in range(len(ids)) if self._text(ids[:i + 1]).endswith(HALF)]   # tokens that end within a character
         ends = [i for i in range(len(ids)) if i not in half]
@@ -87,9 +91,19 @@ class Llama:
         return list(said["choices"][0]["logprobs"]["content"][:len(ids)])
 
     def _alone(self, known: list[int], token: int) -> float:
-        """The nats of a token that ends within a character: among all others where another one is said."""
-        others = self._forced(known, self._ids("a", True), int(self.header.facts["tokenizer.ggml.tokens"]) - 1)[0]["top_logprobs"]
-        return float(next(o["logprob"] for o in others if o["id"] == token))
+        """The nats of a token that ends within a character."""
+        return self._all(known)[token]
+
+    def _all(self, known: list[int]) -> dict[int, float]:
+        """The nats of every token that may come next, told where one of them is said."""
+        said = self._forced(known, self._ids("a", True)[:1], int(self.header.facts["tokenizer.ggml.tokens"]) - 1)[0]
+        return {o["id"]: float(o["logprob"]) for o in (*said["top_logprobs"], said)}
+
+    def _ending(self, known: list[int]) -> Token:
+        """The end as a token without text: the chance of any token that ends an answer."""
+        facts, nats = self.header.facts, self._all(known)
+        ends = {int(facts[key]) for key in ENDS if key in facts}
+        return Token("", log(sum(exp(nats[i]) for i in ends if i in nats)))
 
     def _text(self, ids: Sequence[int]) -> str:
         return str(self._told("/detokenize", {"tokens": list(ids)})["content"])

@@ -88,6 +88,11 @@ def drawn(law: Tensor, want: Want, rng: Rng) -> int:
     return int(order[choose(weights.masked_fill(~kept, -torch.inf), rng.uniform(1))[0]])
 
 
+def ending(law: Tensor, ends: frozenset[int]) -> Token:
+    """The end as a token without text: the chance of any token that ends an answer."""
+    return Token("", float(law.double().log_softmax(0)[sorted(ends)].logsumexp(0)))
+
+
 def weighed(law: Tensor, token: int, alternatives: int, writer: Writer) -> Token:
     """A token with its nats and the likeliest others."""
     nats = law.double().log_softmax(0)

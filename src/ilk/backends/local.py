@@ -23,7 +23,7 @@ from ..modalities._pieces import BPE
 from ..modalities._tokens import Bytes, Characters
 from ..model import Model, load
 from ..rng import Rng
-from ._loop import Laws, answer, weighed
+from ._loop import Laws, answer, ending, weighed
 from ._masks import masks, vocabulary_of
 from ._shapes import alphabet
 from ._stream import HALF, Writer
@@ -97,7 +97,7 @@ class LocalModel:
         most = least(want.most, cast(Any, self.model.codec).at_most - len(ids))
         return answer(self, ids, want, None if want.shape is None else masks(want.shape, self._vocabulary), most)
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it."""
         known, ids = self._ids(after if isinstance(after, str) else self.written(after)), self._ids(text)
         room(self.name, cast(Any, self.model.codec).at_most + 1, len(known) + len(ids))
@@ -107,7 +107,7 @@ class LocalModel:
             nats = weighed(law, token, 0, writer).nats
             told.append(Token("".join(d.text for d in writer.add(token)), nats))
             law = laws.send(token)
-        return tuple(told)
+        return (*told, ending(law, self.ends)) if ended else tuple(told)
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns by the card's template, else line by line."""
