@@ -106,11 +106,21 @@ def denied(text: str) -> dict[str, bool]:
     """
     found: dict[str, bool] = {}
     for clause in _CLAUSE.split(text):
-        plain = _NOT_NEGATIVE.sub(lambda m: " " * len(m[0]), clause)
-        at = [m.start() for pattern in (_NEGATIVE, _NO) for m in pattern.finditer(plain)]
+        at = _denials(clause)
         for unit, place in _units(clause):
             found[unit] = found.get(unit, True) and sum(a < place for a in at) % 2 == 1
     return found
+
+
+def denies(text: str) -> bool:
+    """Whether a sentence as a whole denies: it has an odd number of words that deny."""
+    return len(_denials(text)) % 2 == 1
+
+
+def _denials(text: str) -> list[int]:
+    """Where words that deny begin."""
+    plain = _NOT_NEGATIVE.sub(lambda m: " " * len(m[0]), text)
+    return [m.start() for pattern in (_NEGATIVE, _NO) for m in pattern.finditer(plain)]
 
 
 def numbers(text: str) -> tuple[float, ...]:
