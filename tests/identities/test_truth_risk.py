@@ -74,8 +74,10 @@ def test_temperature_undoes_what_was_done() -> None:
 
 
 def test_platt_finds_the_planted_slope_and_agrees_with_scikit_learn() -> None:
-    from sklearn.calibration import CalibratedClassifierCV  # noqa: F401  (its sigmoid is Platt's)
-    from sklearn.calibration import _SigmoidCalibration
+    from sklearn.calibration import (
+        CalibratedClassifierCV,  # noqa: F401  (its sigmoid is Platt's)
+        _SigmoidCalibration,
+    )
 
     rng = np.random.default_rng(1)
     s = rng.uniform(0.02, 0.98, size=5000)

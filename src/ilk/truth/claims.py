@@ -12,19 +12,18 @@ _END = re.compile(r"(?:[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；!?]+[”’」
 _MARK = re.compile(r"\s*(?:[-*•]\s+|\d{1,3}[.)、]\s+|#+\s+)?")
 _WORD = re.compile(f"[{SPACELESS}]+|[^\\W_{SPACELESS}]+(?:['’][^\\W\\d_{SPACELESS}]+)?")
 _HAN = re.compile(f"[{SPACELESS}]")
-STOP = frozenset("""a an the this that these those it its he she they them his her their we you i me my our your us him who whom which what where when why how is are was were be been being
-am do does did done has have had having will would shall should can could may might must of in on at by for from to with into onto over under about as than then and or but if so because while
-there here also too very just only more most some any each all both such own same other not no nor never n't without there's it's that's yes one""".split())
+STOP = frozenset(["a", "an", "the", "this", "that", "these", "those", "it", "its", "he", "she", "they", "them", "his", "her", "their", "we", "you", "i", "me", "my", "our", "your", "us", "him", "who", "whom", "which", "what", "where", "when", "why", "how", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "has", "have", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "of", "in", "on", "at", "by", "for", "from", "to", "with", "into", "onto", "over", "under", "about", "as", "than", "then", "and", "or", "but", "if", "so", "because", "while", "there", "here", "also", "too", "very", "just", "only", "more", "most", "some", "any", "each", "all", "both", "such", "own", "same", "other", "not", "no", "nor", "never", "n't", "without", "there's", "it's", "that's", "yes", "one"])
 _FUNCTION = "的了是在和与及也就都而着把被对于从以之其这那此又并且或则即等地得为有个不没未"
 _NEGATIVE = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|hardly|\w+n['’]t)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;:.!?，；：。！？、]|\b(?:and|but|although|though|while|because)\b|但是?|而且|虽然|因为")
 _NO = re.compile("[不没无非未]|并非|否认")
-_NOT_NEGATIVE = re.compile("不同|不仅|不但|不断|不过|不久|不少|不只|不论|不管|不错|不等|无论|无线|无数|非常|非洲|未来|没收|是不是|有没有|no doubt|not only|no\\. ?(?=\\d)", re.IGNORECASE)
+_NOT_NEGATIVE = re.compile("不同|不仅|不但|不断|不过|不久|不少|不只|不论|不管|不错|不等|不超过|不少于|不低于|不高于|不到|无论|无线|无数|非常|非洲|未来|没收|是不是|有没有|no doubt|not only|no (?:more|less|fewer) than|no\\. ?(?=\\d)", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<![\w.,])[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?(?<![\d.])\d+(?:\.\d+)?")
-_UNITS = {w: i for i, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split())}
-_TENS = {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_UNITS = {w: i for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"])}
+_TENS = {w: 10 * i for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)}
 _LARGE = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _COUNT = re.compile(r"[a-z]+|[^\sa-z-]")
+_STOP_SIGN = next(_COUNT.finditer("."))
 _CHINESE = re.compile("[零〇一二三四五六七八九十百千万亿两]{2,}|[零二三四五六七八九十百千万亿两](?=[年月日号岁个位名天倍米次人本座条只章回])")
 _DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _POWER = {"十": 10, "百": 100, "千": 1000}
@@ -124,35 +123,34 @@ def _denials(text: str) -> list[int]:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Every number in it, written in digits, in English or in Chinese; the word one (and a single 一) says nothing.
+    """Every number in it, in its order, written in digits, in English or in Chinese; the word one (and a single 一) says nothing.
 
     >>> numbers("1,200 of forty-two, 三百二十 and 3.5 million")
-    (1200.0, 3500000.0, 42.0, 320.0)
+    (1200.0, 42.0, 320.0, 3500000.0)
     """
-    found, rest = [], text
+    found, rest = [], text.lower() if len(text.lower()) == len(text) else text
     for m in _DIGITS.finditer(text):
         many = _FOLLOWS.match(text, m.end())
-        found.append(float(m[0].replace(",", "").replace("−", "-")) * (_MULTIPLE[many[1]] if many else 1))
+        found.append((m.start(), float(m[0].replace(",", "").replace("−", "-")) * (_MULTIPLE[many[1]] if many else 1)))
         rest = rest[:m.start()] + " " * ((many or m).end() - m.start()) + rest[(many or m).end():]
-    return (*found, *_spelt(rest.lower()), *(chinese(m[0]) for m in _CHINESE.finditer(rest)))
+    return tuple(n for _, n in sorted((*found, *_spelt(rest), *((m.start(), chinese(m[0])) for m in _CHINESE.finditer(rest)))))
 
 
-def _spelt(text: str) -> list[float]:
-    """Numbers in English words; `one` alone is no number."""
-    found: list[float] = []
+def _spelt(text: str) -> Iterator[tuple[int, float]]:
+    """Numbers in English words and where they begin; `one` alone is no number."""
     total = group = 0.0
-    last, inside = "", False
-    for word in (*_COUNT.findall(text.replace("-", " ")), "."):
+    last, start = "", -1
+    for m in (*_COUNT.finditer(text), _STOP_SIGN):
+        word = m[0]
         if word in _UNITS or word in _TENS:
-            group, inside = group + _UNITS.get(word, 0) + _TENS.get(word, 0), True
-        elif word in _LARGE and inside:
+            group, start = group + _UNITS.get(word, 0) + _TENS.get(word, 0), m.start() if start < 0 else start
+        elif word in _LARGE and start >= 0:
             total, group = (total, group * 100) if word == "hundred" else (total + group * _LARGE[word], 0.0)
-        elif not (word == "and" and last in _LARGE and inside):
-            if inside and total + group != 1:
-                found.append(total + group)
-            total, group, inside = 0.0, 0.0, False
+        elif not (word == "and" and last in _LARGE and start >= 0):
+            if start >= 0 and total + group != 1:
+                yield start, total + group
+            total, group, start = 0.0, 0.0, -1
         last = word
-    return found
 
 
 def chinese(text: str) -> float:

@@ -87,7 +87,7 @@ class Knowledge:
                 return "contradicted" if any(no.get(w, False) for w in content(thing)) else "supported"
         others = {t for (_, r), things in self.facts.items() if r == relation for t in things}
         other = [t for t in others if _named(t, rest)] or sorted(names(f"x {rest}") - set(content(relation.replace("_", " "))) - set(content(subject)))
-        if not other and (after := _IS.split(rest)[1:]) and any("\u3400" <= c for c in after[-1]):
+        if not other and (after := _IS.split(rest)[1:]) and any(c >= "\u3400" for c in after[-1]):
             other = [w for w in content(after[-1]) if w not in content(relation)]
         if not other or not single:
             return "unknown"
