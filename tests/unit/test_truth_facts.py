@@ -52,7 +52,8 @@ def test_counts_shares_and_commonest_values() -> None:
     lyon = table.filter(pl.col("city") == "Lyon")
     women = lyon.filter(pl.col("sex") == "female")
     said = {f"There are {len(lyon)} people in Lyon.": "supported", f"There are {len(lyon) + 1} people in Lyon.": "contradicted",
-            f"{100 * len(women) / len(lyon):.0f}% of people in Lyon are female.": "supported", f"{100 * len(women) / len(lyon) + 9:.0f}% of people in Lyon are female.": "contradicted",
+            f"{100 * len(women) / len(lyon):.0f}% of people in Lyon are female.": "supported",
+            f"{100 * len(women) / len(lyon) + 9:.0f}% of people in Lyon are female.": "contradicted",
             "The most common city is Lyon.": "supported", "The most common city is New York.": "contradicted", "The table has 60 rows.": "supported",
             f"The total yearly income is {table['yearly_income'].sum():,.0f}.": "supported", "The average yearly income is about 1,000,000.": "contradicted",
             f"The average yearly income is about {1.03 * table['yearly_income'].mean():.0f}.": "supported", "People in Nice like music.": "unknown",
@@ -63,7 +64,8 @@ def test_counts_shares_and_commonest_values() -> None:
 def test_chinese_sentences_about_a_chinese_table() -> None:
     table = pl.DataFrame({"城市": ["北京", "北京", "上海", "上海", "上海"], "年龄": [30, 40, 20, 25, 33]})
     said = {"北京的平均年龄是35岁。": "supported", "北京的平均年龄是36岁。": "contradicted", "上海的平均年龄约为26岁。": "supported", "上海最高年龄超过40。": "contradicted",
-            "共有5条记录。": "supported", "60%的人在上海。": "supported", "最常见的城市是北京。": "contradicted", "北京的平均年龄是三十五岁。": "supported", "上海很美。": "unknown"}
+            "共有5条记录。": "supported", "60%的人在上海。": "supported",
+            "最常见的城市是北京。": "contradicted", "北京的平均年龄是三十五岁。": "supported", "上海很美。": "unknown"}
     assert {text: verdict(text, table) for text in said} == said
 
 
@@ -89,15 +91,18 @@ KNOWN = Knowledge.of([("France", "capital", "Paris"), ("Italy", "capital", "Rome
 @pytest.mark.parametrize(("text", "sort"), [
     ("The capital of France is Paris.", "supported"), ("France's capital is Rome.", "contradicted"), ("The capital of France is Lyon.", "contradicted"),
     ("The capital of France is not Paris.", "contradicted"), ("The capital of France is not Lyon.", "supported"), ("The capital of France is beautiful.", "unknown"),
-    ("Ada Lovelace was born in 1815.", "supported"), ("An official language of Switzerland is French.", "supported"), ("An official language of Switzerland is Romansh.", "unknown"),
-    ("Spain has a capital.", "unknown"), ("法国的首都是巴黎。", "supported"), ("法国的首都是东京。", "contradicted"), ("法国的首都是里昂。", "contradicted"), ("法国很大。", "unknown"),
+    ("Ada Lovelace was born in 1815.", "supported"), ("An official language of Switzerland is French.",
+        "supported"), ("An official language of Switzerland is Romansh.", "unknown"),
+    ("Spain has a capital.", "unknown"), ("法国的首都是巴黎。", "supported"), ("法国的首都是东京。", "contradicted"),
+    ("法国的首都是里昂。", "contradicted"), ("法国很大。", "unknown"),
     ("Paris, the capital of France, is old.", "supported")])
 def test_sentences_against_triples(text: str, sort: str) -> None:
     assert KNOWN.check(text)[0].sort == sort
 
 
 def test_triples_and_their_file(tmp_path: Path) -> None:
-    assert [KNOWN.verdict(*t) for t in (("France", "capital", "Paris"), ("France", "capital", "Rome"), ("Switzerland", "official language", "Italian"), ("Peru", "capital", "Lima"))] \
+    assert [KNOWN.verdict(*t) for t in (("France", "capital", "Paris"), ("France", "capital", "Rome"), ("Switzerland", "official language", "Italian"), ("Peru",
+        "capital", "Lima"))] \
         == ["supported", "contradicted", "unknown", "unknown"]
     (tmp_path / "k.csv").write_text("subject,relation,object\nFrance,capital,Paris\n")
     assert Knowledge.read(tmp_path / "k.csv").facts == {("France", "capital"): ("Paris",)}
@@ -121,7 +126,8 @@ def test_only_what_was_approved_as_it_stands_leaves(tmp_path: Path) -> None:
     queue.approve(ids[2], "Bo", "read twice")
     again = Queue(tmp_path / "q")
     assert [(i.text, i.history[-1].who) for i in again.publishable()] == [("text 0", "Ada"), ("better", "Bo")]
-    assert [i.state for i in again.items()] == ["approved", "rejected", "approved", "edited", "pending"] and [e.state for e in again.item(ids[2]).history] == ["pending", "edited", "approved"]
+    assert [i.state for i in again.items()] == ["approved", "rejected", "approved", "edited",
+        "pending"] and [e.state for e in again.item(ids[2]).history] == ["pending", "edited", "approved"]
     assert again.export(tmp_path / "out.jsonl") == 2 and [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == ["text 0", "better"]
     for act in (lambda: queue.approve(99, "Ada"), lambda: queue.approve(ids[4], " "), lambda: queue.reject(ids[4], "Ada", ""), lambda: queue.edit(ids[4], "", "Ada"),
                 lambda: queue.add(""), lambda: queue.items("odd")):  # type: ignore[arg-type]

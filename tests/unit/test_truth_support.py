@@ -23,8 +23,10 @@ QIAN = "钱塘江大桥建于1937年，由茅以升设计，全长1453米。大�
 # A sentence, and whether a careful reader of the two texts above finds it there.
 JUDGED = [
     ("The Hoover Dam stands on the Colorado River.", True), ("It was built from 1931 to 1936.", True), ("Lake Mead supplies 25 million people with water.", True),
-    ("The dam is 221 metres high.", True), ("Lake Mead is its reservoir.", True), ("It was not the first dam there.", True), ("The dam was built between 1931 and 1936.", True),
-    ("The Hoover Dam is 321 metres high.", False), ("The dam was built in 1941.", False), ("It was the first dam there.", False), ("The Hoover Dam was built on the Nile.", False),
+    ("The dam is 221 metres high.", True), ("Lake Mead is its reservoir.", True), ("It was not the first dam there.",
+        True), ("The dam was built between 1931 and 1936.", True),
+    ("The Hoover Dam is 321 metres high.", False), ("The dam was built in 1941.", False), ("It was the first dam there.",
+        False), ("The Hoover Dam was built on the Nile.", False),
     ("Lake Mead supplies 25 thousand people with water.", False), ("The dam was painted by Italian workers.", False), ("The dam is made of marble and gold.", False),
     ("Its architect was born in Vienna.", False), ("Tickets cost 30 dollars.", False),
     ("钱塘江大桥由茅以升设计。", True), ("大桥全长1453米。", True), ("大桥建于一九三七年。", True), ("大桥后来重新修好。", True),
@@ -98,7 +100,8 @@ def test_any_text_has_a_score(text: str, spans: list[str]) -> None:
 
 def test_sentences_end_where_they_end() -> None:
     text = "Mr. J. Smith earned 3.5 million in the U.S. last year! \"Really?\" he asked. 真的吗？是的。\n- one item\n- another"
-    assert [c.text for c in claims.sentences(text)] == ["Mr. J. Smith earned 3.5 million in the U.S. last year!", "\"Really?\"", "he asked.", "真的吗？", "是的。", "one item", "another"]
+    assert [c.text for c in claims.sentences(text)] == ["Mr. J. Smith earned 3.5 million in the U.S. last year!", "\"Really?\"", "he asked.", "真的吗？", "是的。", "one item",
+        "another"]
 
 
 def written(n: int) -> str:
@@ -167,7 +170,8 @@ def test_self_consistency_asks_with_seeds_that_differ() -> None:
         consistent(Dice(), [Turn.of("user", "?")], 8, Want(temperature=0))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("text", "plain"), [("The Beatles!", "beatles"), ("U.S.", "us"), ("  a  cat ", "cat"), ("李白 。", "李白"), ("ＡＢ１", "ab1"), ("Tang 诗 人", "tang诗人")])
+@pytest.mark.parametrize(("text", "plain"), [("The Beatles!", "beatles"), ("U.S.", "us"), ("  a  cat ", "cat"),
+    ("李白 。", "李白"), ("ＡＢ１", "ab1"), ("Tang 诗 人", "tang诗人")])
 def test_answers_as_squad_compares_them(text: str, plain: str) -> None:
     assert normal(text) == plain and normal(normal(text)) == plain
 

@@ -29,7 +29,7 @@ def examine_command(model: str, suite: str, text: Path | None, most: int | None,
     found = examine(model, suite, None if text is None else _text(text), most, seed)
     answer = {"model": found.model, "figures": [asdict(f) for f in found.figures], "notes": list(found.notes),
               **{name: None if part is None else asdict(part) for name, part in (("curve", found.curve), ("told", found.told), ("calibrated", found.calibrated))},
-              "answers": [{"part": a.item.part, "language": a.item.language, "question": a.item.question, "answer": a.answer, "marks": a.marks, "sure": a.sure} for a in found.answers]}
+              "answers": [{**{k: getattr(a.item, k) for k in ("part", "language", "question")}, "answer": a.answer, "marks": a.marks, "sure": a.sure} for a in found.answers]}
     return answer, printable(repr(found))
 
 
@@ -44,8 +44,7 @@ def check_command(text: Path, table: Path | None, knowledge: Path | None, source
     verdicts += Knowledge.read(knowledge).check(said) if knowledge is not None else []
     held = support(said, [_text(source) for source in sources]) if sources else ()
     lines = [*(f"{v.sort:12} {v.claim.text}\n{'':13}{v.why}" for v in verdicts), *(f"support {s.score:.2f} {s.claim.text}{_lacking(s)}" for s in held)]
-    answer = {"sentences": [_verdict(v) for v in verdicts],
-              "support": [{**_place(s.claim), "score": s.score, "source": str(sources[s.span]) if s.span >= 0 else None, "from": s.start, "to": s.end, "missing": list(s.missing)} for s in held]}
+    answer = {"sentences": [_verdict(v) for v in verdicts], "support": [_held(s, sources) for s in held]}
     return answer, printable("\n".join(lines) or "there are no sentences")
 
 
@@ -120,6 +119,11 @@ def _place(claim: Any) -> dict[str, Any]:
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {**_place(verdict.claim), "sort": verdict.sort, "true": verdict.true, "why": verdict.why}
+
+
+def _held(found: Support, sources: Sequence[Path]) -> dict[str, Any]:
+    at = str(sources[found.span]) if found.span >= 0 else None
+    return {**_place(found.claim), "score": found.score, "source": at, "from": found.start, "to": found.end, "missing": list(found.missing)}
 
 
 def _lacking(found: Support) -> str:

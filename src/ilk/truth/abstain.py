@@ -151,7 +151,8 @@ class RiskCoverage:
     n: int
 
     def __repr__(self) -> str:
-        return f"area under risk-coverage {self.area:.3f} [{self.interval[0]:.3f}, {self.interval[1]:.3f}], {self.floor:.3f} unsorted, {self.ceiling:.3f} at best (n = {self.n})"
+        span = f"[{self.interval[0]:.3f}, {self.interval[1]:.3f}]"
+        return f"area under risk-coverage {self.area:.3f} {span}, {self.floor:.3f} unsorted, {self.ceiling:.3f} at best (n = {self.n})"
 
 
 def risk_coverage(values: ArrayLike, right: ArrayLike, seed: int = 0) -> RiskCoverage:

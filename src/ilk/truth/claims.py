@@ -12,14 +12,24 @@ _END = re.compile(r"(?:[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；!?]+[”’」
 _MARK = re.compile(r"\s*(?:[-*•]\s+|\d{1,3}[.)、]\s+|#+\s+)?")
 _WORD = re.compile(f"[{SPACELESS}]+|[^\\W_{SPACELESS}]+(?:['’][^\\W\\d_{SPACELESS}]+)?")
 _HAN = re.compile(f"[{SPACELESS}]")
-STOP = frozenset(["a", "an", "the", "this", "that", "these", "those", "it", "its", "he", "she", "they", "them", "his", "her", "their", "we", "you", "i", "me", "my", "our", "your", "us", "him", "who", "whom", "which", "what", "where", "when", "why", "how", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "has", "have", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "of", "in", "on", "at", "by", "for", "from", "to", "with", "into", "onto", "over", "under", "about", "as", "than", "then", "and", "or", "but", "if", "so", "because", "while", "there", "here", "also", "too", "very", "just", "only", "more", "most", "some", "any", "each", "all", "both", "such", "own", "same", "other", "not", "no", "nor", "never", "n't", "without", "there's", "it's", "that's", "yes", "one"])
+STOP = frozenset((
+    "a", "an", "the", "this", "that", "these", "those", "it", "its", "he", "she", "they", "them", "his", "her", "their", "we", "you", "i", "me", "my", "our", "your", "us",
+    "him", "who", "whom", "which", "what", "where", "when", "why", "how", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "has",
+    "have", "had", "having", "will", "would", "shall", "should", "can", "could", "may", "might", "must", "of", "in", "on", "at", "by", "for", "from", "to", "with", "into",
+    "onto", "over", "under", "about", "as", "than", "then", "and", "or", "but", "if", "so", "because", "while", "there", "here", "also", "too", "very", "just", "only",
+    "more", "most", "some", "any", "each", "all", "both", "such", "own", "same", "other", "not", "no", "nor", "never", "n't", "without", "there's", "it's", "that's", "yes",
+    "one"))
 _FUNCTION = "的了是在和与及也就都而着把被对于从以之其这那此又并且或则即等地得为有个不没未"
 _NEGATIVE = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|without|cannot|hardly|\w+n['’]t)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;:.!?，；：。！？、]|\b(?:and|but|although|though|while|because)\b|但是?|而且|虽然|因为")
 _NO = re.compile("[不没无非未]|并非|否认")
-_NOT_NEGATIVE = re.compile("不同|不仅|不但|不断|不过|不久|不少|不只|不论|不管|不错|不等|不超过|不少于|不低于|不高于|不到|无论|无线|无数|非常|非洲|未来|没收|是不是|有没有|no doubt|not only|no (?:more|less|fewer) than|no\\. ?(?=\\d)", re.IGNORECASE)
+_NOT_NEGATIVE = re.compile("不同|不仅|不但|不断|不过|不久|不少|不只|不论|不管|不错|不等|不超过|不少于|不低于|不高于|不到|"
+                           "无论|无线|无数|非常|非洲|未来|没收|是不是|有没有|"
+                           "no doubt|not only|no (?:more|less|fewer) than|no\\. ?(?=\\d)", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<![\w.,])[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?(?<![\d.])\d+(?:\.\d+)?")
-_UNITS = {w: i for i, w in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"])}
+_UNITS = {w: i for i, w in enumerate((
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen",
+    "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"))}
 _TENS = {w: 10 * i for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)}
 _LARGE = {"hundred": 100.0, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _COUNT = re.compile(r"[a-z]+|[^\sa-z-]")

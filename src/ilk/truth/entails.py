@@ -20,7 +20,7 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Entailment:
-    """A folder of a sequence classifier whose labels name entailment, neutral and contradiction (or entailment and its absence). Read offline, from safetensors, without code."""
+    """A folder of a sequence classifier whose labels name entailment, neutral and contradiction (or its absence). Read offline, from safetensors, without code."""
 
     at: str | Path
 

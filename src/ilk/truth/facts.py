@@ -22,9 +22,11 @@ _FIGURES: dict[Figure, str] = {
     "mode": r"\bmost (?:common|frequent)\b|\bcommonest\b|最常见|最多的", "max": r"\b(?:highest|maximum|max|largest|greatest|oldest)\b|最高|最大",
     "min": r"\b(?:lowest|minimum|min|smallest|least|youngest)\b|最低|最小", "share": r"%|％|\bper ?cent\b|\bpercentage\b|百分之",
     "count": r"\b(?:there (?:are|were)|number of|count of|how many|rows?|records?)\b|共有|一共|有|行数|条记录"}
+_ROWS = re.compile(r"\b(?:rows?|records?|entries|people|persons|items)\b|记录|[行条人]", re.IGNORECASE)
 _SIGNS: dict[SIGNS, str] = {
     ">=": r"\bat least\b|\bno less than\b|至少|不少于|不低于", "<=": r"\bat most\b|\bno more than\b|至多|不超过|不高于",
-    ">": r"\b(?:more|greater|higher|larger|above|over|exceeds?)\b(?: than)?|大于|超过|高于|多于", "<": r"\b(?:less|lower|fewer|smaller|below|under)\b(?: than)?|小于|低于|少于|不到",
+    ">": r"\b(?:more|greater|higher|larger|above|over|exceeds?)\b(?: than)?|大于|超过|高于|多于",
+    "<": r"\b(?:less|lower|fewer|smaller|below|under)\b(?: than)?|小于|低于|少于|不到",
     "~": r"\b(?:about|around|approximately|roughly|nearly|almost)\b|大约|约|左右|将近"}
 _DIGITS = re.compile(r"[-−]?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-−]?\d+(?:\.\d+)?")
 
@@ -162,7 +164,7 @@ def _read(text: str, table: pl.DataFrame, known: Sequence[tuple[str, str, str]])
     if figure == "share":
         return Statement("share", None, tuple(tests[:-1]), sign, value, digits, tests[-1], no) if tests else None
     if figure == "count":
-        return Statement("count", None, tuple(tests), sign, value, digits, denied=no)
+        return Statement("count", None, tuple(tests), sign, value, digits, denied=no) if tests or _ROWS.search(rest) else None
     numeric = [c for c in columns if table[c].dtype.is_numeric()]
     return Statement(figure, numeric[0], tuple(tests), sign, value, digits, denied=no) if len(numeric) == 1 else None
 

@@ -51,7 +51,7 @@ class Knowledge:
             raise DataError(f"{at} can't be read: {str(why).splitlines()[0][:200]}", code="NOT_FOUND" if isinstance(why, FileNotFoundError) else "FORMAT") from None
         if lacking := {"subject", "relation", "object"} - set(table.columns):
             raise DataError(f"{at} has no column {min(lacking)}", code="COLUMN", remedy="the columns subject, relation and object")
-        return cls.of(table.select("subject", "relation", "object").fill_null("").iter_rows())   # type: ignore[arg-type]
+        return cls.of(table.select("subject", "relation", "object").fill_null("").iter_rows())
 
     def single(self, relation: str) -> bool:
         """Whether every subject has one object of this relation."""

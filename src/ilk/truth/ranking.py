@@ -41,7 +41,8 @@ def ranking(found: Sequence[Sequence[Hashable]], relevant: Sequence[Relevant], k
     rows = np.array([_figures(list(dict.fromkeys(f))[:k], r, k) for f, r in zip(found, relevant, strict=True)])
     names = ("recall", "reciprocal_rank", "ndcg")
     spans = {name: resampled(lambda v: float(v.mean()), [rows[:, i]], Rng(seed).child("ranking", name)) for i, name in enumerate(names)}
-    return Ranking(k, *(float(m) for m in rows.mean(0)), len(rows), spans)
+    recall, reciprocal, ndcg = rows.mean(0).tolist()
+    return Ranking(k, recall, reciprocal, ndcg, len(rows), spans)
 
 
 def _figures(first: Sequence[Hashable], relevant: Relevant, k: int) -> tuple[float, float, float]:

@@ -42,7 +42,7 @@ class Item(ABC):
     def marks(self, answer: str) -> Mapping[str, float]:
         """Marks from 0 to 1 by name; the first says how far it is right."""
 
-    def keys(self) -> Sequence[str]:
+    def fitting(self) -> Sequence[str]:
         """Right answers, for the floor: what saying the same to every question would get."""
         return ()
 
@@ -61,7 +61,7 @@ class Fact(Item):
         """Whether one of the answers is named; whether nothing else is."""
         return {"right": names_one(answer, self.answers), "exact": exact(answer, self.answers)}
 
-    def keys(self) -> Sequence[str]:
+    def fitting(self) -> Sequence[str]:
         """The first answer."""
         return self.answers[:1]
 
@@ -80,7 +80,7 @@ class Sum(Item):
         """Whether the last number is right."""
         return {"right": number_right(answer, self.number)}
 
-    def keys(self) -> Sequence[str]:
+    def fitting(self) -> Sequence[str]:
         """The number."""
         return (f"{self.number:g}",)
 
@@ -105,7 +105,7 @@ class Reading(Item):
             answer = UNKNOWN[self.language]
         return {"right": exact(answer, known), "f1": token_f1(answer, known), "invented": float(invented)}
 
-    def keys(self) -> Sequence[str]:
+    def fitting(self) -> Sequence[str]:
         """The first answer, or that it does not say."""
         return (self.answers or (UNKNOWN[self.language],))[:1]
 
@@ -126,7 +126,7 @@ class Choice(Item):
         letters = {LETTERS.index(c) for c in _PICKED.findall(answer)} or {i for i, o in enumerate(self.options) if names_one(answer, [o])}
         return {"right": float(letters == {self.truth})}
 
-    def keys(self) -> Sequence[str]:
+    def fitting(self) -> Sequence[str]:
         """Its letter."""
         return (LETTERS[self.truth],)
 

@@ -45,9 +45,9 @@ def support(text: str, spans: Sequence[str], embeds: Embeds | None = None, entai
     """Each sentence of a text against one or two neighbouring sentences of the spans, and the best of these.
 
     The score is words x numbers x names x negation. Words: the share of content words that are there, rare ones counting more, and how many in this order;
-    with `embeds` its mean with the likeness of vectors; with `entails` the chance of entailment instead, which sees negation itself. A number or name that is not
-    there, or that what is said is denied (or the other way round), makes it 0. A score is no chance: fit `ilk.truth.calibrate` to judged sentences, or choose a `threshold` on them. Words see no
-    synonyms, no arithmetic and no pronouns.
+    with `embeds` its mean with the likeness of vectors; with `entails` the chance of entailment instead, which sees names and negation itself. A number or name that
+    is not there, or that what is said is denied (or the other way round), makes it 0. A score is no chance: fit `ilk.truth.calibrate` to judged sentences, or
+    choose a `threshold` on them. Words see no synonyms, no arithmetic and no pronouns.
 
     >>> found = support("The bridge was built in 1932. It is red.", ["Sydney's bridge was built in 1932 of grey steel."])
     >>> [(round(s.score, 2), s.missing) for s in found]
@@ -97,7 +97,8 @@ def _held(claim: Claim, window: _Window, rarity: Mapping[str, float], rarest: fl
     lost = [n for n in figures if not any(abs(n - k) <= NEAR * max(abs(n), abs(k)) for k in known)]
     called = names(claim.text)
     unknown = called - held
-    parts |= {"numbers": float(not lost), "names": 1 - len(unknown) / len(called) if called else 1.0, "negation": float(_agree(denied(claim.text), denied(window.text), weight))}
+    agreed = _agree(denied(claim.text), denied(window.text), weight)
+    parts |= {"numbers": float(not lost), "names": 1 - len(unknown) / len(called) if called else 1.0, "negation": float(agreed)}
     score = parts["words"] * parts["numbers"] * (parts["names"] == 1) * parts["negation"]
     if likeness is not None:
         parts["likeness"] = likeness

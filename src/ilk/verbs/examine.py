@@ -1,7 +1,7 @@
 """examine: what a language model knows, by questions with known answers, marked without a judge; each figure with its floor."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ilk.backend import chat_at
 from ilk.chat import Answer, Chat, Want, Weighs
-from ilk.errors import UsageError
+from ilk.errors import ModelError, UsageError
 from ilk.rng import Rng
 from ilk.truth._arrays import resampled, share
 from ilk.truth.abstain import RiskCoverage, risk_coverage
@@ -24,7 +24,7 @@ MOST, FEWEST = 40, 40   # tokens of an answer; answers with a confidence that a 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a part in a language, beside its floor: the better of repeating the question and giving one answer to all, or chance."""
+    """A figure of a part in a language, beside its floor: the best of repeating the question, one answer to all, chance, and the shortest or longest option."""
 
     part: str
     language: str
@@ -86,8 +86,10 @@ def examine(model: str | Chat, suite_: str | Path | Sequence[Item] = "basic", te
     answers = tuple(_asked(chat, item, Want(most=MOST, temperature=0, seed=seed, alternatives=0 if told else None)) for item in items)
     figures = [f for group in _groups([a.item for a in answers]) for f in _figures([a for a in answers if (a.item.part, a.item.language) == group], items, seed)]
     if isinstance(chat, Weighs):
-        figures += _weighed(chat, [i for i in items if isinstance(i, Choice)])
-        figures += [_foretold(chat, text)] if text is not None else []
+        for part, language in _groups(choices := [i for i in items if isinstance(i, Choice)]):
+            some = [i for i in choices if (i.part, i.language) == (part, language)]
+            figures += _noted(lambda some=some: _weighed(chat, some), f"{part}/{language} by likelihood", notes)
+        figures += _noted(lambda: [_foretold(chat, text or "")], "bits per byte", notes) if text is not None else []
     else:
         notes.append(f"{chat.name} does not weigh texts: no choices by likelihood{'' if text is None else ', no bits per byte'}")
     return Examination(chat.name, tuple(figures), *_surety(answers, seed, notes), answers, tuple(notes))
@@ -124,7 +126,7 @@ def _asked(chat: Chat, item: Item, want: Want) -> Marked:
 
 def _figures(some: Sequence[Marked], every: Sequence[Item], seed: int) -> list[Figure]:
     """Every mark of one part in one language."""
-    found, same = [], dict.fromkeys(key for item in every if item.language == some[0].item.language for key in item.keys())
+    found, same = [], dict.fromkeys(key for item in every if item.language == some[0].item.language for key in item.fitting())
     for name in some[0].marks:
         values = np.array([a.marks[name] for a in some])
         whole = bool(np.isin(values, (0.0, 1.0)).all())
@@ -141,27 +143,36 @@ def _floor(items: Sequence[Item], same: Sequence[str], name: str) -> float | Non
     return max(float(np.mean([item.marks(said)[name] for item, said in zip(items, way, strict=True)])) for way in ways)
 
 
+def _noted(figures: Callable[[], list[Figure]], name: str, notes: list[str]) -> list[Figure]:
+    """Figures, or a note of what kept a model from giving them."""
+    try:
+        return figures()
+    except (UsageError, ModelError) as why:
+        notes.append(f"{name}: {why.message}")
+        return []
+
+
 def _weighed(chat: Weighs, items: Sequence[Choice]) -> list[Figure]:
-    """Choices by likelihood, without letters, and what letters do."""
-    found = []
-    for part, language in _groups(items):
-        some = [i for i in items if (i.part, i.language) == (part, language)]
-        picked = [weighed(chat, i.question, i.options, language).picked() for i in some]
-        chance = float(np.mean([1 / len(i.options) for i in some]))
-        for way in picked[0]:
-            right = [p[way] == i.truth for p, i in zip(picked, some, strict=True)]
-            found.append(Figure(part, language, f"by likelihood, {way}", float(np.mean(right)), share(right), chance, len(some)))
-        if len({len(i.options) for i in some}) == 1:
-            bias = letter_bias(chat, [(i.question, i.options, i.truth) for i in some], language)
-            found.append(Figure(part, language, "by letter, options turned round", float(np.mean(bias.accuracy)), bias.interval, chance, bias.n))
-            found.append(Figure(part, language, "letter bias (0: none)", bias.bias, bias.bias_interval, None, bias.n))
+    """Choices of one part and language by likelihood, without letters, and what letters do."""
+    part, language = items[0].part, items[0].language
+    picked = [weighed(chat, i.question, i.options, language).picked() for i in items]
+    chance, found = float(np.mean([1 / len(i.options) for i in items])), []
+    blind = max(chance, *(float(np.mean([int(pick([len(o) for o in i.options])) == i.truth for i in items])) for pick in (np.argmin, np.argmax)))
+    for way in picked[0]:
+        right = [p[way] == i.truth for p, i in zip(picked, items, strict=True)]
+        found.append(Figure(part, language, f"by likelihood, {way}", float(np.mean(right)), share(right), blind, len(items)))
+    if len({len(i.options) for i in items}) == 1:
+        bias = letter_bias(chat, [(i.question, i.options, i.truth) for i in items], language)
+        found += [Figure(part, language, "by letter, options turned round", float(np.mean(bias.accuracy)), bias.interval, chance, bias.n),
+                  Figure(part, language, "letter bias (0: none)", bias.bias, bias.bias_interval, None, bias.n)]
     return found
 
 
 def _foretold(chat: Weighs, text: str) -> Figure:
     found = perplexity(chat, text)
     off = 1.96 * (found.error or 0.0)
-    return Figure("text", "any", f"bits per byte (xz is the floor; {found.how})", found.bits_per_byte, (found.bits_per_byte - off, found.bits_per_byte + off), found.floor, found.bytes)
+    name = f"bits per byte (xz is the floor; {found.how})"
+    return Figure("text", "any", name, found.bits_per_byte, (found.bits_per_byte - off, found.bits_per_byte + off), found.floor, found.bytes)
 
 
 def _surety(answers: Sequence[Marked], seed: int, notes: list[str]) -> tuple[RiskCoverage | None, Reliability | None, Reliability | None]:
