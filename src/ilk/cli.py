@@ -15,6 +15,7 @@ from .commands._shared import OPTIONS, SHELL, as_json, put
 from .commands.audit import audit, publish
 from .commands.blind import blind
 from .commands.change import attribute, background, counterfactual, transfer
+from .commands.chat import chat
 from .commands.compare import score_texts
 from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
@@ -38,6 +39,7 @@ def build() -> App:
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
                     publish, score_texts, pack, unpack, doctor, blind, pull):
         app.command(command)
+    app.command(chat)
     app.command(list_, name="list")
     app.command(examine)
     app.command(check_text)
