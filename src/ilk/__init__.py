@@ -20,7 +20,8 @@ _HOMES = {
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
     "Row": "space", "Many": "space", "Maybe": "space",
     "reply": "verbs.chat", "stream": "verbs.chat", "Refuse": "verbs.chat", "DropOldest": "verbs.chat", "Conversation": "verbs.conversation",
-    "examine": "verbs.examine", "converse": "verbs.converse", "Budget": "verbs.converse", "Turn": "chat", "Want": "chat", "Schema": "chat", "Pattern": "chat", "Grammar": "chat"}
+    "examine": "verbs.examine",
+    "converse": "verbs.converse", "Budget": "verbs.converse", "Turn": "chat", "Want": "chat", "Schema": "chat", "Pattern": "chat", "Grammar": "chat"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
 
 

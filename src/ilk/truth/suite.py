@@ -15,9 +15,12 @@ from ilk.store import parse_json
 
 from .answers import exact, names_one, number_right, stands, token_f1
 from .choice import LETTERS, lettered
-from .confidence import normal
+from .support import support
 
-DECLINED = 80   # characters: a longer answer that has the word in it says something else
+DECLINED = {"en": 160, "zh": 60}   # characters: a longer answer that has such words in it says something else
+_DECLINES = {"en": re.compile(r"\bunknown\b|\bdo(?:es)?(?: not|n['’]t) "
+                               r"(?:say|state|mention|specify|provide|tell|give|know)|\bnot (?:stated|mentioned|specified|provided|given|known)\b", re.I),
+             "zh": re.compile("不知道|未知|没有?(?:说|提|给出|写)|未(?:说|提|给出|写)|不清楚|无法")}
 UNKNOWN = {"en": "unknown", "zh": "不知道"}
 _BRIEF = {"en": "{} Answer in a few words.", "zh": "{}请用几个词简短回答。"}
 _NUMBER = {"en": "{} Answer with the number.", "zh": "{}请用数字回答。"}
@@ -87,7 +90,7 @@ class Sum(Item):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Item):
-    """A question about a passage; without answers the passage does not say, and right is only who says that it does not."""
+    """A question about a passage. Without answers the passage does not say, and only who says so is right."""
 
     passage: str
     answers: tuple[str, ...] = ()
@@ -97,13 +100,15 @@ class Reading(Item):
         return Turn.of("user", _READ[self.language].format(self.passage, self.question))
 
     def marks(self, answer: str) -> Mapping[str, float]:
-        """Exact match and token F1; `invented`: an answer to what the passage does not say, or one that does not stand in it."""
-        known = self.answers or (UNKNOWN[self.language],)
-        declined = stands(UNKNOWN[self.language], answer) and len(answer) <= DECLINED
-        invented = not declined and (not self.answers or not stands(_short(answer), self.passage))
-        if declined:
-            answer = UNKNOWN[self.language]
-        return {"right": exact(answer, known), "f1": token_f1(answer, known), "invented": float(invented)}
+        """Right, exact match and token F1. `invented`: an answer to what the passage does not say, or a sentence of which it bears out nothing.
+
+        A right answer is named, in less than half of the passage's length.
+        """
+        known, brief = self.answers or (UNKNOWN[self.language],), 2 * len(answer) < len(self.passage)
+        declined = len(answer) <= DECLINED[self.language] and _DECLINES[self.language].search(answer) is not None
+        right = float(declined) if not self.answers else names_one(answer, self.answers) * brief * (not declined)
+        borne = right or stands(answer, self.passage) or all(s.score > 0 for s in support(answer, [self.passage]))
+        return {"right": right, "exact": exact(answer, known), "f1": token_f1(answer, known), "invented": float(not declined and not (self.answers and borne))}
 
     def fitting(self) -> Sequence[str]:
         """The first answer, or that it does not say."""
@@ -122,9 +127,9 @@ class Choice(Item):
         return lettered(self.question, self.options, self.language)
 
     def marks(self, answer: str) -> Mapping[str, float]:
-        """Whether the one letter said, or else the one option named, is the true one."""
-        letters = {LETTERS.index(c) for c in _PICKED.findall(answer)} or {i for i, o in enumerate(self.options) if names_one(answer, [o])}
-        return {"right": float(letters == {self.truth})}
+        """Whether the one option named, or else the one letter said, is the true one."""
+        named = {i for i, o in enumerate(self.options) if names_one(answer, [o])}
+        return {"right": float((named or {LETTERS.index(c) for c in _PICKED.findall(answer)}) == {self.truth})}
 
     def fitting(self) -> Sequence[str]:
         """Its letter."""
@@ -144,11 +149,6 @@ class Format(Item):
     def marks(self, answer: str) -> Mapping[str, float]:
         """Whether the form is kept."""
         return {"right": float(re.fullmatch(self.pattern, answer[:4000]) is not None)}
-
-
-def _short(answer: str) -> str:
-    """The first line of an answer without a sentence's end."""
-    return normal((answer.strip().splitlines() or [""])[0])
 
 
 def suite(name: str | Path = "basic") -> tuple[Item, ...]:

@@ -126,21 +126,21 @@ def _asked(chat: Chat, item: Item, want: Want) -> Marked:
 
 def _figures(some: Sequence[Marked], every: Sequence[Item], seed: int) -> list[Figure]:
     """Every mark of one part in one language."""
-    found, same = [], dict.fromkeys(key for item in every if item.language == some[0].item.language for key in item.fitting())
+    items, found = [a.item for a in some], []
+    floors = _floors(items, list(dict.fromkeys(key for item in every if item.language == items[0].language for key in item.fitting())))
     for name in some[0].marks:
         values = np.array([a.marks[name] for a in some])
         whole = bool(np.isin(values, (0.0, 1.0)).all())
         span = share(values) if whole else resampled(lambda v: float(v.mean()), [values], Rng(seed).child("examine", name))
-        found.append(Figure(some[0].item.part, some[0].item.language, name, float(values.mean()), span, _floor([a.item for a in some], list(same), name), len(some)))
+        found.append(Figure(items[0].part, items[0].language, name, float(values.mean()), span, floors.get(name), len(some)))
     return found
 
 
-def _floor(items: Sequence[Item], same: Sequence[str], name: str) -> float | None:
-    """What repeating, or the best single answer of the suite, gets; None for what is better low, which silence gets."""
-    if name == "invented":
-        return None
+def _floors(items: Sequence[Item], same: Sequence[str]) -> dict[str, float]:
+    """By mark, what repeating, or the best single answer of the suite, gets; not of what is better low, which silence gets."""
     ways = [[item.turn().text for item in items], *([key] * len(items) for key in same)]
-    return max(float(np.mean([item.marks(said)[name] for item, said in zip(items, way, strict=True)])) for way in ways)
+    marked = [[item.marks(said) for item, said in zip(items, way, strict=True)] for way in ways]
+    return {name: max(float(np.mean([m[name] for m in way])) for way in marked) for name in marked[0][0] if name != "invented"}
 
 
 def _noted(figures: Callable[[], list[Figure]], name: str, notes: list[str]) -> list[Figure]:
