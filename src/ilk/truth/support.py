@@ -4,8 +4,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -87,23 +88,35 @@ def _windows(i: int, span: str) -> list[_Window]:
 
 def _held(claim: Claim, window: _Window, rarity: Mapping[str, float], rarest: float, likeness: float | None) -> Support:
     """One sentence against one place, by letters and vectors."""
-    wanted, there = content(claim.text), content(window.text)
+    said, place = _seen(claim.text), _seen(window.text)
+    wanted, held = said.words, set(place.words)
     weight = {w: rarity.get(w, rarest) for w in wanted}
-    held = set(there)
     covered = sum(v for w, v in weight.items() if w in held) / sum(weight.values()) if weight else 0.0
-    words = COVERED * covered + ORDERED * (longest(wanted, there) / len(wanted) if wanted else 0.0)
+    words = COVERED * covered + ORDERED * (longest(wanted, place.words) / len(wanted) if wanted else 0.0)
     parts: dict[str, float] = {"words": words if likeness is None else (words + max(0.0, likeness)) / 2}
-    figures, known = set(numbers(claim.text)), numbers(window.text)
-    lost = [n for n in figures if not any(abs(n - k) <= NEAR * max(abs(n), abs(k)) for k in known)]
-    called = names(claim.text)
-    unknown = called - held
-    agreed = _agree(denied(claim.text), denied(window.text), weight)
-    parts |= {"numbers": float(not lost), "names": 1 - len(unknown) / len(called) if called else 1.0, "negation": float(agreed)}
+    figures = set(said.numbers)
+    lost = [n for n in figures if not any(abs(n - k) <= NEAR * max(abs(n), abs(k)) for k in place.numbers)]
+    unknown = said.names - held
+    agreed = _agree(said.denied, place.denied, weight)
+    parts |= {"numbers": float(not lost), "names": 1 - len(unknown) / len(said.names) if said.names else 1.0, "negation": float(agreed)}
     score = parts["words"] * parts["numbers"] * (parts["names"] == 1) * parts["negation"]
     if likeness is not None:
         parts["likeness"] = likeness
     missing = (*dict.fromkeys(w for w in wanted if w not in held), *(f"{n:.12g}" for n in sorted(lost)), *(() if parts["negation"] else ("negation",)))
     return Support(claim, score if figures or covered else 0.0, window.span, window.start, window.end, missing, parts)
+
+
+class _Seen(NamedTuple):
+    words: tuple[str, ...]
+    numbers: tuple[float, ...]
+    names: frozenset[str]
+    denied: Mapping[str, bool]
+
+
+@lru_cache(4096)
+def _seen(text: str) -> _Seen:
+    """What is compared of a text; places are looked at once for every sentence."""
+    return _Seen(tuple(content(text)), numbers(text), names(text), denied(text))
 
 
 def _agree(one: Mapping[str, bool], other: Mapping[str, bool], weight: Mapping[str, float]) -> bool:
