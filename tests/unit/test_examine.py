@@ -269,3 +269,22 @@ def test_no_suite() -> None:
     with pytest.raises(UsageError):
         examine("echo:", [])
     assert len(LETTERS) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.learns
+def test_the_embedded_model_knows_facts_and_prefers_a_letter() -> None:
+    """SmolLM2-135M: 6 of 8 facts (floor 1), and the letter A whatever stands there (bias .75 of at most .75)."""
+    pytest.importorskip("xllamacpp")
+    from ilk.backend import DEFAULT
+    from ilk.errors import IlkError
+
+    facts = tuple(i for i in suite() if i.language == "en" and isinstance(i, Fact))[:8]
+    picks = [(i.question, i.options, i.truth) for i in suite() if i.language == "en" and isinstance(i, Choice)][:2]
+    try:
+        model = chat_at(DEFAULT)
+    except IlkError as why:
+        pytest.skip(str(why))
+    right = examine(model, facts).figures[0]
+    assert right.floor is not None and right.value >= 0.5 > right.floor
+    assert letter_bias(model, picks).bias > 0.4  # type: ignore[arg-type]
