@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,8 @@ def examine(model: str | Chat, suite_: str | Path | Sequence[Item] = "basic", te
     if isinstance(chat, Weighs):
         for part, language in _groups(choices := [i for i in items if isinstance(i, Choice)]):
             some = [i for i in choices if (i.part, i.language) == (part, language)]
-            figures += _noted(lambda some=some: _weighed(chat, some), f"{part}/{language} by likelihood", notes)
-        figures += _noted(lambda: [_foretold(chat, text or "")], "bits per byte", notes) if text is not None else []
+            figures += _noted(partial(_weighed, chat, some), f"{part}/{language} by likelihood", notes)
+        figures += _noted(partial(_foretold, chat, text), "bits per byte", notes) if text is not None else []
     else:
         notes.append(f"{chat.name} does not weigh texts: no choices by likelihood{'' if text is None else ', no bits per byte'}")
     return Examination(chat.name, tuple(figures), *_surety(answers, seed, notes), answers, tuple(notes))
@@ -168,11 +169,11 @@ def _weighed(chat: Weighs, items: Sequence[Choice]) -> list[Figure]:
     return found
 
 
-def _foretold(chat: Weighs, text: str) -> Figure:
+def _foretold(chat: Weighs, text: str) -> list[Figure]:
     found = perplexity(chat, text)
     off = 1.96 * (found.error or 0.0)
     name = f"bits per byte (xz is the floor; {found.how})"
-    return Figure("text", "any", name, found.bits_per_byte, (found.bits_per_byte - off, found.bits_per_byte + off), found.floor, found.bytes)
+    return [Figure("text", "any", name, found.bits_per_byte, (found.bits_per_byte - off, found.bits_per_byte + off), found.floor, found.bytes)]
 
 
 def _surety(answers: Sequence[Marked], seed: int, notes: list[str]) -> tuple[RiskCoverage | None, Reliability | None, Reliability | None]:
