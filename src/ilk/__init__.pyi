@@ -144,6 +144,7 @@ from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
 from ilk.verbs.evaluate import evaluate as evaluate
+from ilk.verbs.examine import examine as examine
 from ilk.verbs.export import export as export
 from ilk.verbs.fit import fit as fit
 from ilk.verbs.forget import forget as forget

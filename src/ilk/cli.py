@@ -20,6 +20,7 @@ from .commands.compare import score_texts
 from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
 from .commands.index import index
+from .commands.examine import check_text, examine, review_add, review_approve, review_edit, review_export, review_list, review_reject, review_show
 from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefer, report, score, show
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
@@ -42,6 +43,12 @@ def build() -> App:
         app.command(command)
     app.command(chat)
     app.command(list_, name="list")
+    app.command(examine)
+    app.command(check_text)
+    review = App(name="review", help="A queue in which people approve texts before they leave.")
+    for step in (review_add, review_list, review_show, review_approve, review_reject, review_edit, review_export):
+        review.command(step, name=step.__name__.removeprefix("review_"))
+    app.command(review)
     data = App(name="data", help="Data sets by name.")
     data.command(fetch)
     app.command(data)
