@@ -23,7 +23,7 @@ from ilk.errors import DataError, UsageError
 
 CSV = b"|a line to skip\n 1, x ,yes.\n2,?,no.\n\n3,y,yes\n"
 KINDS = {"pip", "npm", "apt", "https", "sklearn", "stdlib"}
-FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "chords", "recordings", "shapes"}
+FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "glosses", "chords", "recordings", "shapes"}
 
 
 def sha(data: bytes) -> str:
