@@ -1,0 +1,1 @@
+"""Answers from one's own documents: taking files in, finding passages, citing them."""
