@@ -1,0 +1,84 @@
+"""How well spans of text support a claim, or fit a question: by telling words in common, and by nearness of meaning where there is an embedder."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .store import Library
+from .words import words
+
+Weights = NDArray[np.float64]
+# Words that say what sort of answer is wanted, not what it is about:
+_ASKING = frozenset("a an the of in on at to for by from with and or is are was were be been do does did can could has have had it its this that these those there "
+                    "who whom whose what when where which why how many much me my i you your please tell about give name called".split())
+_ASKING_ZH = re.compile("请问|請問|告诉我|告訴我|(?:是在?)?(?:什[么麼](?:时候|時候)?|哪(?:里|裡|儿|兒|一?[个個位首年天些])|谁|誰|几|多少)|[为為]什[么麼]|怎[么麼][样樣]?"
+                        "|的?作者是?|出自|叫做?(?=什|$)|是不是|有没有|有沒有|[吗嗎呢]")
+
+
+@runtime_checkable
+class Supports(Protocol):
+    """Says how well spans support claims: from 0 to 1, (claims, spans)."""
+
+    def support(self, claims: Sequence[str], spans: Sequence[str]) -> Weights: ...
+
+
+def asked(question: str) -> str:
+    """What a question is about: without question words; the whole of it if nothing else is there.
+
+    >>> asked("When was the old bridge built?")
+    'old bridge built'
+    >>> asked("“床前明月光”的作者是谁？")
+    '床前明月光'
+    """
+    kept = [w for w in re.findall(r"[^\W_]+", " ".join(_ASKING_ZH.split(question))) if w.lower() not in _ASKING]
+    return " ".join(kept) or question
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Words in common, weighted by how rare they are in the library (their share of the claim's words); the mean of that and the cosine, if there is an embedder."""
+
+    library: Library
+
+    def support(self, claims: Sequence[str], spans: Sequence[str]) -> Weights:
+        """From 0 to 1, (claims, spans)."""
+        shared = np.zeros((len(claims), len(spans)))
+        held = [set(words(span)) for span in spans]
+        for i, claim in enumerate(claims):
+            weights = rarity(self.library, words(claim))
+            total = sum(weights.values()) or 1.0
+            shared[i] = [sum(w for word, w in weights.items() if word in has) / total for has in held]
+        if self.library.embedder is None or not shared.size:
+            return shared
+        vectors = self.library.embed([*claims, *spans]).astype(np.float64)
+        near: Weights = (shared + (vectors[:len(claims)] @ vectors[len(claims):].T).clip(0, 1)) / 2
+        return near
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|cannot|without)\b|n['’]t\b|[不没沒无無未非]", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Held:
+    """`Overlap`, but nothing for a claim with a number that the span has not, or where only one of the two says no."""
+
+    library: Library
+
+    def support(self, claims: Sequence[str], spans: Sequence[str]) -> Weights:
+        """From 0 to 1, (claims, spans)."""
+        fine = [[set(_NUMBER.findall(c)) <= set(_NUMBER.findall(s)) and bool(_NOT.search(c)) == bool(_NOT.search(s)) for s in spans] for c in claims]
+        return Overlap(self.library).support(claims, spans) * np.array(fine).reshape(len(claims), len(spans))
+
+
+def rarity(library: Library, found: Iterable[str]) -> dict[str, float]:
+    """The weight of each word: the inverse frequency of BM25 (Robertson & Zaragoza 2009) over the passages of the library."""
+    all_of, = library.rows("SELECT count(*) FROM passages")[0]
+    counts = {word: library.rows("SELECT count(*) FROM words WHERE words MATCH ?", f'"{word}"')[0][0] for word in dict.fromkeys(found)}
+    return {word: log(1 + (all_of - n + 0.5) / (n + 0.5)) for word, n in counts.items()}
