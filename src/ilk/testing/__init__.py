@@ -10,9 +10,10 @@ from __future__ import annotations
 from ._spaces import SPACES
 from .codec import check_codec
 from .family import CHECKS, check_family
+from .index import check_index
 from .metric import check_metric
 from .modality import check_modality
 from .model import check_chain, check_flips, check_law, check_noise, check_rejection, check_saving, check_total
 
-__all__ = ["CHECKS", "SPACES", "check_chain", "check_codec", "check_family", "check_flips", "check_law", "check_metric", "check_modality", "check_noise",
+__all__ = ["CHECKS", "SPACES", "check_chain", "check_codec", "check_family", "check_flips", "check_index", "check_law", "check_metric", "check_modality", "check_noise",
            "check_rejection", "check_saving", "check_total"]
