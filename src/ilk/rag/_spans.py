@@ -10,41 +10,52 @@ from .sentences import sentences
 from .store import Library, Passage
 from .support import Overlap, Weights, asked
 
-EXTRA = 0.1   # what a second sentence has to add
+EXTRA, BEARS = 0.1, 0.1   # what a second sentence has to add, and how well it has to fit the question by itself
 
 
 @dataclass(frozen=True)
 class Span:
-    """Characters `start` to `end` of a document, `text` as it stands there; `of` numbers the passage and `long` counts its sentences."""
+    """Characters `start` to `end` of a document, `text` as it stands there. `of` numbers the passage; two sentences have the numbers of the spans of each as `parts`."""
 
     of: int
     document: str
     start: int
     end: int
     text: str
-    long: int
     path: tuple[str, ...]
+    parts: tuple[int, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether it ends in a question, and so is no answer."""
+        return self.text.endswith(("?", "？"))
 
 
 def spans_of(passages: Sequence[Passage]) -> list[Span]:
-    """Sentences and pairs of sentences, but neither bare headings nor what ends in a question: that is no answer."""
-    found = []
+    """Sentences and pairs of them, bare headings left out."""
+    found: list[Span] = []
     for of, passage in enumerate(passages):
-        parts = [(a, b) for a, b in sentences(passage.text) if passage.text[a:b].strip("#=- ") not in passage.path]
-        for long in (1, 2):
-            for (start, _), (_, end) in zip(parts, parts[long - 1:], strict=False):
-                if not passage.text[:end].endswith(("?", "？")):
-                    found.append(Span(of, passage.document, passage.start + start, passage.start + end, passage.text[start:end], long, passage.path))
+        single = [_span(of, passage, a, b) for a, b in sentences(passage.text) if passage.text[a:b].strip("#=- ") not in passage.path]
+        pairs = [_span(of, passage, a.start - passage.start, b.end - passage.start, (n, n + 1))
+                 for n, (a, b) in enumerate(zip(single, single[1:], strict=False), len(found))]
+        found += single + pairs
     return found
 
 
+def _span(of: int, passage: Passage, start: int, end: int, parts: tuple[int, ...] = ()) -> Span:
+    return Span(of, passage.document, passage.start + start, passage.start + end, passage.text[start:end], passage.path, parts)
+
+
 def fits(library: Library, question: str, spans: Sequence[Span]) -> Weights:
-    """How well each span, read under its headings, fits a question, from 0 to 1, (n,)."""
-    return Overlap(library).support([asked(question)], [" ".join((*span.path, span.text)) for span in spans])[0]
+    """How well each span, read under its headings, fits a question, from 0 to 1, (n,).
+
+    Two sentences fit only if each bears on the question: what has nothing to do with it does not come in with what has.
+    """
+    fit = Overlap(library).support([asked(question)], [" ".join((*span.path, span.text)) for span in spans])[0]
+    return np.array([f if all(fit[part] >= BEARS for part in span.parts) else 0.0 for f, span in zip(fit, spans, strict=True)])
 
 
-def best(weights: Weights, spans: Sequence[Span], among: Weights) -> int | None:
-    """The span of the highest weight among some, one of two sentences only where that adds enough; None if there is none."""
-    if not among.any():
-        return None
-    return int(np.argmax(np.where(among, weights - EXTRA * np.array([span.long - 1 for span in spans]), -np.inf)))
+def best(weights: Weights, spans: Sequence[Span], least: float) -> int | None:
+    """The span of the highest weight, one of two sentences only where that adds enough; None if none has the `least`."""
+    held = [(weight - EXTRA * bool(span.parts), -n) for n, (weight, span) in enumerate(zip(weights, spans, strict=True)) if weight >= least and not span.asks]
+    return -max(held)[1] if held else None

@@ -101,20 +101,15 @@ def ask(library: Library | str | Path, question: str, model: Chat | str | None =
         hits = tuple(search(library, question, k, by, where))
         spans = spans_of([hit.passage for hit in hits])
         fit = fits(library, question, spans)
-        found = Answered(question, "", (), hits, float(max(fit, default=0.0)))
-        if not (fit >= checks.bar).any():
+        top = best(fit, spans, checks.bar)
+        found = Answered(question, "", (), hits, max((float(f) for f, span in zip(fit, spans, strict=True) if not span.asks), default=0.0))
+        if top is None:
             return replace(found, abstained=f"nothing found fits the question well enough: {found.confidence:.2f}, and {checks.bar:.2f} is wanted")
         if model is None:
-            return _quoted(found, spans, fit, checks)
+            return _with(found, [Claim(" ".join(clean(spans[top].text).split()), (_citation(spans[top]),), 1.0)])
         said, many = read(chat_at(model) if isinstance(model, str) else model, question, hits)
         found = replace(found, shown=hits[:many], left_out=hits[many:])
         return _checked(library, found, said, (spans, fit), checks)
-
-
-def _quoted(found: Answered, spans: Sequence[Span], fit: Weights, checks: Checks) -> Answered:
-    """The best span as it stands there."""
-    span = spans[best(fit, spans, fit >= checks.bar)]
-    return _with(found, [Claim(" ".join(clean(span.text).split()), (_citation(span),), 1.0)])
 
 
 def _checked(library: Library, found: Answered, said: str, seen: tuple[Sequence[Span], Weights], checks: Checks) -> Answered:
@@ -128,12 +123,12 @@ def _checked(library: Library, found: Answered, said: str, seen: tuple[Sequence[
     support = (checks.by or Held(library)).support(parts, [span.text for span in spans])
     claims, dropped = [], []
     for part, weights in zip(parts, support, strict=True):
-        at = best(weights, spans, weights >= checks.support)
+        at = best(weights, spans, checks.support)
         if at is None:
             dropped.append(part)
         else:
             claims.append(Claim(part, (_citation(spans[at]),), float(weights[at])))
-    found = replace(found, dropped=tuple(dropped), confidence=max((fit for _, fit in stands), default=0.0))
+    found = replace(found, dropped=tuple(dropped))
     return _with(found, claims) if claims else replace(found, abstained="nothing that the model said stands in passages that fit the question")
 
 
