@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,16 +76,18 @@ def best(keys: Keys, products: NDArray[Any], k: int) -> tuple[Keys, NDArray[Any]
     return got, values
 
 
-def size_in(note: Path, kind: str, size: int) -> None:
-    """Notes what an index holds when it is made; UsageError if it was made for another kind or size."""
+def noted(at: Path, kind: str, size: int) -> str:
+    """Notes in the folder what an index holds when it is made, and gives it a name of its own; UsageError if it was made for another kind or size."""
+    note = at / "vectors.json"
     if not note.exists():
         with atomic(note) as file:
-            file.write(json.dumps({"kind": kind, "size": size}).encode())
+            file.write(json.dumps({"kind": kind, "size": size, "name": f"ilk_{secrets.token_hex(8)}"}).encode())
     try:
         found = json.loads(note.read_bytes())
-        was = (str(found["kind"]), int(found["size"]))
+        was, name = (str(found["kind"]), int(found["size"])), str(found["name"])
     except (ValueError, KeyError, TypeError) as why:
         raise DataError(f"{note} can't be read: {why}", code="INDEX_DAMAGED") from None
     if was != (kind, size):
-        raise UsageError(f"the index in {note.parent} is {was[0]} with {was[1]} numbers a vector, not {kind} with {size}", code="INDEX_SIZE",
+        raise UsageError(f"the index in {at} is {was[0]} with {was[1]} numbers a vector, not {kind} with {size}", code="INDEX_SIZE",
                          remedy="open it as it was made, or make another")
+    return name

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..chat import Vectors
-from ..vectors import FILE, Keys, Nearest, VectorIndex, best, checked_keys, checked_vectors, size_in
+from ..vectors import FILE, Keys, Nearest, VectorIndex, best, checked_keys, checked_vectors, noted
 
 _BLOCK = 1 << 26   # products held at a time
 
@@ -30,8 +30,7 @@ class Exact(VectorIndex):
 
     def open(self, at: Path, size: int) -> Nearest:
         """A table of vectors in the folder's SQLite file, beside whatever else is in there."""
-        at.mkdir(parents=True, exist_ok=True)
-        size_in(at / "vectors.json", "exact", size)
+        noted(at, "exact", size)
         return _Rows(at / FILE, size)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..chat import Vectors
 from ..errors import DataError, UsageError
 from ..files import not_written
-from ..vectors import Keys, Nearest, VectorIndex, best, checked_keys, checked_vectors, size_in
+from ..vectors import Keys, Nearest, VectorIndex, best, checked_keys, checked_vectors, noted
 
 FILE = "vectors.usearch"
 
@@ -37,8 +37,7 @@ class Usearch(VectorIndex):
             from usearch.index import Index
         except ImportError:
             raise UsageError("usearch is not installed", code="EXTRA", param="kind", remedy='pip install "ilk[rag]", or the kind exact') from None
-        at.mkdir(parents=True, exist_ok=True)
-        size_in(at / "vectors.json", "usearch", size)
+        noted(at, "usearch", size)
         graph = Index(ndim=size, metric="ip", dtype="f32", connectivity=self.links, expansion_add=self.build, expansion_search=self.search)
         try:
             if (at / FILE).exists():
