@@ -67,6 +67,8 @@ from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
+from ilk.rag.answer import ask as ask
+from ilk.rag.search import search as search
 from ilk.records import Recorder as Recorder
 from ilk.records import runs as runs
 from ilk.region import after as after

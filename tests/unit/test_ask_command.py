@@ -43,7 +43,7 @@ def test_json_has_all_of_it(home: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_no_answer_is_said_with_its_reason(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, home, "Who invented chess?")
-    assert code == 0 and out.startswith("No answer: nothing found fits the question well enough: 0.00, and 0.50 is wanted.")
+    assert code == 0 and out.startswith("No answer: nothing found fits the question well enough: 0.00, and more than 0.50 is wanted.")
     assert run(capsys, home, "Who built the old bridge?", "--where", "year > 1950")[1].startswith("No answer")
     assert run(capsys, home, "Who invented chess?", "--bar", "0")[0] == 0
 

@@ -98,8 +98,8 @@ def test_nothing_near_enough_is_no_answer(library: Library) -> None:
 def test_the_bar_decides(library: Library) -> None:
     question = "When was the old wooden bridge built?"
     found = ask(library, question, checks=Checks(bar=0))
-    assert 0.4 < found.confidence < 0.9 and ask(library, question, checks=Checks(bar=found.confidence)).text
-    assert ask(library, question, checks=Checks(bar=found.confidence + 0.01)).abstained
+    assert 0.4 < found.confidence < 0.9 and ask(library, question, checks=Checks(bar=found.confidence - 0.01)).text
+    assert ask(library, question, checks=Checks(bar=found.confidence)).abstained and ask(library, BUILT, checks=Checks(bar=1)).abstained
     with pytest.raises(UsageError, match="bar 1.5"):
         Checks(bar=1.5)
 

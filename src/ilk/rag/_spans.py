@@ -55,7 +55,7 @@ def fits(library: Library, question: str, spans: Sequence[Span]) -> Weights:
     return np.array([f if all(fit[part] >= BEARS for part in span.parts) else 0.0 for f, span in zip(fit, spans, strict=True)])
 
 
-def best(weights: Weights, spans: Sequence[Span], least: float) -> int | None:
-    """The span of the highest weight, one of two sentences only where that adds enough; None if none has the `least`."""
-    held = [(weight - EXTRA * bool(span.parts), -n) for n, (weight, span) in enumerate(zip(weights, spans, strict=True)) if weight >= least and not span.asks]
+def best(weights: Weights, spans: Sequence[Span], above: float) -> int | None:
+    """The span of the highest weight, one of two sentences only where that adds enough; None if none is above `above`."""
+    held = [(weight - EXTRA * bool(span.parts), -n) for n, (weight, span) in enumerate(zip(weights, spans, strict=True)) if weight > above and not span.asks]
     return -max(held)[1] if held else None

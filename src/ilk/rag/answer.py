@@ -42,9 +42,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Checks:
-    """What an answer has to pass, from 0 to 1: how well a cited span fits the question (`bar`), and how well it supports the sentence (`support`, as `by` has it).
+    """What an answer has to be above, from 0 to 1: in how well a cited span fits the question (`bar`), and how well it supports the sentence (`support`, as `by` says).
 
-    A `bar` for a risk of your choice comes from questions whose answers are known: docs/en/ask.md.
+    A `bar` for a risk of your choice comes from questions whose answers are known: docs/en/ask.md. Nothing is above 1.
     """
 
     bar: float = 0.5
@@ -104,7 +104,7 @@ def ask(library: Library | str | Path, question: str, model: Chat | str | None =
         top = best(fit, spans, checks.bar)
         found = Answered(question, "", (), hits, max((float(f) for f, span in zip(fit, spans, strict=True) if not span.asks), default=0.0))
         if top is None:
-            return replace(found, abstained=f"nothing found fits the question well enough: {found.confidence:.2f}, and {checks.bar:.2f} is wanted")
+            return replace(found, abstained=f"nothing found fits the question well enough: {found.confidence:.2f}, and more than {checks.bar:.2f} is wanted")
         if model is None:
             return _with(found, [Claim(" ".join(clean(spans[top].text).split()), (_citation(spans[top]),), 1.0)])
         said, many = read(chat_at(model) if isinstance(model, str) else model, question, hits)
@@ -116,7 +116,7 @@ def _checked(library: Library, found: Answered, said: str, seen: tuple[Sequence[
     """What a model said, but for sentences that nothing which it was shown and which fits the question supports. Its own numbers of passages count for nothing."""
     if said.strip().upper().startswith(NOTHING):
         return replace(found, abstained="the model finds no answer in the passages")
-    stands = [(span, fit) for span, fit in zip(*seen, strict=True) if span.of < len(found.shown) and fit >= checks.bar]
+    stands = [(span, fit) for span, fit in zip(*seen, strict=True) if span.of < len(found.shown) and fit > checks.bar]
     spans = [span for span, _ in stands]
     said = _MARKS.sub("", clean(said))
     parts = [" ".join(said[a:b].split()) for a, b in sentences(said)]
