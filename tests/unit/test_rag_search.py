@@ -138,7 +138,7 @@ def test_the_closest_sentence_weighs_a_passage(library: Library) -> None:
     assert same > 0.9 and other < 0.3
 
 
-LONG = "".join(f"# Part {n}\n\n" + " ".join(f"Sentence {n}.{i} of the part about {'lamps' if (n, i) == (1, 3) else 'other things'}." for i in range(9)) + "\n\n" for n in range(3))
+LONG = "".join(f"# Part {n}\n\n" + " ".join(f"Sentence {n}.{i} of the part about {'lamps' if (n, i) == (1, 3) else 'things'}." for i in range(9)) + "\n\n" for n in range(3))
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ def ask(
     question: Annotated[str, Parameter(help="What you want to know.")],
     *,
     k: Annotated[int, Interval(ge=1, le=1000), Parameter(name=["--k", "-k"], help="Passages to look at.")] = 5,
-    model: Annotated[str | None, Parameter(help="A model that words the answer, such as gguf:smollm2-135m-instruct (ilk list models). By default the best sentence is quoted.")] = None,
+    model: Annotated[str | None, Parameter(help="A model that words the answer, such as gguf:smollm2-135m-instruct. By default the best sentence is quoted.")] = None,
     where: Annotated[str | None, Parameter(help="Only documents whose facts obey this rule, such as \"year > 1990 and author == 'Li Bai'\".")] = None,
-    bar: Annotated[float, Interval(ge=0, le=1), Parameter(help="How well a passage has to fit the question, 0 to 1; below it there is no answer.")] = 0.5,
+    bar: Annotated[float, Interval(ge=0, le=1), Parameter(help="How well a passage has to fit the question, 0 to 1: up to this there is no answer.")] = 0.5,
     show_context: Annotated[bool, Parameter(negative="", help="Print the passages that were looked at, too.")] = False, json: Json = False,
 ) -> None:
     """Answer a question from a library, with the places that the answer stands on; or say that it can't be answered.

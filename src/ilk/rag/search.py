@@ -1,16 +1,16 @@
 """Searching a library: by words, by meaning, by both, with the best looked at again; what is found stands with its score."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
 from ilk.errors import UsageError
 
+from .sentences import sentences
 from .store import Found, Library, Passage, Where
 from .support import Overlap, asked
-from .sentences import sentences
 
 DEPTH = 100   # how far down rankings are fused
 DEEPEST = 1000
@@ -203,7 +203,7 @@ def search(library: Library, query: str, k: int = 5, by: Strategy | None = None,
         return list(islice(_hits(library, found, wider, each), k))
 
 
-def _hits(library: Library, found: Mapping[str, Found], wider: Wider | None, each: int | None):
+def _hits(library: Library, found: Mapping[str, Found], wider: Wider | None, each: int | None) -> Iterator[Hit]:
     """Hits one by one, those too many of one document or within another left out."""
     first = next(iter(found.values()))
     ways = {name: dict(ranking) for name, ranking in found.items()}

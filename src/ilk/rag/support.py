@@ -15,8 +15,10 @@ from .words import words
 
 Weights = NDArray[np.float64]
 # Words that say what sort of answer is wanted, not what it is about:
-_ASKING = frozenset("a an the of in on at to for by from with and or is are was were be been do does did can could has have had it its this that these those there "
-                    "who whom whose what when where which why how many much me my i you your please tell about give name called".split())
+_ASKING = frozenset({
+    "a", "about", "an", "and", "are", "at", "be", "been", "by", "called", "can", "could", "did", "do", "does", "for", "from", "give", "had", "has", "have", "how", "i",
+    "in", "is", "it", "its", "many", "me", "much", "my", "name", "of", "on", "or", "please", "tell", "that", "the", "there", "these", "this", "those", "to", "was", "were",
+    "what", "when", "where", "which", "who", "whom", "whose", "why", "with", "you", "your"})
 _ASKING_ZH = re.compile("请问|請問|告诉我|告訴我|(?:是在?)?(?:什[么麼](?:时候|時候)?|哪(?:里|裡|儿|兒|一?[个個位首年天些])|谁|誰|几|多少)|[为為]什[么麼]|怎[么麼][样樣]?"
                         "|的?作者是?|出自|的?[上下]一?句|叫做?(?=什|$)|是不是|有没有|有沒有|[吗嗎呢]")
 
