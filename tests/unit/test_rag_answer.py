@@ -110,7 +110,9 @@ def test_the_answer_of_a_model_is_cited_sentence_by_sentence(library: Library) -
     assert {c.document for c in found.citations} == {"bridge.txt"} and found.dropped == ("It was opened by a king.",)
 
 
-@pytest.mark.parametrize("said", ["The old bridge was built in 1910 [1].", "The old bridge was not built in 1901 [1].", "Bananas are yellow [1].", "", "NOT FOUND", "[1]"])
+@pytest.mark.parametrize("said", ["The old bridge was built in 1910 [1].", "The old bridge was built in 1901 by Paul Weber.", "The old bridge was torn down in 1901.",
+                                  "The old bridge was not built in 1901 [1].", "Bananas are yellow [1].", "", "NOT FOUND",
+                                  "[1]"])
 def test_what_no_span_supports_is_no_answer(library: Library, said: str) -> None:
     found = ask(library, BUILT, says(said))
     assert found.text == "" and found.abstained

@@ -48,7 +48,7 @@ class Checks:
     """
 
     bar: float = 0.5
-    support: float = 0.5
+    support: float = 0.75
     by: Supports | None = None
 
     def __post_init__(self) -> None:

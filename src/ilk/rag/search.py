@@ -199,7 +199,7 @@ def search(library: Library, query: str, k: int = 5, by: Strategy | None = None,
     with library.reading():
         if not len(library):
             raise UsageError("the library has no documents", code="EMPTY", param="library", remedy="add some: ilk index PATH --out LIBRARY")
-        found = (by or default(library)).rank(library, query, k if wider is each is None else DEEPEST, where)
+        found = (by or default(library)).rank(library, query, k if wider is None and each is None else DEEPEST, where)
         return list(islice(_hits(library, found, wider, each), k))
 
 

@@ -50,7 +50,7 @@ class Overlap:
 
     def support(self, claims: Sequence[str], spans: Sequence[str]) -> Weights:
         """From 0 to 1, (claims, spans)."""
-        shared = np.zeros((len(claims), len(spans)))
+        shared: Weights = np.zeros((len(claims), len(spans)))
         held = [set(words(span)) for span in spans]
         for i, claim in enumerate(claims):
             weights = rarity(self.library, words(claim))
@@ -59,24 +59,30 @@ class Overlap:
         if self.library.embedder is None or not shared.size:
             return shared
         vectors = self.library.embed([*claims, *spans]).astype(np.float64)
-        near: Weights = (shared + (vectors[:len(claims)] @ vectors[len(claims):].T).clip(0, 1)) / 2
-        return near
+        near: Weights = (vectors[:len(claims)] @ vectors[len(claims):].T).clip(0, 1)
+        return (shared + near) / 2
 
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NAME = re.compile(r"(?<=[^\s.!?:]\s)[A-Z]\w+")   # a capital inside a sentence
 _NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|cannot|without)\b|n['’]t\b|[不没沒无無未非]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Held:
-    """`Overlap`, but nothing for a claim with a number that the span has not, or where only one of the two says no."""
+    """`Overlap`, but nothing for a claim with a number or name that the span has not, or where only one of the two says no."""
 
     library: Library
 
     def support(self, claims: Sequence[str], spans: Sequence[str]) -> Weights:
         """From 0 to 1, (claims, spans)."""
-        fine = [[set(_NUMBER.findall(c)) <= set(_NUMBER.findall(s)) and bool(_NOT.search(c)) == bool(_NOT.search(s)) for s in spans] for c in claims]
-        return Overlap(self.library).support(claims, spans) * np.array(fine).reshape(len(claims), len(spans))
+        fine: Weights = np.array([[_agree(claim, span) for span in spans] for claim in claims], np.float64).reshape(len(claims), len(spans))
+        return Overlap(self.library).support(claims, spans) * fine
+
+
+def _agree(claim: str, span: str) -> bool:
+    return (set(_NUMBER.findall(claim)) <= set(_NUMBER.findall(span)) and set(words(" ".join(_NAME.findall(claim)))) <= set(words(span))
+            and bool(_NOT.search(claim)) == bool(_NOT.search(span)))
 
 
 def rarity(library: Library, found: Iterable[str]) -> dict[str, float]:
