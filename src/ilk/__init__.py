@@ -17,9 +17,10 @@ _HOMES = {
     "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng", "Label": "given",
     "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors", "Score": "verbs.score",
     "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
-    "ask": "rag.answer", "search": "rag.search", "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
-    "Row": "space", "Many": "space", "Maybe": "space"}
-_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
+    "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
+    "Row": "space", "Many": "space", "Maybe": "space", "index": "rag.ingest", "Library": "rag.store", "Document": "reader",
+    "ask": "rag.answer", "search": "rag.search"}
+_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "indexes")
 
 
 def _registry() -> Any:

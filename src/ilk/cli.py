@@ -19,6 +19,7 @@ from .commands.change import attribute, background, counterfactual, transfer
 from .commands.compare import score_texts
 from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
+from .commands.index import index
 from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefer, report, score, show
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
@@ -35,7 +36,7 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, ask):
+                    publish, score_texts, pack, unpack, doctor, blind, index, ask):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -78,7 +78,7 @@ class Client(ABC):
     def _parts(self, many: int) -> Iterator[slice]:
         return (slice(i, i + self.most) for i in range(0, many, self.most))
 
-    def save(self) -> None:
+    def save(self) -> None:  # noqa: B027 - most write every change at once
         """The other program writes every change."""
 
 

@@ -80,7 +80,9 @@ class _Graph:
             found = self.graph.search(queries, min(k, len(self)), threads=self.options.threads)
             got = np.asarray(found.keys).reshape(len(queries), -1).astype(np.int64), np.asarray(found.distances).reshape(len(queries), -1)
             there = np.arange(got[0].shape[1])[None] < np.atleast_1d(found.counts if len(queries) > 1 else [len(found)])[:, None]
-            keys[:, :there.shape[1]], products[:, :there.shape[1]] = np.where(there, got[0], -1), np.where(there, 1 - got[1], -np.inf)
+            few, near = np.where(there, got[0], -1), np.where(there, 1 - got[1], -np.inf)
+            order = np.lexsort((few, -near), axis=1)
+            keys[:, :few.shape[1]], products[:, :few.shape[1]] = np.take_along_axis(few, order, 1), np.take_along_axis(near, order, 1)
         return keys, products
 
     def save(self) -> None:

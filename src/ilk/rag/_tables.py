@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from ilk.errors import DataError, UsageError
+from ilk.errors import DataError, ResourceError, UsageError
 from ilk.vectors import FILE
 
 FORMAT = "1"
@@ -53,12 +54,14 @@ def opened(at: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")   # a commit outlasts the process; after a power cut the last one may be missing, whole
         found = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.Error as why:
-        raise damaged(at, why) from None
+        raise troubled(at, why) from None
     if found is None or found[0] != FORMAT:
         raise DataError(f"{file} is a library of another version of ilk", code="LIBRARY_FORMAT", remedy="index the files anew")
     return db
 
 
-def damaged(at: Path, why: object) -> DataError:
-    """What is said of a file that is no library any more."""
+def troubled(at: Path, why: sqlite3.Error) -> DataError | ResourceError:
+    """What is said of a file that is no library any more, or that can't be written."""
+    if isinstance(why, sqlite3.OperationalError) and (got := re.search(r"full|readonly|locked|unable to open|disk I/O", str(why))):
+        return ResourceError(f"{at / FILE} can't be used: {why}", code="DISK_FULL" if got[0] == "full" else "WRITE", remedy="what was published before is whole")
     return DataError(f"{at / FILE} can't be read as a library: {why}", code="LIBRARY_DAMAGED", remedy="index the files anew into another folder")

@@ -9,7 +9,8 @@ from ilk.reader import Document, Section
 
 Stretch = tuple[int, int]
 Measure = Callable[[str], int]
-_BLOCK = re.compile(r"^(?P<fence>```+|~~~+)[^\n]*\n(?s:.*?)(?:^(?P=fence)[^\n]*$|\Z)|^\|[^\n]*(?:\n\|[^\n]*)*|(?:^[^\n]*\S[^\n]*(?:\n|\Z))(?:(?!```|~~~|\|)[^\n]*\S[^\n]*(?:\n|\Z))*", re.M)
+_BLOCK = re.compile(r"^(?P<fence>```+|~~~+)[^\n]*\n(?s:.*?)(?:^(?P=fence)[^\n]*$|\Z)|^\|[^\n]*(?:\n\|[^\n]*)*"
+                    r"|(?:^[^\n]*\S[^\n]*(?:\n|\Z))(?:(?!```|~~~|\|)[^\n]*\S[^\n]*(?:\n|\Z))*", re.MULTILINE)
 _SENTENCE = re.compile(r"(?s:.+?)(?:[.!?][\"'”’)\]]*(?=\s)|[。！？；…][”’」』）]*|\Z)")
 _LINE = re.compile(r"[^\n]+")
 

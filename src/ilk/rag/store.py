@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,12 @@ import numpy as np
 from ilk import recipe, registry
 from ilk.backend import embedder_at
 from ilk.chat import Embeds, Vectors
-from ilk.errors import DataError, UsageError, nearest
+from ilk.errors import DataError, IlkError, UsageError, nearest
 from ilk.reader import Document, Fact, Section
 from ilk.rules import Test, parse
 from ilk.vectors import FILE, Nearest, VectorIndex
 
-from ._tables import damaged, made, opened
+from ._tables import made, opened, troubled
 from .words import words
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ class Library:
         try:
             if embedder is not None:
                 library.open_index().close()
-        except UsageError:
-            (at / FILE).unlink()
+        except IlkError:
+            library.close()
+            for part in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+                (at / part).unlink(missing_ok=True)
             raise
         return library
 
@@ -91,8 +93,10 @@ class Library:
     def open(cls, at: str | Path, embedder: Embeds | None = None) -> Library:
         """The library in a folder. UsageError if there is none, or if `embedder` is not the one that it was built with."""
         library = cls(Path(at), opened(Path(at)), embedder)
-        if embedder is not None and (embedder.name, embedder.size) != (library.embedder, library.numbers):
-            raise UsageError(f"the library in {at} was built with {_named(library.embedder, library.numbers)}, not with {_named(embedder.name, embedder.size)}",
+        was = library.embedder, library.numbers
+        if embedder is not None and (embedder.name, embedder.size) != was:
+            library.close()
+            raise UsageError(f"the library in {at} was built with {_named(*was)}, not with {_named(embedder.name, embedder.size)}",
                              code="EMBEDDER", param="embedder", remedy="ask with that one, or index the files anew into another folder")
         return library
 
@@ -119,7 +123,7 @@ class Library:
                     self.db.execute("BEGIN")
                 yield
             except sqlite3.DatabaseError as why:
-                raise damaged(self.at, why) from None
+                raise troubled(self.at, why) from None
             finally:
                 self._depth -= 1
                 if self._depth == 0 and self.db.in_transaction:
@@ -211,6 +215,10 @@ class Library:
             self._near = self.generation, self.open_index()
         return self._near[1]
 
+    def is_kind(self, kind: VectorIndex) -> bool:
+        """Whether its vectors are kept in this kind of index, with these options."""
+        return bool(self.meta("index") == recipe.facts("indexes", kind))
+
     def open_index(self) -> Nearest:
         """The index of vectors, newly opened."""
         kind: VectorIndex = recipe.from_facts("indexes", self.meta("index"))
@@ -260,11 +268,11 @@ class Library:
         from .writing import Writing, locked
 
         with locked(self.at):
-            writing = Writing(self)
             try:
-                yield writing
-            finally:
-                writing.close()
+                with closing(Writing(self)) as writing:
+                    yield writing
+            except sqlite3.DatabaseError as why:
+                raise troubled(self.at, why) from None
 
     def add(self, documents: Sequence[Document]) -> None:
         """Takes documents in, as the next generation; one of the same name replaces the old one, one with the same text as another is left out."""

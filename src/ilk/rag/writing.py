@@ -35,7 +35,7 @@ def locked(at: Path) -> Iterator[None]:
     import fcntl
 
     try:
-        file = open(at / LOCK, "a+")
+        file = open(at / LOCK, "a+")  # noqa: SIM115 - held below
     except OSError as why:
         raise not_written(at / LOCK, why) from None
     with file:
@@ -73,6 +73,7 @@ class Writing:
         self.library, self.db = library, opened(library.at)
         self.dropped: set[int] = set()
         self.files: set[str] = set()
+        self.size, self.overlap = library.meta("size"), library.meta("overlap")
         self.sweep()
 
     def close(self) -> None:
@@ -83,7 +84,8 @@ class Writing:
         return self.db.execute(query, given).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is done inside."""
         self._do("BEGIN IMMEDIATE")
         try:
             yield
@@ -105,7 +107,7 @@ class Writing:
     def discard(self, but: Mapping[str, str] | None = None) -> set[str]:
         """Throws away what an ingest that was cut short has put aside, but for files with these hashes; returns the names of those kept."""
         kept = {name for name, sha in self._do("SELECT name, sha FROM staged_files") if (but or {}).get(name) == sha}
-        with self._transaction():
+        with self.transaction():
             self._do("DELETE FROM staged WHERE file NOT IN (SELECT value FROM json_each(?))", json.dumps(sorted(kept)))
             self._do("DELETE FROM staged_files WHERE name NOT IN (SELECT value FROM json_each(?))", json.dumps(sorted(kept)))
         return kept
@@ -116,16 +118,31 @@ class Writing:
         found += [r[0] for r in self._do("SELECT name FROM staged WHERE sha = ? AND name != ?", sha, name)]
         return found[0] if found else None
 
+    def sketches(self) -> list[tuple[str, bytes]]:
+        """Names and sketches of the documents that stay."""
+        rows = self._do("SELECT id, name, sketch FROM documents WHERE sketch != x'' UNION ALL SELECT -1, name, sketch FROM staged WHERE sketch != x''")
+        return [(name, blob) for i, name, blob in rows if i not in self.dropped]
+
+    def text(self, name: str) -> str:
+        """The text of a document that was put aside or is there."""
+        found = self._do("SELECT text FROM staged WHERE name = ?1 UNION ALL SELECT text FROM documents WHERE name = ?1", name)
+        return str(found[0][0]) if found else ""
+
+    def staged_file(self, name: str) -> tuple[str, str]:
+        """Status and note of a file that was put aside."""
+        status, note = self._do("SELECT status, note FROM staged_files WHERE name = ?", name)[0]
+        return status, note
+
     def spans(self, document: Document) -> list[Span]:
         """The passages that a document is divided into."""
-        return split(document, self.library.meta("size"), self.library.meta("overlap"))
+        return split(document, self.size, self.overlap)
 
-    def put(self, document: Document, file: str = "", vectors: Vectors | None = None, sketch: bytes = b"") -> str | None:
-        """Puts a document aside, with the vectors of its passages (made here if they are not given). Returns the name of its twin if it has one, and leaves it out."""
+    def put(self, document: Document, file: str = "", vectors: Vectors | None = None, sketch: bytes = b"", spans: Sequence[Span] | None = None) -> str | None:
+        """Puts a document aside, with its passages and their vectors (made here if they are not given). Returns the name of its twin if it has one, and leaves it out."""
         sha = digest(document.text)
         if (twin := self.twin(document.name, sha)) is not None:
             return twin
-        spans = self.spans(document)
+        spans = self.spans(document) if spans is None else spans
         if vectors is None and spans and self.library.embedder is not None:
             vectors = self.library.embed([document.text[s.start:s.end] for s in spans])
         blob = b"" if vectors is None else np.ascontiguousarray(vectors, np.float32).tobytes()
@@ -152,7 +169,7 @@ class Writing:
         if not self.dropped and not self.files and not self._do("SELECT 1 FROM staged UNION SELECT 1 FROM staged_files"):
             return
         self._vectors()
-        with self._transaction():
+        with self.transaction():
             self._take_out()
             for row in self.db.execute("SELECT name, file, sha, text, sections, facts, notes, sketch, spans FROM staged ORDER BY rowid"):
                 self._take_in(row)
@@ -171,7 +188,7 @@ class Writing:
         index = self.library.open_index()
         for at in range(0, self._do("SELECT coalesce(max(rowid), 0) FROM staged")[0][0], _STEP):
             keys, vectors = self._step(at)
-            with self._transaction():
+            with self.transaction():
                 self.db.executemany("INSERT OR IGNORE INTO stale VALUES (?)", [(k,) for k in keys.tolist()])
             index.add(keys, vectors)
         index.save()

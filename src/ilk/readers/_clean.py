@@ -14,7 +14,8 @@ _MAGIC = {b"%PDF-": "a PDF", b"PK\x03\x04": "a zip archive", b"\x89PNG": "a pict
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # Joiners stay where writing needs them: Arabic, the scripts of India, emoji.
 _JOINS = "\u0600-\u06ff\u0750-\u077f\u0900-\u0dff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
-_BARE = re.compile(rf"[\u200b\u2060-\u2064\ufeff\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0\U000e0000-\U000e0fff]|(?<![{_JOINS}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINS}])")
+_BARE = re.compile(rf"[\u200b\u2060-\u2064\ufeff\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0\U000e0000-\U000e0fff]"
+                   rf"|(?<![{_JOINS}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINS}])")
 _BIDI = re.compile(r"[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 
@@ -54,10 +55,10 @@ def cleaned(text: str) -> tuple[str, tuple[str, ...]]:
     """The text with plain line ends and without characters that nobody sees, and what was left out.
 
     >>> cleaned("pay\\u200bload\\u202e")
-    ('payload', ('1 character without width left out', '1 character that turns the direction of writing left out'))
+    ('payload', ('1 character without width left out', '1 character of direction left out'))
     """
     text, notes = text.replace("\r\n", "\n").replace("\r", "\n"), []
-    for pattern, said in ((_BARE, "without width"), (_BIDI, "that turns the direction of writing"), (_CONTROL, "of control")):
+    for pattern, said in ((_BARE, "without width"), (_BIDI, "of direction"), (_CONTROL, "of control")):
         text, many = pattern.subn("", text)
         if many:
             notes.append(left_out(many, "character", said))
