@@ -48,6 +48,12 @@ from ilk.given import Like as Like
 from ilk.given import Prompt as Prompt
 from ilk.given import Towards as Towards
 from ilk.given import Where as Where
+from ilk.indexes.chroma import Chroma as Chroma
+from ilk.indexes.exact import Exact as Exact
+from ilk.indexes.milvus import Milvus as Milvus
+from ilk.indexes.pinecone import Pinecone as Pinecone
+from ilk.indexes.usearch import Usearch as Usearch
+from ilk.indexes.weaviate import Weaviate as Weaviate
 from ilk.modalities.array import Array as Array
 from ilk.modalities.image import Image as Image
 from ilk.modalities.table import Table as Table
@@ -68,7 +74,10 @@ from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
 from ilk.rag.answer import ask as ask
+from ilk.rag.ingest import index as index
 from ilk.rag.search import search as search
+from ilk.rag.store import Library as Library
+from ilk.reader import Document as Document
 from ilk.records import Recorder as Recorder
 from ilk.records import runs as runs
 from ilk.region import after as after
