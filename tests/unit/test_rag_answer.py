@@ -76,6 +76,14 @@ def test_two_sentences_are_quoted_where_one_says_too_little(library: Library) ->
     assert found.citations[0].quoted == "The old bridge is of steel. It was built in 1901 by Anna Meyer." and resolve(library, found)
 
 
+@pytest.mark.parametrize(("question", "quoted"), [
+    ("When was the old bridge of steel built?", "The old bridge is of steel. It was built in 1901 by Anna Meyer."),
+    ("Is the old bridge of steel?", "The old bridge is of steel."),
+    ("How many cranes has the harbour?", "The harbour has four cranes.")])
+def test_who_asks_for_a_number_or_a_time_gets_one(library: Library, question: str, quoted: str) -> None:
+    assert ask(library, question).citations[0].quoted == quoted
+
+
 def test_a_question_in_a_document_is_no_answer(library: Library) -> None:
     assert ask(library, "Who paid for the town hall?").citations[0].quoted == "The guild of bakers paid for the town hall."
     assert ask(library, "Where is the library?").abstained

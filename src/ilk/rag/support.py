@@ -22,6 +22,12 @@ _ASKING = frozenset({
 _ASKING_ZH = re.compile("请问|請問|告诉我|告訴我|(?:是在?)?(?:什[么麼](?:时候|時候)?|哪(?:里|裡|儿|兒|一?[个個位首年天些])|谁|誰|几|多少)|[为為]什[么麼]|怎[么麼][样樣]?"
                         "|的?作者是?|出自|的?[上下]一?句|叫做?(?=什|$)|是不是|有没有|有沒有|[吗嗎呢]")
 
+_WANTS = re.compile(r"^\W*(?:(?:since |until |from )?when\b|how (?:many|much|old|long|tall|high|far)\b|(?:at |in |on )?(?:what|which) (?:time|year|date|day)\b)"
+                    "|什[么麼](?:时候|時候)|哪一?[年天]|多少|[几幾]", re.IGNORECASE)
+_COUNTS = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|[mb]illion|\w+days?|days?|weeks?|months?|years?|century"
+                     r"|hours?|minutes?|morning|noon|evening|night|spring|summer|autumn|winter|january|february|march|april|may|june|july|august|september|october|november"
+                     "|december)\\b|[一二三四五六七八九十百千万萬两兩年月日时時]", re.IGNORECASE)
+
 
 @runtime_checkable
 class Supports(Protocol):
@@ -40,6 +46,15 @@ def asked(question: str) -> str:
     """
     kept = [w for w in re.findall(r"[^\W_]+", " ".join(_ASKING_ZH.split(question))) if w.lower() not in _ASKING]
     return " ".join(kept) or question
+
+
+def counted(question: str, span: str) -> bool:
+    """Whether a span could answer a question for a number or a time: any does where none is asked for.
+
+    >>> [counted("When was it built?", span) for span in ("It is of steel.", "It was built in 1901.")], counted("Who built it?", "Anna Meyer.")
+    ([False, True], True)
+    """
+    return not _WANTS.search(question) or bool(_COUNTS.search(span))
 
 
 @dataclass(frozen=True)
