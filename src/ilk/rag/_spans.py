@@ -49,11 +49,13 @@ def _span(of: int, passage: Passage, start: int, end: int, parts: tuple[int, ...
 def fits(library: Library, question: str, spans: Sequence[Span]) -> Weights:
     """How well each span, read under its headings, fits a question, from 0 to 1, (n,).
 
-    One without a number or a time fits half as well where that is asked for. Two sentences fit only if each bears on the question: what has nothing to do with it does not come in with what has.
+    One without a number or a time fits half as well where that is asked for. Two sentences fit only if each bears on the question: what has nothing to do with it
+    does not come in with what has.
     """
     fit = Overlap(library).support([asked(question)], [" ".join((*span.path, span.text)) for span in spans])[0]
-    bear = [all(fit[part] >= BEARS for part in span.parts) for span in spans]
-    return fit * np.array(bear) * np.array([1.0 if counted(question, span.text) else 0.5 for span in spans])
+    factors = [all(fit[part] >= BEARS for part in span.parts) * (1.0 if counted(question, span.text) else 0.5) for span in spans]
+    weighed: Weights = fit * np.array(factors)
+    return weighed
 
 
 def best(weights: Weights, spans: Sequence[Span], above: float) -> int | None:
