@@ -71,6 +71,12 @@ def test_the_best_sentence_is_quoted_with_its_place(library: Library) -> None:
     assert (citation.document, citation.start, citation.end) == ("market.txt", 0, 39) and citation.quoted == FACTS["market.txt"][:39]
 
 
+def test_a_library_is_asked_by_its_folder(library: Library) -> None:
+    assert ask(library.at, BUILT).text == ask(library, BUILT).text != ""
+    with pytest.raises(UsageError, match="no library"):
+        ask(library.at / "nowhere", BUILT)
+
+
 def test_two_sentences_are_quoted_where_one_says_too_little(library: Library) -> None:
     found = ask(library, BUILT)
     assert found.citations[0].quoted == "The old bridge is of steel. It was built in 1901 by Anna Meyer." and resolve(library, found)

@@ -96,7 +96,9 @@ def ask(library: Library | str | Path, question: str, model: Chat | str | None =
     >>> ask(library, "Who invented chess?").text
     ''
     """
-    library = library if isinstance(library, Library) else Library.open(library)
+    if not isinstance(library, Library):
+        with Library.open(library) as opened:
+            return ask(opened, question, model, k, where, by, checks)
     with library.reading():
         hits = tuple(search(library, question, k, by, where))
         spans = spans_of([hit.passage for hit in hits])

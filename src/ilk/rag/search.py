@@ -78,7 +78,7 @@ class Ranks:
 class Scores:
     """A weighted mean of scores, each divided by the best of its ranking (after Bruch, Gai & Ingber 2023). What a ranking lacks has the score of its last.
 
-    The weights were chosen on definitions of WordNet, half of their words replaced (recall@5 .966; reciprocal ranks .942 to .962; words alone .951).
+    The weights were chosen on 600 definitions of WordNet, half of their words replaced: recall@5 .983, reciprocal ranks .962 to .982, words .972, meaning .875.
     """
 
     weights: tuple[float, ...] = (0.6, 0.4)
@@ -135,7 +135,7 @@ class Closest:
 
 @dataclass(frozen=True)
 class Reranked:
-    """The first `depth` of another way, in the order of a reranker."""
+    """The first `depth` of another way, in the order of a reranker. With `Closest` it helps `Lexical` (.972 to .977 as above), not `Hybrid` (.983 to .978)."""
 
     of: Strategy
     by: Reranker = Closest()
