@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -190,6 +191,18 @@ def test_many_small_records_are_quick(tmp_path: Path) -> None:
     began = time.monotonic()
     assert index(tmp_path / "p.csv", tmp_path / "library", Bag()).documents == 3000
     assert time.monotonic() - began < 30
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    at = tmp_path / "files"
+    at.mkdir()
+    with open(os.fsencode(at) + b"/\xff\n\x1b.txt", "wb") as file:
+        file.write(b"Moonlight.")
+    os.mkfifo(at / "pipe.txt")
+    (at / "loop.txt").symlink_to(at / "loop.txt")
+    (at / "up").symlink_to(at)
+    found = index(at, tmp_path / "library")
+    assert sorted(t.status for t in found.files) == ["failed", "failed", "new"] and index(at, tmp_path / "library").counts["unchanged"] == 1
 
 
 def test_the_command(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

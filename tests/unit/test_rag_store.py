@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ilk import registry
 from ilk.errors import DataError, ResourceError, UsageError
 from ilk.indexes.usearch import Usearch
 from ilk.rag.store import Library
@@ -151,9 +152,11 @@ def test_an_empty_library_finds_nothing(tmp_path: Path) -> None:
         assert library.lexical("", 3) == library.lexical("!?", 3) == []
 
 
-@pytest.mark.parametrize("kind", [None, Usearch()])
-def test_what_is_removed_or_replaced_is_never_found_again(tmp_path: Path, kind: Any) -> None:
-    with Library.create(tmp_path / "l", Bag(), kind) as library, Library.open(tmp_path / "l", Bag()) as reader:
+@pytest.mark.parametrize("kind", ["exact", "usearch", pytest.param("chroma", marks=pytest.mark.slow), pytest.param("milvus", marks=pytest.mark.slow)])
+def test_what_is_removed_or_replaced_is_never_found_again(tmp_path: Path, kind: str) -> None:
+    for needed in {"chroma": ["chromadb"], "milvus": ["pymilvus", "milvus_lite"]}.get(kind, ()):
+        pytest.importorskip(needed)
+    with Library.create(tmp_path / "l", Bag(), registry.get("indexes", kind)()) as library, Library.open(tmp_path / "l", Bag()) as reader:
         library.add([Document(f"d{i}", t) for i, t in enumerate(TEXTS)])
         asked = Bag().embed([TEXTS[0]])
         gone = reader.nearest(asked, 1)[0][0][0]   # the reader holds the index of this generation now
@@ -230,7 +233,8 @@ def answers(library: Library) -> Any:
     return [s for _, s in library.nearest(Bag().embed(["new thing number"]), 10)[0]], library.lexical("moon", 10), library.names, library.generation
 
 
-@pytest.mark.parametrize("kind", [None, pytest.param(Usearch(), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [None, Usearch()])
 def test_killed_while_publishing_the_old_generation_answers(tmp_path: Path, kind: Any) -> None:
     at = tmp_path / "l"
     with Library.create(at, Bag(), kind) as library:
@@ -254,7 +258,8 @@ def test_two_at_once_one_is_refused(library: Library) -> None:
     assert "x" in library.names
 
 
-@pytest.mark.parametrize("bad", [Document("x", "a\0b"), Document("x", "half \ud800")])
+@pytest.mark.parametrize("bad", [Document("x", "a\0b"), Document("x", "half \ud800"), Document("half \ud800", "x"), Document("x", "y", facts={"n": math.nan}),
+                                 Document("x", "y", facts={"n": object()})])
 def test_a_text_that_no_file_can_hold_is_refused_and_nothing_changes(library: Library, bad: Document) -> None:
     before = library.generation, library.names
     with pytest.raises(DataError):

@@ -117,11 +117,16 @@ def _files(paths: Sequence[Path], to: Path) -> Iterator[tuple[str, Path]]:
         if not path.exists():
             raise UsageError(f"there is no {path}", code="NOT_FOUND", param="paths")
         if not path.is_dir():
-            yield path.as_posix(), path
+            yield _name(path), path
             continue
         for folder, inside, files in os.walk(path):
             inside[:] = sorted(d for d in inside if not d.startswith(".") and (Path(folder) / d).resolve() != to.resolve())
-            yield from (((Path(folder) / f).as_posix(), Path(folder) / f) for f in sorted(files) if not f.startswith("."))
+            yield from ((_name(Path(folder) / f), Path(folder) / f) for f in sorted(files) if not f.startswith("."))
+
+
+def _name(path: Path) -> str:
+    """A path as a text that any file can hold, whatever bytes it is made of."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 @cache
@@ -238,7 +243,7 @@ class _Ingest:
                 self._wait(document, file)
         if twins:
             other = [t for t in twins if not t.startswith(f"the same text as {file}#")]
-            notes[f"{twins[0]}: kept once" if len(found) == 1 else f"{len(twins)} of {len(found)} records are said elsewhere: kept once"] = None
+            notes[f"{twins[0]}: kept once" if len(found) == 1 else f"{len(twins)} of {len(found)} records said twice, kept once"] = None
             status = "duplicate" if other else status
         return status, "; ".join(notes)
 
@@ -292,4 +297,4 @@ class _Ingest:
 
 def _below(name: str, path: Path) -> bool:
     """Whether a file's name is this path or below it."""
-    return path.as_posix() == "." or name == path.as_posix() or name.startswith(path.as_posix().rstrip("/") + "/")
+    return _name(path) == "." or name == _name(path) or name.startswith(_name(path).rstrip("/") + "/")

@@ -54,11 +54,19 @@ def locked(at: Path) -> Iterator[None]:
 def digest(text: str) -> str:
     """The hash of a text as it is kept; DataError for one that no file can hold."""
     if "\0" in text:
-        raise DataError("the text has zero characters", code="BINARY", remedy="is it a text at all?")
+        raise DataError("there are zero characters in it", code="BINARY", remedy="is it a text at all?")
     try:
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
     except UnicodeEncodeError:
-        raise DataError("the text has halves of characters (surrogates)", code="ENCODING") from None
+        raise DataError("there are halves of characters (surrogates) in it", code="ENCODING") from None
+
+
+def _facts(document: Document) -> str:
+    """A document's facts as JSON; DataError for what that can't hold."""
+    try:
+        return json.dumps(dict(document.facts), allow_nan=False)
+    except (TypeError, ValueError) as why:
+        raise DataError(f"a fact of {document.name!r} is no text, number or truth: {why}", code="FACTS") from None
 
 
 def passage_id(sha: str, span: Span) -> int:
@@ -139,7 +147,7 @@ class Writing:
 
     def put(self, document: Document, file: str = "", vectors: Vectors | None = None, sketch: bytes = b"", spans: Sequence[Span] | None = None) -> str | None:
         """Puts a document aside, with its passages and their vectors (made here if they are not given). Returns the name of its twin if it has one, and leaves it out."""
-        sha = digest(document.text)
+        sha, _ = digest(document.text), digest(document.name)
         if (twin := self.twin(document.name, sha)) is not None:
             return twin
         spans = self.spans(document) if spans is None else spans
@@ -147,7 +155,7 @@ class Writing:
             vectors = self.library.embed([document.text[s.start:s.end] for s in spans])
         blob = b"" if vectors is None else np.ascontiguousarray(vectors, np.float32).tobytes()
         self._do("INSERT OR REPLACE INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", document.name, file, sha, document.text,
-                 json.dumps([astuple(s) for s in document.sections]), json.dumps(dict(document.facts), allow_nan=False), json.dumps(document.notes), sketch,
+                 json.dumps([astuple(s) for s in document.sections]), _facts(document), json.dumps(document.notes), sketch,
                  json.dumps([astuple(s) for s in spans]), blob)
         return None
 
