@@ -20,7 +20,8 @@ _HOMES = {
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
     "Row": "space", "Many": "space", "Maybe": "space", "reply": "verbs.chat", "stream": "verbs.chat", "Refuse": "verbs.chat", "DropOldest": "verbs.chat",
     "Conversation": "verbs.conversation", "converse": "verbs.converse", "Budget": "verbs.converse", "Shaped": "verbs._calling", "Turn": "chat", "Want": "chat",
-    "Schema": "chat", "Pattern": "chat", "Grammar": "chat", "index": "rag.ingest", "Library": "rag.store", "Document": "reader", "examine": "verbs.examine"}
+    "Schema": "chat", "Pattern": "chat", "Grammar": "chat", "index": "rag.ingest", "Library": "rag.store", "Document": "reader", "examine": "verbs.examine",
+    "ask": "rag.answer", "search": "rag.search"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "indexes")
 
 

@@ -80,7 +80,9 @@ from ilk.quantities.length import Length as Length
 from ilk.quantities.likelihood import Likelihood as Likelihood
 from ilk.quantities.novelty import Novelty as Novelty
 from ilk.quantities.preference import Taste as Taste
+from ilk.rag.answer import ask as ask
 from ilk.rag.ingest import index as index
+from ilk.rag.search import search as search
 from ilk.rag.store import Library as Library
 from ilk.reader import Document as Document
 from ilk.records import Recorder as Recorder

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 
 from . import __version__
 from .commands._shared import OPTIONS, SHELL, as_json, put
+from .commands.ask import ask
 from .commands.audit import audit, publish
 from .commands.blind import blind
 from .commands.change import attribute, background, counterfactual, transfer
@@ -39,7 +40,7 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, pull, index):
+                    publish, score_texts, pack, unpack, doctor, blind, pull, index, ask):
         app.command(command)
     app.command(chat)
     app.command(list_, name="list")

@@ -23,7 +23,7 @@ from ilk.errors import DataError, UsageError
 
 CSV = b"|a line to skip\n 1, x ,yes.\n2,?,no.\n\n3,y,yes\n"
 KINDS = {"pip", "npm", "apt", "https", "sklearn", "stdlib"}
-FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "chords", "recordings", "shapes"}
+FORMS = {"csv", "bits", "bunch", "text", "topics", "poems", "images", "greys", "emoji", "quatrains", "glosses", "chords", "recordings", "shapes"}
 
 
 def sha(data: bytes) -> str:
@@ -238,6 +238,20 @@ def test_poems_leave_out_what_is_damaged(shelf: Path) -> None:
     written(shelf / "entries", "poem", [("p.json", sha(data), "all")], 'form = "poems"\n')
     (shelf / "data" / "p.json").write_bytes(data)
     assert load.texts("poem") == {"all": ["t\na\nb"]}
+
+
+def test_glosses_have_terms_part_of_speech_and_definition(shelf: Path) -> None:
+    data = b"  1 the licence  \n00001 03 n 02 physical_entity 0 thing(p) 1 000 | what is there; \"a thing\"  \n00002 00 s 01 deft 0 000 | skilful  \n"
+    written(shelf / "entries", "gloss", [("data.noun", sha(data), "all")], 'form = "glosses"\n')
+    (shelf / "data" / "data.noun").write_bytes(data)
+    assert load.texts("gloss") == {"all": ['physical entity, thing (noun): what is there; "a thing"', "deft (adjective): skilful"]}
+
+
+def test_damaged_glosses_are_a_data_error(shelf: Path) -> None:
+    written(shelf / "entries", "gloss", [("data.noun", sha(b"oops"), "all")], 'form = "glosses"\n')
+    (shelf / "data" / "data.noun").write_bytes(b"oops")
+    with pytest.raises(DataError, match="gloss can't be read"):
+        load.texts("gloss")
 
 
 # sources: the client is a stand-in that leaves an archive where the real one would
