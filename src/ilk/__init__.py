@@ -19,7 +19,7 @@ _HOMES = {
     "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
     "Row": "space", "Many": "space", "Maybe": "space"}
-_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
+_AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "tunings")
 
 
 def _registry() -> Any:
