@@ -13,9 +13,9 @@ from ilk import registry
 from ilk.batch import Batch
 from ilk.captions import words_of
 from ilk.dataset import encoded
-from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples, Translates
+from ilk.distribution import Conditions, Converses, Encodes, How, Met, Posterior, Samples, Translates
 from ilk.errors import UsageError, nearest
-from ilk.given import About, Avoid, Evidence, Given, Label, Lean, Like, Prompt, Towards, tests_of
+from ilk.given import About, Avoid, Evidence, Given, Keep, Label, Lean, Like, Prompt, Towards, tests_of
 from ilk.grammar import written
 from ilk.modality import Codec, Lowered
 from ilk.model import Model
@@ -37,7 +37,10 @@ def given(model: Model, asked: str | Mapping[str, Value] | Given) -> Model:
     >>> model.given("a == 1").met.met.sort
     'exact'
     """
-    more = replace(model, givens=(*model.givens, model.modality.asked(asked)))
+    meant = model.modality.asked(asked)
+    if isinstance(model.body, Converses) and meant == Keep({"prefix": asked}) and isinstance(asked, str):
+        meant = Prompt(asked)
+    more = replace(model, givens=(*model.givens, meant))
     more.met  # noqa: B018  worked out at once, so that an impossible one is refused here
     return more
 
