@@ -161,13 +161,13 @@ def gained(before: torch.Tensor, after: torch.Tensor, tokens: torch.Tensor | Non
     return Gain(float(before.sum() / many.sum()), float(after.sum() / many.sum()), less, sqrt(float(spread)) / float(many.sum()), len(many), int(many.sum()))
 
 
-def _asked(example: Example, talks: bool) -> tuple[tuple[Turn, ...], str]:
-    """A question of the probe with its answer: turns for a model that has a template, else bare text (of the role tool)."""
+def _asked(example: Example, talks: bool) -> tuple[str | tuple[Turn, ...], str]:
+    """A question of the probe with its answer: turns for a model that has a template, else the text before it."""
     if example.bare:
         text = example.turns[0].text
-        return (Turn.of("tool", text[:len(text) // 2] or text),), text[len(text) // 2:] or text
+        return text[:len(text) // 2], text[len(text) // 2:]
     before = example.turns[:-1]
-    return before if talks else (Turn.of("tool", "".join(f"{t.text}\n" for t in before)),), example.turns[-1].text
+    return before if talks else "".join(f"{t.text}\n" for t in before), example.turns[-1].text
 
 
 def _digest(side: Rows) -> str:
