@@ -12,9 +12,9 @@ from .space import Discrete, Many
 SCALARS, MOST = 0x110000, 1 << 24   # code points; characters of a text at most
 
 
-def letters_space() -> Many:
-    """All texts."""
-    return Many(Discrete(SCALARS), MOST)
+def letters_space(most: int = MOST) -> Many:
+    """All texts of so many characters."""
+    return Many(Discrete(SCALARS), most)
 
 
 def to_letters(texts: Sequence[str]) -> Batch:

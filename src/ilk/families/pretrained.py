@@ -14,12 +14,12 @@ from ..backend import chat_at
 from ..batch import Batch, Source
 from ..chat import Answer, Chat, Continues, Turn, Want, Weighs
 from ..distribution import Distribution, Family, How, Met, Posterior
-from ..errors import UsageError
+from ..errors import ModelError, UsageError
 from ..given import About, Begin, Evidence
 from ..letters import from_letters, letters_space, to_letters
 from ..rng import Rng
-from ..run import Run
-from ..space import Space
+from ..run import Began, Ended, Run
+from ..space import Many, Space
 from ..store import State
 
 SEEDS = 2**31
@@ -32,9 +32,9 @@ class _Letters:
         """The texts."""
         return to_letters(texts)
 
-    def unknown(self, text: str) -> list[str]:
+    def tells(self, text: str) -> bool:
         """All can be said."""
-        return []
+        return bool(text)
 
 
 class Spoken(Distribution["Pretrained"]):
@@ -49,13 +49,18 @@ class Spoken(Distribution["Pretrained"]):
 
     def fit(self, data: Source, run: Run, valid: Source | None = None) -> None:
         """Nothing: it is trained already (`ilk tune` trains on)."""
+        run.emit(Began("opening", 1))
+        run.tick(self.state)
+        run.emit(Ended("opening", 0, 0.0))
 
     def state(self) -> State:
-        """Nothing but what the recipe says."""
-        return State()
+        """Which model it is."""
+        return State(facts={"model": self.family.address})
 
     def restore(self, state: State) -> None:
-        """Nothing."""
+        """ModelError for the state of another."""
+        if dict(state.facts) != self.state().facts or state.tensors:
+            raise ModelError(f"this is not the state of {self.family.address}", code="MODEL_DAMAGED")
 
     def want(self, how: How | None) -> Want:
         """A way of drawing tokens as models are told it; UsageError for one that can't be told."""
@@ -162,7 +167,7 @@ class Pretrained(Family):
 
     def refuses(self, space: Space) -> str | None:
         """Anything but texts as they are, and no address."""
-        if space != letters_space():
+        if not isinstance(space, Many) or space.of != letters_space().of:
             return "takes texts as they are, without a coding"
         return None if self.address else "names no model to open (address=\"...\")"
 
