@@ -1,16 +1,21 @@
 """Shapes of answers as masks of tokens, through the library llguidance."""
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..chat import Grammar, Pattern, Schema, Shape
+from ..chat import Pattern, Schema, Shape
 from ..errors import UsageError
+
+_UNESCAPED = re.compile(r"\\.|/|\n", re.DOTALL)   # what is escaped already, and what must be between the slashes of a grammar
 
 
 def _library() -> Any:
@@ -35,21 +40,77 @@ def vocabulary(tokenizer: Any, size: int, ends: Collection[int]) -> Any:
 
 
 def grammar(shape: Shape) -> str:
-    """A shape in llguidance's own language; UsageError that says what is wrong with it and where."""
-    match = _library().LLMatcher
+    """A shape as a grammar that llguidance reads, its JSON without needless white space; UsageError that says what is wrong with it and where."""
+    if isinstance(shape, Schema):
+        return _checked(_json(shape.schema), lambda: f"JSON Schema can't be obeyed at {_place(dict(shape.schema), shape.schema)}")
+    if isinstance(shape, Pattern):
+        return _checked(f"start: /(?:{_UNESCAPED.sub(_escaped, shape.pattern)})/", lambda: "regular expression can't be obeyed")
+    return _checked(shape.text, lambda: "grammar can't be obeyed")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return {"/": r"\/", "\n": r"\n"}.get(found[0], found[0])
+
+
+def _checked(made: str, what: Callable[[], str]) -> str:
+    if said := _library().LLMatcher.validate_grammar(made):
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        why = " ".join(line for line in lines if not line.startswith(("1 |", "^")))
+        raise UsageError(f"the {what()}: {why}"[:400], code="SHAPE", param="shape", remedy="mend it at that place")
+    return made
+
+
+def _json(schema: Mapping[str, Any]) -> str:
     try:
-        made = {Schema: lambda: match.grammar_from_json_schema(dict(shape.schema), overrides={"whitespace_flexible": False}),  # type: ignore[union-attr]
-                Pattern: lambda: match.grammar_from_regex(shape.pattern), Grammar: lambda: match.grammar_from_lark(shape.text)}[type(shape)]()  # type: ignore[union-attr]
-    except (ValueError, TypeError) as why:
-        raise _wrong(shape, str(why)) from None
-    if said := match.validate_grammar(made):
-        raise _wrong(shape, said)
-    return str(made)
+        return f"start: %json {json.dumps({**schema, 'x-guidance': {'whitespace_flexible': False}}, allow_nan=False)}"
+    except (TypeError, ValueError, RecursionError) as why:
+        raise UsageError(f"the JSON Schema is no JSON: {why}"[:300], code="SHAPE", param="shape", remedy="mend it at that place") from None
 
 
-def _wrong(shape: Shape, why: str) -> UsageError:
-    kind = {Schema: "JSON Schema", Pattern: "regular expression", Grammar: "grammar"}[type(shape)]
-    return UsageError(f"the {kind} can't be obeyed: {' '.join(why.split())}"[:400], code="SHAPE", param="shape", remedy="mend it at that place")
+def _place(schema: Any, root: Mapping[str, Any], at: str = "#") -> str:
+    """The innermost part of a schema that can't be obeyed by itself, as a path."""
+    for path, part in _parts(schema):
+        if not isinstance(part, Mapping) or _library().LLMatcher.validate_grammar(_json({"$defs": root.get("$defs", {}), **part})):
+            return _place(part, root, f"{at}/{path}")
+    return at
+
+
+def _parts(schema: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(schema, Mapping):
+        return
+    for word in ("properties", "$defs", "patternProperties"):
+        if isinstance(inside := schema.get(word), Mapping):
+            yield from ((f"{word}/{name}", part) for name, part in inside.items() if part is not True and part is not False)
+    for word in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if isinstance(inside := schema.get(word), list):
+            yield from ((f"{word}/{i}", part) for i, part in enumerate(inside) if not isinstance(part, bool))
+    yield from ((word, schema[word]) for word in ("items", "additionalProperties") if isinstance(schema.get(word), Mapping))
+
+
+class _Bytes:
+    """A tokenizer whose tokens are bytes, as llguidance asks for one."""
+
+    eos_token_id, bos_token_id, special_token_ids = 256, None, [256]
+    tokens = [*(bytes([i]) for i in range(256)), b"<end>"]
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        return list(text.encode() if isinstance(text, str) else text)
+
+
+@cache
+def _bytes() -> Any:
+    library = _library()
+    return library.LLTokenizer(library.TokenizerWrapper(_Bytes()))
+
+
+def fits(shape: Shape, text: str) -> bool:
+    """Whether a whole text has the shape.
+
+    >>> fits(Schema({"type": "integer", "minimum": 3}), "12"), fits(Pattern("[ab]+"), "abc")
+    (True, False)
+    """
+    matcher, given = _library().LLMatcher(_bytes(), grammar(shape)), list(text.encode())
+    return matcher.try_consume_tokens(given) == len(given) and bool(matcher.is_accepting())
 
 
 @dataclass
@@ -81,7 +142,4 @@ class Masked:
 
 def masks(shape: Shape, known: Any) -> Masked:
     """A fresh answer's masks."""
-    matcher = _library().LLMatcher(known, grammar(shape))
-    if matcher.is_error():
-        raise _wrong(shape, matcher.get_error())
-    return Masked(matcher, known.vocab_size)
+    return Masked(_library().LLMatcher(known, grammar(shape)), known.vocab_size)
