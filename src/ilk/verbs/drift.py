@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn
+
 from ilk.chat import Answer, Chat, Continues, Turn, Want, Weighs
 from ilk.errors import UsageError
 from ilk.model import Model
@@ -55,6 +58,18 @@ def drift(model: Any, probe: Sequence[Mapping[str, Any]] | None = None) -> Drift
         many += longest
         same += sum(a == b for a, b in zip(found, one["greedy"], strict=False))
     return Drift(many, same / max(1, many), max(apart) if apart else None, sum(apart) / len(apart) if apart else None)
+
+
+def rounded(decoder: Any) -> Any:
+    """A decoder whose linear maps are rounded in place to 8 bits: row by row to whole numbers from -127 to 127 times a step of the row's own (Dettmers et al. 2022, section 2)."""
+    with torch.no_grad():
+        for module in decoder.module.modules():
+            if isinstance(module, nn.Linear):
+                step = module.weight.abs().amax(1, keepdim=True).clamp_min(torch.finfo(module.weight.dtype).tiny) / 127
+                if module.weight.data_ptr() == decoder.module.get_input_embeddings().weight.data_ptr():
+                    continue   # the output is tied to the embeddings, which stay as they are
+                module.weight.copy_((module.weight / step).round() * step)
+    return decoder
 
 
 def _nats(chat: Any, after: After, answer: str) -> list[float]:
