@@ -240,6 +240,20 @@ def test_poems_leave_out_what_is_damaged(shelf: Path) -> None:
     assert load.texts("poem") == {"all": ["t\na\nb"]}
 
 
+def test_glosses_have_terms_part_of_speech_and_definition(shelf: Path) -> None:
+    data = b"  1 the licence  \n00001 03 n 02 physical_entity 0 thing(p) 1 000 | what is there; \"a thing\"  \n00002 00 s 01 deft 0 000 | skilful  \n"
+    written(shelf / "entries", "gloss", [("data.noun", sha(data), "all")], 'form = "glosses"\n')
+    (shelf / "data" / "data.noun").write_bytes(data)
+    assert load.texts("gloss") == {"all": ['physical entity, thing (noun): what is there; "a thing"', "deft (adjective): skilful"]}
+
+
+def test_damaged_glosses_are_a_data_error(shelf: Path) -> None:
+    written(shelf / "entries", "gloss", [("data.noun", sha(b"oops"), "all")], 'form = "glosses"\n')
+    (shelf / "data" / "data.noun").write_bytes(b"oops")
+    with pytest.raises(DataError, match="gloss can't be read"):
+        load.texts("gloss")
+
+
 # sources: the client is a stand-in that leaves an archive where the real one would
 
 def client(monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None]) -> list[list[str]]:

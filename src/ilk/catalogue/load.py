@@ -23,6 +23,8 @@ from .unpack import gunzip, pick
 T = TypeVar("T")
 _QUATRAIN = re.compile(r"((?:\w{5}[，。！？；：、]){2})((?:\w{5}[，。！？；：、]){2})|((?:\w{7}[，。！？；：、]){2})((?:\w{7}[，。！？；：、]){2})")
 
+_PARTS = {"n": "noun", "v": "verb", "a": "adjective", "s": "adjective", "r": "adverb"}   # of speech, by WordNet's letters
+
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
@@ -58,7 +60,7 @@ def texts(name: str, offline: bool = False) -> dict[str, list[str]]:
     >>> texts("topics")["all"][0].strip() != ""
     True
     """
-    return _loaded(name, offline, "text", {"text": _whole, "topics": _topics, "poems": _poems, "quatrains": _quatrains})
+    return _loaded(name, offline, "text", {"text": _whole, "topics": _topics, "poems": _poems, "quatrains": _quatrains, "glosses": _glosses})
 
 
 def whole(name: str) -> str:
@@ -103,7 +105,7 @@ def _loaded(name: str, offline: bool, what: str, readers: dict[str, Reader[T]]) 
         content.setdefault(file.split, []).append(_content(paths[file.path]))
     try:
         return read(asked, content)
-    except (pl.exceptions.PolarsError, ValueError, KeyError, EOFError, wave.Error) as why:
+    except (pl.exceptions.PolarsError, ValueError, LookupError, EOFError, wave.Error) as why:
         if isinstance(why, DataError):
             raise
         raise DataError(f"the data {name} can't be read: {why}", code="DATA_DAMAGED") from None
@@ -222,6 +224,18 @@ def _quatrains(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[
 def _four(poems: Sequence[dict[str, Any]]) -> list[str]:
     whole = ["".join(p["paragraphs"]) for p in poems if not p.get("error_type")]
     return ["\n".join(half for half in m.groups() if half) for m in map(_QUATRAIN.fullmatch, whole) if m]
+
+
+def _glosses(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[str]]:
+    """Meanings as "term, term (noun): definition; "example"": lines of WordNet's data files, the licence at their head left out."""
+    return {split: [_gloss(line) for data in parts for line in data.decode("utf-8").splitlines() if line[:1] != " "] for split, parts in content.items()}
+
+
+def _gloss(line: str) -> str:
+    facts, _, gloss = line.partition(" | ")
+    fields = facts.split(" ")
+    terms = [re.sub(r"\(\w+\)$", "", term).replace("_", " ") for term in fields[4:4 + 2 * int(fields[3], 16):2]]
+    return f"{', '.join(terms)} ({_PARTS[fields[2]]}): {gloss.strip()}"
 
 
 def _chords(asked: Entry, content: dict[str, list[bytes]]) -> dict[str, list[list[list[int]]]]:
