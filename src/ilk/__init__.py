@@ -5,7 +5,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 _HOMES = {
-    "fit": "verbs.fit", "tune": "verbs.tune", "Lesson": "verbs._lesson", "drift": "verbs.drift", "read": "verbs.read", "open": "verbs.open", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate",
+    "tune": "verbs.tune", "Lesson": "verbs._lesson", "drift": "verbs.drift",
+    "fit": "verbs.fit", "read": "verbs.read", "open": "verbs.open", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate",
     "diagnose": "verbs.diagnose", "doctor": "verbs.doctor", "race": "verbs.race", "RaceRules": "verbs._course", "Processes": "verbs._crews", "Ray": "verbs._crews",
     "audit": "verbs.audit", "exposure": "verbs.audit", "publish": "verbs.publish", "export": "verbs.export", "disentanglement": "verbs.disentanglement",
     "text_scores": "verbs.text_scores", "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge", "pack": "verbs.pack", "unpack": "verbs.pack",

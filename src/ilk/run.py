@@ -224,7 +224,8 @@ class Run:
         """What a checkpoint must agree with: what is fitted, and all that changes the steps. A budget in seconds may differ."""
         if self.within is not None:
             return dict(self.within.identity)
-        return {**self.facts, "batch": self.batch, "micro": self.micro, "rate": self.rate, "precision": self.precision, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
+        return {**self.facts, "batch": self.batch, "micro": self.micro, "rate": self.rate, "precision": self.precision,
+                "steps": self.budget.count if isinstance(self.budget, Steps) else None}
 
     def emit(self, event: Event) -> None:
         """Tells every listener."""

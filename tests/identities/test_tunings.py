@@ -1,8 +1,6 @@
 """Ways of tuning: nothing changes at the start, only stated parameters learn, merged is unmerged, and the best of a rank is found."""
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from ilk import registry
 from ilk.errors import UsageError
 from ilk.nets._decoder import Decoder, Shape
 from ilk.rng import Rng
-from ilk.tunings._low_rank import LowRankTuning
 from ilk.tunings.adapter import Adapter
 from ilk.tunings.dora import DoRA
 from ilk.tunings.full import Full

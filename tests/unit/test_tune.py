@@ -34,7 +34,8 @@ def tiny(at: Path, seed: int = 0, template: str | None = TEMPLATE, extra: str = 
 
     made = Tokenizer(models.BPE())
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=280, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    trainer = trainers.BpeTrainer(vocab_size=280, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"], 
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     made.train_from_iterator(["What is it of course? It is so." + extra] * 3, trainer)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>")
     tokenizer.chat_template = template
@@ -75,7 +76,8 @@ def learner(base: str, tuning: Any = None) -> tuple[Learner, Decoded]:
 # -- what is learned ------------------------------------------------------------------------------------------------------------------------
 
 def test_the_mask_is_the_answers_by_the_offsets_of_the_tokenizer(text: Decoded) -> None:
-    turns = [Turn.of("system", "Be brief."), Turn.of("user", "What is it?"), Turn.of("assistant", "It is so."), Turn.of("user", "of course?"), Turn.of("assistant", "course 10")]
+    said = ("system", "Be brief."), ("user", "What is it?"), ("assistant", "It is so."), ("user", "of course?"), ("assistant", "course 10")
+    turns = [Turn.of(role, text) for role, text in said]
     (got,) = cut(Example(tuple(turns)), text)
     rendered = text.tokenizer.apply_chat_template([{"role": t.role, "content": t.text} for t in turns], tokenize=False)
     whole = text.tokenizer(rendered, add_special_tokens=False, return_offsets_mapping=True)
@@ -151,7 +153,8 @@ def test_packed_texts_do_not_see_each_other(base: str, kind: str) -> None:
     text = opened(base)
     if kind == "gpt2":
         with Rng(0).as_global():
-            net = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=len(text.tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=1, eos_token_id=2)).eval()
+            net = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=len(text.tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=128, bos_token_id=1,
+                                                                       eos_token_id=2)).eval()
         text = Decoded(replace(text.decoder, module=net))
     taught = Learner(text, {}, 0.1, 1).eval()
     cuts = fitted(examples(PAIRS[:7], Lesson()), text, Lesson()).cuts

@@ -10,10 +10,10 @@ from ilk.commands._shared import OPTIONS, Json, Seed, Track, say
 
 
 def tune(
-    model: Annotated[str, Parameter(help="The address of a model of transformers (hf:smollm2-135m-instruct), its folder, or the folder of a transformer of texts fitted by ilk.")],
+    model: Annotated[str, Parameter(help="The address of a model of transformers (hf:smollm2-135m-instruct), its folder, or that of a transformer of texts fitted by ilk.")],
     data: Annotated[str, Parameter(help="Texts, or a table or JSON lines: questions with answers, conversations (messages), choices (prompt, chosen, rejected).")], /, *,
     tuning: Annotated[str, Parameter(help="What learns (ilk list tunings); its options are flags too.")] = "lora",
-    columns: Annotated[str | None, Parameter(help="The columns of question and answer, or of question, better and worse answer: term,gloss. By default usual names are looked for.")] = None,
+    columns: Annotated[str | None, Parameter(help="The columns of question and answer (or question, better, worse): term,gloss. Usual names are tried by default.")] = None,
     length: Annotated[int | None, Parameter(help="Tokens of an example at most. By default the model's window.")] = None,
     long: Annotated[Literal["refuse", "cut", "drop"], Parameter(help="What becomes of longer examples.")] = "refuse",
     pack: Annotated[bool, Parameter(negative="", help="Several examples to a row, blind to each other: faster where they are short and of unlike lengths.")] = False,

@@ -58,7 +58,8 @@ def tune_command(at: str, data: str, tuning: str, options: Mapping[str, Any], as
 
 def _text(model: Model, answer: Mapping[str, Any]) -> str:
     gain = Gain(**{k: answer[k] for k in ("before", "after", "less", "se", "examples", "tokens")})
-    lines = [*answer["shown"], f"{answer['tuning']}: {answer['learned']} numbers learned from {model.card['items']} examples, {answer['steps']} steps, {answer['seconds']} s", str(gain)]
+    did = f"{answer['tuning']}: {answer['learned']} numbers learned from {model.card['items']} examples, {answer['steps']} steps, {answer['seconds']} s"
+    lines = [*answer["shown"], did, str(gain)]
     if isinstance(model.body, Adapted):
         lines.append(f"probe of {len(model.body.probe)} questions kept with it: ilk drift and ilk export say how far a form of the model is from it")
     return "\n".join([*lines, f"saved in {answer['model']}"])

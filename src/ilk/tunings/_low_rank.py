@@ -36,12 +36,12 @@ class Low(nn.Module):
 
     def forward(self, x: Tensor, out: Tensor, host: nn.Module) -> Tensor:
         """The map's output on x with that added. Exactly the old one while B is 0."""
-        more = self.scale * linear(linear(dropout(x, self.drop, self.training), self.a), self.b)
+        more: Tensor = self.scale * linear(linear(dropout(x, self.drop, self.training), self.a), self.b)
         if self.length is None:
             return out + more
         # the norm counts as constant going back (Liu et al. 2024, section 4.3)
         share = self.length / (upright(host) + self.scale * self.b @ self.a).detach().norm(dim=1)
-        bare = out if host.bias is None else out - host.bias
+        bare = out - host.bias if isinstance(host.bias, Tensor) else out
         return out + (share - 1) * bare + share * more
 
 

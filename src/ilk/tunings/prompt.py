@@ -21,7 +21,7 @@ def _before(net: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tu
     vectors, first = getattr(net, MARK), begins(kwargs)
     if first:
         ids = args[0] if args else kwargs.pop("input_ids", None)
-        text = kwargs.get("inputs_embeds") if ids is None else net.get_input_embeddings()(ids)
+        text = kwargs["inputs_embeds"] if ids is None else net.get_input_embeddings()(ids)
         place = torch.arange(len(vectors) + text.shape[1], device=text.device)[None]
         kwargs = widened(kwargs, len(vectors)) | {"inputs_embeds": torch.cat([vectors.expand(len(text), -1, -1).to(text), text], 1), "position_ids": place}
         return (), kwargs

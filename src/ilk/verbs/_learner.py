@@ -117,7 +117,7 @@ class Learner(Neural[Any]):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Learner:
         self.holds[0].net._apply(fn, recurse)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def phases(self) -> Sequence[Phase]:

@@ -86,7 +86,8 @@ def _columns(row: Mapping[str, Any], columns: tuple[str, ...] | None) -> tuple[s
         return columns
     found = next((names for names in (*CHOICES, *PAIRS) if all(n in row for n in names)), None)
     if found is None:
-        raise DataError(f"no columns of questions and answers among {', '.join(map(str, row))}"[:300], code="COLUMN", param="columns", remedy="name them: columns=(question, answer)")
+        raise DataError(f"no columns of questions and answers among {', '.join(map(str, row))}"[:300], code="COLUMN", param="columns",
+                        remedy="name them: columns=(question, answer)")
     return found
 
 

@@ -61,13 +61,14 @@ def drift(model: Any, probe: Sequence[Mapping[str, Any]] | None = None) -> Drift
 
 
 def rounded(decoder: Any) -> Any:
-    """A decoder whose linear maps are rounded in place to 8 bits: row by row to whole numbers from -127 to 127 times a step of the row's own (Dettmers et al. 2022, section 2)."""
+    """A decoder whose linear maps are rounded in place to 8 bits: each row to whole numbers from -127 to 127 times a step of its own.
+
+    Absolute-maximum rounding by rows (Dettmers et al. 2022, section 2.1). An output that is tied to the embeddings stays as it is, as they do.
+    """
     with torch.no_grad():
         for module in decoder.module.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and module.weight is not decoder.module.get_input_embeddings().weight:
                 step = module.weight.abs().amax(1, keepdim=True).clamp_min(torch.finfo(module.weight.dtype).tiny) / 127
-                if module.weight.data_ptr() == decoder.module.get_input_embeddings().weight.data_ptr():
-                    continue   # the output is tied to the embeddings, which stay as they are
                 module.weight.copy_((module.weight / step).round() * step)
     return decoder
 

@@ -1,6 +1,7 @@
 """tune: a pretrained text model goes on learning, from texts, questions with answers, conversations or choices."""
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +23,7 @@ from ilk.run import Budget, Noted, Run
 from ilk.run import budget as _budget
 from ilk.train.precision import fast_bfloat16
 from ilk.tuning import Tuning
-from ilk.verbs._learner import Learner, Rows, rows
+from ilk.verbs._learner import Learner, Rows, dpo, rows
 from ilk.verbs._lesson import Example, Fitted, Lesson, fitted
 from ilk.verbs._lesson_data import divided, examples
 from ilk.verbs._text_net import Decoded, Own
@@ -87,7 +88,8 @@ def _base(model: Model | str) -> Model:
     if not isinstance(model.body, Transformed) and not isinstance(model.body.family, Pretrained):
         tuned = isinstance(model.body, Adapted)
         raise UsageError(f"{model!r} can't be tuned" + (": it was tuned already" if tuned else ""), code="NOT_TUNABLE", param="model",
-                         remedy="export it with merged weights (ilk export --to transformers) and tune that" if tuned else "an address such as hf:smollm2-135m-instruct, or a transformer of texts")
+                         remedy="export it with merged weights (ilk export --to transformers) and tune that" if tuned else
+                         "an address such as hf:smollm2-135m-instruct, or a transformer of texts")
     if model.givens:
         raise UsageError("a model with something given can't be tuned", code="GIVEN", param="model", remedy="tune it without")
     return model
@@ -115,7 +117,8 @@ def _taught(text: Decoded | Own, learned: Mapping[str, Any], split: Mapping[str,
     facts = {"seed": run.seed, "examples": _digest(sides["train"]), "lesson": recipe.options(lesson)}
     learner.fit(sides["train"], replace(run, precision="float32", facts={**run.facts, **facts}, listeners=(*run.listeners, history)), sides["valid"])
     gain = gained(before, _losses(learner, sides["test"], lesson.beta), sides["test"].tokens() if sides["test"].reference is None else None)
-    return {"tune": {**asdict(gain), "shortened": sum(c.shortened for c in cut.values()), "dropped": sum(c.dropped for c in cut.values())}, "steps": history.steps, **history.facts()}
+    lost = {name: sum(getattr(c, name) for c in cut.values()) for name in ("shortened", "dropped")}
+    return {"tune": {**asdict(gain), **lost}, "steps": history.steps, **history.facts()}
 
 
 def told(train: Fitted, parts: Sequence[Fitted]) -> list[str]:
@@ -143,8 +146,6 @@ def _room(text: Any, lesson: Lesson, cut: Mapping[str, Fitted]) -> int | None:
 
 def _losses(learner: Learner, side: Rows, beta: float) -> torch.Tensor:
     """The loss of every row: nats of its learned tokens, or that of its choice, float64."""
-    from ilk.verbs._learner import dpo
-
     nats = learner.nats(side)
     return nats[:, 0] if side.reference is None else dpo(nats, side.reference.double(), beta)
 
@@ -171,8 +172,6 @@ def _asked(example: Example, talks: bool) -> tuple[str | tuple[Turn, ...], str]:
 
 
 def _digest(side: Rows) -> str:
-    import hashlib
-
     return hashlib.sha256(repr([[[c.tokens for c in line] for line in row] for row in side.lines]).encode()).hexdigest()
 
 
@@ -187,7 +186,8 @@ def _own(base: Model, split: Mapping[str, Sequence[Example]], tuning: Tuning, le
     plain = made.family.build(base.lift.space, Rng(0), base.body.about)
     learned = tuning.apply(made, run.rng.child("build"))
     if tuning.merge(made) is None:
-        raise UsageError(f"what {type(tuning).__name__} learns can't be merged into a model that ilk fitted", code="MERGE", param="tuning", remedy="lora, rslora, dora or full")
+        raise UsageError(f"what {type(tuning).__name__} learns can't be merged into a model that ilk fitted", code="MERGE", param="tuning",
+                         remedy="lora, rslora, dora or full")
     told = _taught(Own(replace(base, body=made)), learned, split, lesson, replace(run, facts={**run.facts, "tuning": recipe.facts("tunings", tuning)}))
     plain.load_state_dict(dict(tuning.merge(made) or {}))
     plain.eval()
