@@ -15,7 +15,7 @@ from ilk.distribution import Neural, Phase, Plan
 from ilk.rng import Rng
 from ilk.verbs._lesson import Cut
 
-BATCH, AT_ONCE, LOOKS = 8, 8, 12
+BATCH, AT_ONCE, LOOKS = 8, 2048, 12   # examples a step; tokens that are judged at once; looks at held-out examples
 
 
 class TextNet(Protocol):
@@ -138,14 +138,15 @@ class Learner(Neural[Any]):
 
     def validate(self, batch: Batch, rng: Rng) -> Tensor:
         """The same of held-out rows, a few at a time, each weighted by what it counts."""
-        found = torch.cat([self.loss(batch.cut(i, i + AT_ONCE), rng) for i in range(0, len(batch), AT_ONCE)])
+        many = max(1, AT_ONCE // batch.parts["tokens"].tensor[0].numel())
+        found = torch.cat([self.loss(batch.cut(i, i + many), rng) for i in range(0, len(batch), many)])
         return found if batch.weight is None else found * batch.weight
 
     @torch.no_grad()
     def nats(self, of: Rows) -> Tensor:
         """Nats of every line, (rows, lines), float64."""
-        found = []
-        for batch in replace(of, reference=None).chunks(AT_ONCE):
+        found, longest = [], max(sum(len(c.tokens) for c in line) for row in of.lines for line in row)
+        for batch in replace(of, reference=None).chunks(max(1, AT_ONCE // longest)):
             tokens, learned, item = (batch.parts[name].tensor for name in ("tokens", "learned", "item"))
             found.append(self.holds[0].nats(tokens.flatten(0, 1), learned.flatten(0, 1), item.flatten(0, 1)).unflatten(0, tokens.shape[:2]).double())
         return torch.cat(found)

@@ -44,6 +44,12 @@ class Example:
         return "\0".join(f"{t.role}\0{t.text}" for t in (self.turns if self.bare else self.turns[:-1]))
 
 
+    def after(self, system: str) -> Example:
+        """The same after a system turn, where there is one and the example has none of its own."""
+        own = self.bare or not system or self.turns[0].role == "system"
+        return self if own else replace(self, turns=(Turn.of("system", system), *self.turns))
+
+
 @dataclass(frozen=True)
 class Cut:
     """Tokens, which of them are learned, and the text of each stretch with whether it is learned."""

@@ -59,9 +59,9 @@ def tune(model: Model | str, data: Any, tuning: Tuning | None = None, lesson: Le
     """
     run, lesson = run or Run(seed=seed, budget=_budget(budget)), recipe.checked(lesson or Lesson())
     tuning = recipe.checked(tuning or _default())
-    split = divided(examples(data, lesson), Rng(run.seed).child("divide"))
-    base = _base(model)
-    start = time.monotonic()
+    start, base = time.monotonic(), _base(model)
+    system = getattr(base.body.family, "system", "")
+    split = divided([e.after(system) for e in examples(data, lesson)], Rng(run.seed).child("divide"))
     if isinstance(base.body, Transformed):
         return _own(base, split, tuning, lesson, run)
     family = Tuned(address=base.body.family.address, tuning=tuning, system=base.body.family.system, most=base.body.family.most)

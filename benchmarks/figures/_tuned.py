@@ -1,0 +1,16 @@
+"""What merging changes in a tuned model."""
+from __future__ import annotations
+
+import torch
+
+from ilk.model import Model
+
+
+def gap(model: Model) -> float:
+    """The largest difference of a logit between merged and unmerged weights, over the questions of the probe."""
+    tuned, plain, found = model.body.chat, model.body.merged(), 0.0
+    with torch.no_grad():
+        for one in model.body.probe:
+            ids = torch.tensor([tuned.tokenizer("".join(text for _, text in one["after"]) + one["answer"])["input_ids"]])
+            found = max(found, float((tuned.module(input_ids=ids).logits - plain.module(input_ids=ids).logits).abs().max()))
+    return found
