@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ..chat import Delta, Token, Tool, Turn, Want
 from ..errors import UsageError
-from ._loop import Laws, answer, room, weighed
-from ._shapes import masks, vocabulary
+from ._loop import Laws, answer, weighed
+from ._masks import masks, vocabulary
 from ._stream import Writer
 from ._turns import around, functions, messages, spans
+from ._window import least, room
 
 CHUNK = 512   # tokens read at once
 # Marks that end a turn in the templates in use, where a model has them as a token: some models name only one of their own as the end.
@@ -52,8 +53,8 @@ class Decoder:
         return self._said(self._begun(text), want)
 
     def _said(self, ids: list[int], want: Want) -> Iterator[Delta]:
-        room(self.name, self.window, len(ids))
-        return answer(self, ids, want, None if want.shape is None else masks(want.shape, self._vocabulary))
+        most = least(want.most, room(self.name, self.window, len(ids)))
+        return answer(self, ids, want, None if want.shape is None else masks(want.shape, self._vocabulary), most)
 
     def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it. With nothing before, the first is weighed after the token that begins texts."""

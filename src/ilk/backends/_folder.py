@@ -18,7 +18,6 @@ from ._decoder import Decoder
 from ._encoder import Encoder
 
 Precision = Literal["float32", "bfloat16", "float16"]
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")   # what is fetched of a model: never pickles, never code
 ANSWERS, ENCODES = ("ForCausalLM", "LMHeadModel"), ("Model", "ForMaskedLM", "ForPreTraining")
 
 

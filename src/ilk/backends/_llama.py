@@ -5,7 +5,7 @@ import http.client
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from ..chat import Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ._gguf_header import Header
-from ._loop import broken, room
 from ._shapes import fits, grammar
-from ._stream import Pieces
+from ._stream import HALF, Pieces
 from ._turns import functions, messages, spans
+from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
 WALK = ("temperature", "top_k", "top_p", "min_p")
@@ -26,7 +26,10 @@ WALK = ("temperature", "top_k", "top_p", "min_p")
 
 @dataclass(frozen=True, eq=False)
 class Llama:
-    """One answer at a time; several may be asked for at once and wait for each other. The prompt is read anew for each, unless `reuse`."""
+    """One answer at a time; several may be asked for at once and wait for each other. The prompt is read anew for each, unless `reuse`.
+
+    Where an answer's tokens are asked for, llama.cpp tells of a character that several make up the last one only; `weigh` knows all of them.
+    """
 
     name: str
     file: Path
@@ -66,12 +69,28 @@ class Llama:
         room(self.name, self.window, len(known) + len(ids))
         if not ids:
             return ()
-        said = self._asked({**self._way(known, Want(temperature=0, alternatives=0, most=len(ids))), "ignore_eos": True,
-                            "grammar": "%llguidance {}\nstart: " + " ".join(f"<[{i}]>" for i in ids)})
-        told = [t for t in said["choices"][0]["logprobs"]["content"]][:len(ids)]
-        if [t["id"] for t in told] != ids:
+        told = self._forced(known, ids)
+        half = [] if len(told) == len(ids) else [i for i in range(len(ids)) if self._text(ids[:i + 1]).endswith(HALF)]   # tokens that end within a character
+        ends = [i for i in range(len(ids)) if i not in half]
+        if [t["id"] for t in told] != [ids[i] for i in ends]:
             raise ModelError(f"{self.name} could not be made to say the text token by token", code="WEIGH", remedy="weigh it with the backend hf")
-        return tuple(Token(piece, t["logprob"]) for t, piece in zip(told, _pieces(told), strict=True))
+        nats = {i: t["logprob"] for i, t in zip(ends, told, strict=True)} | {i: self._alone([*known, *ids[:i]], ids[i]) for i in half}
+        pieces = iter(bytes(t["bytes"]).decode("utf-8", "replace") for t in told)
+        return tuple(Token("" if i in half else next(pieces), nats[i]) for i in range(len(ids)))
+
+    def _forced(self, known: list[int], ids: Sequence[int], alternatives: int = 0) -> list[Any]:
+        """What is told of tokens that it is made to say, by a grammar of nothing else; of those of one character, of the last only."""
+        said = self._asked({**self._way(known, Want(temperature=0, alternatives=alternatives, most=len(ids))), "ignore_eos": True,
+                            "grammar": "%llguidance {}\nstart: " + " ".join(f"<[{i}]>" for i in ids)})
+        return list(said["choices"][0]["logprobs"]["content"][:len(ids)])
+
+    def _alone(self, known: list[int], token: int) -> float:
+        """The nats of a token that ends within a character: among all others where another one is said."""
+        others = self._forced(known, self._ids("a", True), int(self.header.facts["tokenizer.ggml.tokens"]) - 1)[0]["top_logprobs"]
+        return float(next(o["logprob"] for o in others if o["id"] == token))
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return str(self._told("/detokenize", {"tokens": list(ids)})["content"])
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns as the model's own template writes them, up to where its answer begins."""
@@ -128,7 +147,7 @@ class Llama:
 
     def _way(self, ids: Sequence[int], want: Want) -> dict[str, Any]:
         """A request: the tokens, and how to draw."""
-        return {"prompt": list(ids), "max_tokens": want.most or -1, "temperature": want.temperature, "top_p": want.top_p, "top_k": want.top_k or 0,
+        return {"prompt": list(ids), "max_tokens": want.most, "temperature": want.temperature, "top_p": want.top_p, "top_k": want.top_k or 0,
                 "min_p": want.min_p, "samplers": WALK, "seed": want.seed % (2**32 - 1), "cache_prompt": self.reuse,
                 **({} if want.alternatives is None else {"logprobs": want.alternatives + 1})}
 
@@ -136,8 +155,8 @@ class Llama:
         return _good(self._server.handle_completions(asked), self.name)
 
     def _said(self, ids: list[int], want: Want) -> Iterator[Delta]:
-        room(self.name, self.window, len(ids))
-        asked = {**self._way(ids, want), "stream": True, **({} if want.shape is None else {"grammar": "%llguidance {}\n" + grammar(want.shape)})}
+        most = least(want.most, room(self.name, self.window, len(ids)))
+        asked = {**self._way(ids, replace(want, most=most)), "stream": True, **({} if want.shape is None else {"grammar": "%llguidance {}\n" + grammar(want.shape)})}
         return self._answer(asked, len(ids), want)
 
     def _answer(self, asked: dict[str, Any], read: int, want: Want) -> Iterator[Delta]:
@@ -217,15 +236,3 @@ def _deltas(choice: Mapping[str, Any], want: Want, pieces: Pieces) -> Iterator[D
         others = tuple((o["token"], o["logprob"]) for o in t["top_logprobs"] if o["id"] != t["id"])[:want.alternatives]
         yield from pieces.add(choice["text"] if k == len(told) - 1 else "", Token("", t["logprob"], others))
 
-
-def _pieces(told: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tokens as text: a character that several make up is the last one's."""
-    found, held = [], b""
-    for t in told:
-        held += bytes(t["bytes"])
-        try:
-            found.append(held.decode())
-            held = b""
-        except UnicodeDecodeError:
-            found.append("")
-    return found

@@ -11,6 +11,7 @@ from ..chat import Delta, End, Token, Want
 from ..errors import UsageError
 from ..rng import Rng, choose
 from ._stream import Writer
+from ._window import broken
 
 Laws = Generator[Tensor, int, None]   # log weights (tokens,) of the next token; it is sent the one that was drawn
 
@@ -37,21 +38,8 @@ class Masks(Protocol):
     def whole(self) -> bool: ...
 
 
-def room(name: str, window: int | None, read: int) -> int | None:
-    """How many tokens may be made after those that are read; UsageError (code CONTEXT) where none may."""
-    if window is not None and read >= window:
-        raise UsageError(f"{read} tokens (n_prompt) do not fit the window of {name}: {window} tokens (n_ctx), of which at least one is for the answer",
-                         code="CONTEXT", param="turns", remedy="say less, leave turns out, or take a model with a larger window")
-    return None if window is None else window - read
-
-
-def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None = None) -> Iterator[Delta]:
-    """Draws until an end, a stop string, `want.most` tokens or the end of the window. Nats are the model's own: before temperature, cuts and shape."""
-    most = min(m for m in (want.most, room(model.name, model.window, len(ids)), 1 << 20) if m is not None)
-    return _answer(model, ids, want, masks, most)
-
-
-def _answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None, most: int) -> Iterator[Delta]:
+def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None, most: int) -> Iterator[Delta]:
+    """Draws until an end, a stop string or `most` tokens. Nats are the model's own: before temperature, cuts and shape."""
     writer, noise, laws = Writer(model.text, want.stop), Rng(want.seed).child("answer"), model.laws(ids)
     law, made, why = next(laws), 0, False
     try:
@@ -60,7 +48,7 @@ def _answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None
             if masks is not None and allowed is None:
                 why = True
                 break
-            token = drawn(law if allowed is None else law.masked_fill(~allowed, -torch.inf), want, noise.at(made))
+            token = drawn(law if allowed is None else masked(law, allowed, model.name), want, noise.at(made))
             if token in model.ends:
                 why = True
                 break
@@ -79,10 +67,12 @@ def _answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None
     yield Delta(end=End("stop" if why or (masks is not None and masks.whole) else "length", len(ids), made))
 
 
-def broken(made: int) -> UsageError:
-    """An answer that ended before its shape was whole."""
-    return UsageError(f"the answer was cut after {made} tokens, before the shape that is asked for was whole", code="SHAPE_CUT", param="most",
-                      remedy="allow more tokens, no stop strings, or ask for less")
+def masked(law: Tensor, allowed: Tensor, name: str) -> Tensor:
+    """The law where a shape allows it; UsageError where the model has nothing to say that it allows."""
+    left = law.masked_fill(~allowed, -torch.inf)
+    if not bool(left.isfinite().any()):
+        raise UsageError(f"{name} has no token for what must come next in this shape", code="SHAPE", param="shape", remedy="a shape of characters that it knows")
+    return left
 
 
 def drawn(law: Tensor, want: Want, rng: Rng) -> int:

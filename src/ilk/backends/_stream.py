@@ -74,8 +74,9 @@ class Pieces:
         return iter(()) if self.stopped else self._said(len(self.held))
 
     def _said(self, upto: int) -> Iterator[Delta]:
-        ready = tuple(t for at, t in self.tokens if at < upto or not self.held)
-        text = self.held[:upto]
-        self.held, self.tokens = self.held[upto:], [(at - upto, t) for at, t in self.tokens if t not in ready]
-        if text or ready:
-            yield Delta(text, ready)
+        """The text up to a place, and the tokens whose text ends there or before; of one that a stop string cuts, what stands before it."""
+        ready = [(at, t) for at, t in self.tokens if at + len(t.text) <= upto or (self.stopped and at < upto)]
+        text, told = self.held[:upto], tuple(replace(t, text=t.text[:upto - at]) for at, t in ready)
+        self.held, self.tokens = self.held[upto:], [(at - upto, t) for at, t in self.tokens[len(ready):]]
+        if text or told:
+            yield Delta(text, told)

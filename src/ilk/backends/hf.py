@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Interval
 
@@ -13,8 +13,8 @@ from ..backend import Backend
 from ..catalogue import PRETRAINED, names, pretrained
 from ..chat import Chat, Embeds
 from ..errors import UsageError, nearest
-from ._folder import FILES, Precision, dequantised, opened
 
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")   # what is fetched of a model: never pickles, never code
 _NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 
 
@@ -25,7 +25,7 @@ class HF(Backend):
     `window` makes the model's own window smaller; `revision` is a branch, tag or commit on Hugging Face. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 stays offline.
     """
 
-    precision: Precision = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "cpu"
     window: Annotated[int, Interval(ge=2)] | None = None
     revision: str = "main"
@@ -36,10 +36,14 @@ class HF(Backend):
 
     def open(self, name: str) -> Chat | Embeds:
         """A decoder, or an encoder."""
+        from ._folder import opened
+
         return opened(f"hf:{name}", self.pull(name), self.precision, self.device, self.window)
 
     def pull(self, name: str) -> Path:
         """The folder; what is not on this machine is fetched."""
+        from ._folder import dequantised
+
         at = Path(name).expanduser()
         if name and at.is_dir():
             return at
@@ -66,5 +70,5 @@ def _fetched(name: str, revision: str) -> Path:
         raise UsageError(f"Hugging Face gives no {name} ({type(why).__name__}): there is none, or it needs a licence accepted and HF_TOKEN set",
                          code="UNKNOWN_MODEL", param="model", remedy="look at its page on Hugging Face") from None
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError, ValueError) as why:
-        raise UsageError(f"{name} is not on this machine and can't be fetched: {' '.join(str(why).split())}"[:300], code="OFFLINE", param="model",
+        raise UsageError(f"{name} is not on this machine and can't be fetched ({type(why).__name__}: {' '.join(str(why).split())[:120]})", code="OFFLINE", param="model",
                          remedy="fetch it when online (`ilk pull`), name a mirror in HF_ENDPOINT, or give the path of a folder") from None
