@@ -136,6 +136,7 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, found, _ = answer(capsys, "drift", "pairs.ilk", "--served", "hf:out")
     assert code == 0 and found["greedy"] == 1 and found["largest"] <= 1e-5
     assert answer(capsys, "drift", "pairs.ilk", "--int8")[1]["largest"] > 1e-5
+    assert answer(capsys, "drift", "pairs.ilk", "--served", "local:pairs.ilk")[1]["largest"] == 0
     assert main(["tune", base, "pairs.csv", "--columns", "term,gloss", "--steps", "2", "--out", "two.ilk"]) == 0
     assert "held out:" in capsys.readouterr().out
 

@@ -17,7 +17,7 @@ from ilk.errors import DataError, UsageError
 from ilk.families.pretrained import Pretrained
 from ilk.families.transformer import Transformed
 from ilk.families.tuned import Adapted, Tuned
-from ilk.model import Model, load
+from ilk.model import Model
 from ilk.rng import Rng
 from ilk.run import Budget, Noted, Run
 from ilk.run import budget as _budget
@@ -29,6 +29,7 @@ from ilk.verbs._lesson_data import divided, examples
 from ilk.verbs._text_net import Decoded, Own
 from ilk.verbs.drift import probed
 from ilk.verbs.fit import History
+from ilk.verbs.open import model_at
 from ilk.verbs.open import open as opened
 
 PROBES, SHOWN, APART = 4, 2, 1e-2
@@ -84,7 +85,7 @@ def _base(model: Model | str) -> Model:
     """What is tuned; UsageError for what can't be."""
     if isinstance(model, str):
         at = Path(model).expanduser()
-        model = load(at) if (at / "ilk.json").is_file() else opened(f"hf:{model}" if (at / "config.json").is_file() else model)
+        model = opened(f"hf:{model}") if (at / "config.json").is_file() else model_at(model)
     if not isinstance(model.body, Transformed) and not isinstance(model.body.family, Pretrained):
         tuned = isinstance(model.body, Adapted)
         raise UsageError(f"{model!r} can't be tuned" + (": it was tuned already" if tuned else ""), code="NOT_TUNABLE", param="model",
