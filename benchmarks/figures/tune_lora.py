@@ -37,7 +37,7 @@ def figure(seed: int) -> dict[str, Any]:
             "gguf_drift": None if served is None else served.largest,
             **{f"{name}_{key}": t[key] for name, t in others.items() for key in ("before", "after", "se")},
             "protocol": f"{ROWS} random nouns of WordNet with their definitions, a tenth chooses the best weights, a tenth judges; {STEPS} steps of 8 examples at {RATE}, "
-                        f"{SHORT} steps for the comparisons; the error is paired by example; the gap is the largest difference of a logit between merged and unmerged weights in float32"}
+                        f"{SHORT} steps for the comparisons; the error is paired by example; the gap is the largest difference of a logit between merged and unmerged weights, both computed in float64"}
 
 
 def definitions(seed: int) -> list[dict[str, str]]:

@@ -118,6 +118,16 @@ def test_the_loss_is_that_of_the_answer_alone(base: str, text: Decoded) -> None:
     assert -(served + end) == pytest.approx(expected, abs=1e-4)   # trained as it is served
 
 
+@pytest.mark.parametrize("tuning", [ilk.SoftPrompt(length=3), ilk.Prefix(length=3)], ids=lambda t: type(t).__name__)
+def test_the_nats_after_a_learned_lead_are_those_after_its_words(base: str, tuning: Any) -> None:
+    text = opened(base)
+    (got,) = cut(Example((Turn.of("user", "What is it?"), Turn.of("assistant", "It is so."))), text)
+    words = tuple(Rng(0).child("tokens").integers(3, len(text.tokenizer)).tolist())
+    expected = float(Learner(text, {}, 0.1, 1).eval().nats(rows([(Cut((*words, *got.tokens), (False,) * 3 + got.learned),)]))[0, 0])
+    taught, _ = learner(base, tuning)
+    assert float(taught.nats(rows([(got,)]))[0, 0]) == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize(("template", "code"), [("{% for m in messages %}{{ m['content'] }}{% endfor %}", "TEMPLATE"),
                                                 (TEMPLATE.replace("assistant\n' }}", "assistant: ' }}"), "TEMPLATE")])
 def test_a_template_that_does_not_tell_where_an_answer_begins_is_refused(tmp_path: Path, template: str, code: str) -> None:
@@ -244,8 +254,12 @@ def test_choices_move_the_better_answer_up(base: str) -> None:
 @pytest.mark.parametrize("tuning", [ilk.LoRA(rank=2), ilk.Adapter(size=4), ilk.SoftPrompt(length=3), ilk.Prefix(length=3)], ids=lambda t: type(t).__name__)
 def test_tuning_lowers_the_nats_and_comes_back_from_disk(tmp_path: Path, base: str, tuning: Any) -> None:
     model = tune(ilk.open(base, most=8), PAIRS, tuning, run=run(24, batch=8))
+    text = opened(base)
+    side = rows(fitted(divided(examples(PAIRS, Lesson()), Rng(0).child("divide"))["test"], text, Lesson()).cuts)
+    of_the_base = float(Learner(text, {}, 0.1, 1).eval().nats(side).sum() / side.tokens().sum())
     told = model.card["tune"]
     assert told["less"] == pytest.approx(told["before"] - told["after"]) and told["less"] > 3 * told["se"] > 0
+    assert told["before"] == pytest.approx(of_the_base, abs=1e-4)
     size = sum(f.stat().st_size for f in model.save(tmp_path / "tuned.ilk").iterdir())
     assert size < 60_000   # the base is not in it
     again = ilk.load(tmp_path / "tuned.ilk")

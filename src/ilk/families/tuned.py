@@ -35,11 +35,18 @@ class Adapted(Weighed):
         self.rng, self.probe = rng, list[dict[str, Any]]()
 
     @cached_property
-    def chat(self) -> Any:
-        """The base opened anew, tuned."""
+    def bare(self) -> Any:
+        """The base opened anew; it is that only until `chat` is asked for, which is made of it."""
         found = based(self.family.address)
         with apart():
             self.base = hashes(found)
+        return found
+
+    @cached_property
+    def chat(self) -> Any:
+        """The base, tuned."""
+        found = self.bare
+        with apart():
             self.learned: Mapping[str, nn.Parameter] = self.family.tuning.apply(found.module.eval(), self.rng)
         return found
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Interval
-from torch import nn
+from torch import Tensor, nn
 
 from ..rng import Rng
 from ..tuning import Tuning, freeze, named
@@ -22,15 +22,16 @@ def _before(net: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tu
     if first:
         ids = args[0] if args else kwargs.pop("input_ids", None)
         text = kwargs["inputs_embeds"] if ids is None else net.get_input_embeddings()(ids)
-        place = torch.arange(len(vectors) + text.shape[1], device=text.device)[None]
+        place, kept = torch.arange(len(vectors) + text.shape[1], device=text.device)[None], kwargs.get("logits_to_keep")
         kwargs = widened(kwargs, len(vectors)) | {"inputs_embeds": torch.cat([vectors.expand(len(text), -1, -1).to(text), text], 1), "position_ids": place}
-        return (), kwargs
+        return (), kwargs | ({"logits_to_keep": kept + len(vectors)} if isinstance(kept, Tensor) else {})
     return args, widened(kwargs, len(vectors))
 
 
 def _after(net: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
-    if kwargs.get("inputs_embeds") is not None:
-        out.logits = out.logits[:, -(kwargs["inputs_embeds"].shape[1] - len(getattr(net, MARK))):]
+    whole = kwargs.get("inputs_embeds")
+    if whole is not None and out.logits.shape[1] == whole.shape[1]:   # all places, not only those that were asked for
+        out.logits = out.logits[:, len(getattr(net, MARK)):]
     return out
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from ilk import recipe
+from ilk import recipe, registry
 from ilk.chat import Turn
 from ilk.errors import DataError, UsageError
 from ilk.families.pretrained import Pretrained
 from ilk.families.transformer import Transformed
 from ilk.families.tuned import Adapted, Tuned
-from ilk.model import Model
+from ilk.model import Model, load
 from ilk.rng import Rng
 from ilk.run import Budget, Noted, Run
 from ilk.run import budget as _budget
@@ -29,8 +29,7 @@ from ilk.verbs._lesson_data import divided, examples
 from ilk.verbs._text_net import Decoded, Own
 from ilk.verbs.drift import probed
 from ilk.verbs.fit import History
-from ilk.verbs.open import model_at
-from ilk.verbs.open import open as opened
+from ilk.verbs.open import spoken
 
 PROBES, SHOWN, APART = 4, 2, 1e-2
 
@@ -60,19 +59,22 @@ def tune(model: Model | str, data: Any, tuning: Tuning | None = None, lesson: Le
     """
     run, lesson = run or Run(seed=seed, budget=_budget(budget)), recipe.checked(lesson or Lesson())
     tuning = recipe.checked(tuning or _default())
-    start, base = time.monotonic(), _base(model)
-    system = getattr(base.body.family, "system", "")
-    split = divided([e.after(system) for e in examples(data, lesson)], Rng(run.seed).child("divide"))
-    if isinstance(base.body, Transformed):
+    start, base = time.monotonic(), _base(model, tuning)
+    split = divided([e.after(getattr(base, "system", "")) for e in examples(data, lesson)], Rng(run.seed).child("divide"))
+    if isinstance(base, Model):
         return _own(base, split, tuning, lesson, run)
-    family = Tuned(address=base.body.family.address, tuning=tuning, system=base.body.family.system, most=base.body.family.most)
-    body: Adapted = family.build(base.lift.space, run.rng.child("build"))  # type: ignore[assignment]
-    chat = body.chat
-    text = Decoded(chat, _is_low(run))
-    told = _taught(text, body.learned, split, lesson, replace(run, facts={**run.facts, "base": body.base, "tuning": recipe.facts("tunings", tuning)}))
-    body.probe = probed(chat, [_asked(e, bool(text.tokenizer.chat_template)) for e in split["test"][:PROBES]])
-    card = {"data": _name(data), "base": family.address, "licence": "", "items": len(split["train"]), "seed": run.seed, "seconds": round(time.monotonic() - start, 2), **told}
-    return Model(base.modality, base.codec, base.lift, body, card=card)
+    made = spoken(base, run.rng.child("build"), {})
+    body: Adapted = made.body  # type: ignore[assignment]
+    text = Decoded(body.bare, _is_low(run))
+
+    def apply() -> Mapping[str, Any]:
+        body.chat   # noqa: B018  tuned from here on
+        return body.learned
+
+    told = _taught(text, apply, split, lesson, replace(run, facts={**run.facts, "base": body.base, "tuning": recipe.facts("tunings", tuning)}))
+    body.probe = probed(body.chat, [_asked(e, bool(text.tokenizer.chat_template)) for e in split["test"][:PROBES]])
+    card = {"data": _name(data), "base": base.address, "licence": "", "items": len(split["train"]), "seed": run.seed, "seconds": round(time.monotonic() - start, 2)}
+    return replace(made, card={**card, **told})
 
 
 def _default() -> Tuning:
@@ -81,19 +83,22 @@ def _default() -> Tuning:
     return LoRA()
 
 
-def _base(model: Model | str) -> Model:
-    """What is tuned; UsageError for what can't be."""
+def _base(model: Model | str, tuning: Tuning) -> Model | Tuned:
+    """A transformer that ilk fitted, or the recipe of what becomes of a model of transformers; UsageError for what can't be tuned."""
     if isinstance(model, str):
-        at = Path(model).expanduser()
-        model = opened(f"hf:{model}") if (at / "config.json").is_file() else model_at(model)
-    if not isinstance(model.body, Transformed) and not isinstance(model.body.family, Pretrained):
+        folder = (Path(model).expanduser() / "config.json").is_file()
+        if folder or (model.partition(":")[0] in registry.names("backends") and not Path(model).exists()):
+            return Tuned(address=f"hf:{model}" if folder else model, tuning=tuning)
+        model = load(model)
+    family = model.body.family
+    if not isinstance(model.body, Transformed) and not isinstance(family, Pretrained):
         tuned = isinstance(model.body, Adapted)
         raise UsageError(f"{model!r} can't be tuned" + (": it was tuned already" if tuned else ""), code="NOT_TUNABLE", param="model",
                          remedy="export it with merged weights (ilk export --to transformers) and tune that" if tuned else
                          "an address such as hf:smollm2-135m-instruct, or a transformer of texts")
     if model.givens:
         raise UsageError("a model with something given can't be tuned", code="GIVEN", param="model", remedy="tune it without")
-    return model
+    return Tuned(address=family.address, tuning=tuning, system=family.system, most=family.most) if isinstance(family, Pretrained) else model
 
 
 def _is_low(run: Run) -> bool:
@@ -101,19 +106,21 @@ def _is_low(run: Run) -> bool:
     return run.precision == "bfloat16" or (run.precision == "auto" and fast_bfloat16(run.device))
 
 
-def _taught(text: Decoded | Own, learned: Mapping[str, Any], split: Mapping[str, Sequence[Example]], lesson: Lesson, run: Run) -> dict[str, Any]:
-    """Learns in place; what the card says of it."""
+def _taught(text: Decoded | Own, apply: Callable[[], Mapping[str, Any]], split: Mapping[str, Sequence[Example]], lesson: Lesson, run: Run) -> dict[str, Any]:
+    """Learns in place what `apply` makes learnable; what the card says of it. What there was before is the base itself."""
     cut = {name: fitted(part, text, lesson) for name, part in split.items()}
     for note in told(cut["train"], list(cut.values())):
         run.emit(Noted(note))
-    pack = _room(text, lesson, cut)
-    sides = {name: rows(part.cuts, pack if name == "train" else None) for name, part in cut.items()}
-    learner = Learner(text, learned, lesson.beta, lesson.epochs).eval()
+    sides = {name: rows(part.cuts) for name, part in cut.items()}
+    base = Learner(text, {}, lesson.beta, lesson.epochs).eval()
     if len({len(row) for side in sides.values() for row in side.lines}) > 1:
         raise DataError("some examples are choices and some are not", code="MIXED", remedy="two runs: first the answers, then the choices")
     if len(sides["train"].lines[0]) == 2:
-        sides = {name: learner.compared(side) for name, side in sides.items()}
-    before = _losses(learner, sides["test"], lesson.beta)
+        sides = {name: base.compared(side) for name, side in sides.items()}
+    before = _losses(base, sides["test"], lesson.beta)
+    learner = Learner(text, apply(), lesson.beta, lesson.epochs).eval()
+    if (pack := _room(text, lesson, cut)) is not None:
+        sides["train"] = rows(cut["train"].cuts, pack)
     history = History()
     facts = {"seed": run.seed, "examples": _digest(sides["train"]), "lesson": recipe.options(lesson)}
     learner.fit(sides["train"], replace(run, precision="float32", facts={**run.facts, **facts}, listeners=(*run.listeners, history)), sides["valid"])
@@ -185,11 +192,10 @@ def _own(base: Model, split: Mapping[str, Sequence[Example]], tuning: Tuning, le
     made = base.body.family.build(base.lift.space, Rng(0), base.body.about)
     made.restore(base.body.state())
     plain = made.family.build(base.lift.space, Rng(0), base.body.about)
-    learned = tuning.apply(made, run.rng.child("build"))
-    if tuning.merge(made) is None:
+    if type(tuning).merge is Tuning.merge:
         raise UsageError(f"what {type(tuning).__name__} learns can't be merged into a model that ilk fitted", code="MERGE", param="tuning",
                          remedy="lora, rslora, dora or full")
-    told = _taught(Own(replace(base, body=made)), learned, split, lesson, replace(run, facts={**run.facts, "tuning": recipe.facts("tunings", tuning)}))
+    told = _taught(Own(replace(base, body=made)), lambda: tuning.apply(made, run.rng.child("build")), split, lesson, replace(run, facts={**run.facts, "tuning": recipe.facts("tunings", tuning)}))
     plain.load_state_dict(dict(tuning.merge(made) or {}))
     plain.eval()
     return replace(base, body=plain, card={**base.card, "tuned": recipe.facts("tunings", tuning), **told})
