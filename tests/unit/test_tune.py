@@ -249,9 +249,12 @@ def test_choices_move_the_better_answer_up(base: str) -> None:
         tune(base, CHOICES, lesson=Lesson(pack=True), run=run(1))
 
 
+WAYS = [ilk.LoRA(rank=2), ilk.SoftPrompt(length=3), *(pytest.param(t, marks=pytest.mark.slow) for t in (ilk.Adapter(size=4), ilk.Prefix(length=3)))]
+
+
 # -- kept, resumed, refused -----------------------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("tuning", [ilk.LoRA(rank=2), ilk.Adapter(size=4), ilk.SoftPrompt(length=3), ilk.Prefix(length=3)], ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize("tuning", WAYS, ids=["lora", "prompt", "adapter", "prefix"])
 def test_tuning_lowers_the_nats_and_comes_back_from_disk(tmp_path: Path, base: str, tuning: Any) -> None:
     model = tune(ilk.open(base, most=8), PAIRS, tuning, run=run(24, batch=8))
     text = opened(base)

@@ -45,7 +45,8 @@ class Peft(Exporter):
 
 
 def _config(body: Adapted) -> dict[str, Any]:
-    tuning, name = body.family.tuning, registry.name_of("tunings", body.family.tuning)
+    tuning: Any = body.family.tuning
+    name = registry.name_of("tunings", tuning)
     hosts = sorted({n.partition(".lora.")[0] for n in body.state().tensors})
     return {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": body.family.address.partition(":")[2], "r": tuning.rank,
             "lora_alpha": tuning.alpha, "lora_dropout": tuning.dropout, "target_modules": hosts, "bias": "none", "use_rslora": name == "rslora",

@@ -20,7 +20,7 @@ from ..memory import apart
 from ..rng import Rng
 from ..space import Space
 from ..store import State
-from ..tuning import AnyTuning
+from ..tuning import AnyTuning, Tuning
 from .pretrained import Weighed
 
 HASHES = {"weights": "its weights are other ones", "tokenizer": "its tokenizer is another one", "template": "its template of turns is another one"}
@@ -29,6 +29,8 @@ REMEDY = "tune anew, or fetch the base that it was tuned from"
 
 class Adapted(Weighed):
     """The base with what was learned. `probe` is what it said when it was tuned: it travels with the model, so that every change of form can be judged."""
+
+    family: Tuned  # type: ignore[assignment]
 
     def __init__(self, family: Any, space: Space, rng: Rng, about: Mapping[str, Space]) -> None:
         super().__init__(family, space, rng, about)
@@ -47,12 +49,18 @@ class Adapted(Weighed):
         """The base, tuned."""
         found = self.bare
         with apart():
-            self.learned: Mapping[str, nn.Parameter] = self.family.tuning.apply(found.module.eval(), self.rng)
+            self.learned: Mapping[str, nn.Parameter] = self._tuning.apply(found.module.eval(), self.rng)
         return found
+
+    @property
+    def _tuning(self) -> Tuning:
+        if self.family.tuning is None:
+            raise UsageError("no way of tuning is named", code="TUNING", param="tuning", remedy="ilk list tunings")
+        return self.family.tuning
 
     def merged(self) -> Any:
         """The base opened anew with merged weights; None where what was learned can't be merged."""
-        weights = self.family.tuning.merge(self.chat.module)
+        weights = self._tuning.merge(self.chat.module)
         if weights is None:
             return None
         plain = based(self.family.address)
@@ -99,8 +107,8 @@ def hashes(decoder: Any) -> dict[str, str]:
     return {"weights": digest.hexdigest(), "tokenizer": _digest(json.dumps(spelled, sort_keys=True)), "template": _digest(str(decoder.tokenizer.chat_template))}
 
 
-def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+def _bytes(tensor: Tensor) -> Any:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
 
 
 def _digest(text: str) -> str:

@@ -42,7 +42,8 @@ class Low(nn.Module):
         # the norm counts as constant going back (Liu et al. 2024, section 4.3)
         share = self.length / (upright(host) + self.scale * self.b @ self.a).detach().norm(dim=1)
         bare = out - host.bias if isinstance(host.bias, Tensor) else out
-        return out + (share - 1) * bare + share * more
+        found: Tensor = out + (share - 1) * bare + share * more
+        return found
 
 
 def _add(host: nn.Module, args: tuple[Any, ...], out: Tensor) -> Tensor:

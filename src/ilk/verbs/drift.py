@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ def drift(model: Any, probe: Sequence[Mapping[str, Any]] | None = None) -> Drift
 
     UsageError where there is no probe.
     """
-    chat = model.body.chat if isinstance(model, Model) else model
+    chat = cast(Any, model.body).chat if isinstance(model, Model) else model
     probe = probe if probe is not None else getattr(getattr(model, "body", None), "probe", None)
     if not probe:
         raise UsageError("no probe travels with this model", code="PROBE", param="model", remedy="only tuned models have one: ilk tune")
@@ -80,6 +80,8 @@ def _nats(chat: Any, after: After, answer: str) -> list[float]:
 def _greedy(chat: Any, after: After) -> list[str]:
     """The likeliest tokens, as text."""
     want = Want(most=MOST, temperature=0, alternatives=0)
-    if not isinstance(chat, Continues if isinstance(after, str) else Chat):
-        raise UsageError("this form of the model does not answer as the probe asks", code="NO_CHAT", param="model")
-    return [t.text for t in Answer.of(chat.continued(after, want) if isinstance(after, str) else chat.chat(after, want)).tokens]
+    if isinstance(after, str) and isinstance(chat, Continues):
+        return [t.text for t in Answer.of(chat.continued(after, want)).tokens]
+    if isinstance(chat, Chat) and not isinstance(after, str):
+        return [t.text for t in Answer.of(chat.chat(after, want)).tokens]
+    raise UsageError("this form of the model does not answer as the probe asks", code="NO_CHAT", param="model")

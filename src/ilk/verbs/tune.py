@@ -195,7 +195,8 @@ def _own(base: Model, split: Mapping[str, Sequence[Example]], tuning: Tuning, le
     if type(tuning).merge is Tuning.merge:
         raise UsageError(f"what {type(tuning).__name__} learns can't be merged into a model that ilk fitted", code="MERGE", param="tuning",
                          remedy="lora, rslora, dora or full")
-    told = _taught(Own(replace(base, body=made)), lambda: tuning.apply(made, run.rng.child("build")), split, lesson, replace(run, facts={**run.facts, "tuning": recipe.facts("tunings", tuning)}))
+    told = _taught(Own(replace(base, body=made)), lambda: tuning.apply(made, run.rng.child("build")), split, lesson,
+                   replace(run, facts={**run.facts, "tuning": recipe.facts("tunings", tuning)}))
     plain.load_state_dict(dict(tuning.merge(made) or {}))
     plain.eval()
     return replace(base, body=plain, card={**base.card, "tuned": recipe.facts("tunings", tuning), **told})
