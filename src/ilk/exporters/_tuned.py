@@ -23,8 +23,9 @@ PRE = {"gpt-2": ("ByteLevel",), "smollm": ("Digits", "ByteLevel")}   # llama.cpp
 def refuses(model: Model) -> str | None:
     """What can't be merged, or has something given."""
     body = cast(Adapted, model.body)
-    if type(body.family.tuning).merge is Tuning.merge:
-        return f"can't write what {registry.name_of('tunings', body.family.tuning)} learns: it has no place in the base's own matrices"
+    tuning = cast(Tuning, body.family.tuning)
+    if type(tuning).merge is Tuning.merge:
+        return f"can't write what {registry.name_of('tunings', tuning)} learns: it has no place in the base's own matrices"
     return "can't write what is given: export the model without it" if model.givens else None
 
 
