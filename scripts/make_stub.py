@@ -30,7 +30,7 @@ def text() -> str:
     by_module: dict[str, list[str]] = {}
     for name, module in homes().items():
         by_module.setdefault(module, []).append(name)
-    lines = ["from ilk import presets as presets"]
+    lines = ["from ilk import presets as presets", "from ilk import prompts as prompts"]
     lines += [f"from {module} import {name} as {name}" for module in sorted(by_module) for name in sorted(by_module[module])]
     return "\n".join([HEAD, *lines, "", "__version__: str", "", "def __dir__() -> list[str]: ...", ""])
 

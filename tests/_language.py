@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,23 @@ def fitted(data: Any, family: Any = None) -> Model:
     return ilk.fit(data, family or ilk.NGram(order=5), run=Run(budget=Steps(30)))
 
 
+@cache
+def llama() -> Model:
+    """A small transformer of bytes, which llama.cpp can run."""
+    from ilk.modalities.text import Text
+    from ilk.modality import Limits
+
+    return fitted(Text(tokens="bytes").read(LINES, Limits()), ilk.Transformer(layers=1, heads=2, width=64, context=256))
+
+
 def gguf(at: Path, template: str | None = CHATML) -> Path:
     """A transformer of ilk's own as a GGUF file, with a template of turns."""
     import gguf as library
 
     from ilk.exporters import gguf as exporter
     from ilk.exporters.transformers import config
-    from ilk.modalities.text import Text
-    from ilk.modality import Limits
 
-    model = fitted(Text(tokens="bytes").read(LINES, Limits()), ilk.Transformer(layers=1, heads=2, width=64, context=256))
+    model = llama()
     body: Any = model.body
     with closing(library.GGUFWriter(str(at), "llama")) as writer:
         exporter._sizes(writer, config(body.net.shape, body.family.context))

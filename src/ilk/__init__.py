@@ -21,7 +21,8 @@ _HOMES = {
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
     "Row": "space", "Many": "space", "Maybe": "space",
     "reply": "verbs.chat", "stream": "verbs.chat", "Refuse": "verbs.chat", "DropOldest": "verbs.chat", "Conversation": "verbs.conversation",
-    "converse": "verbs.converse", "Budget": "verbs.converse", "Turn": "chat", "Want": "chat", "Schema": "chat", "Pattern": "chat", "Grammar": "chat"}
+    "converse": "verbs.converse", "Budget": "verbs.converse", "Shaped": "verbs._calling", "Turn": "chat", "Want": "chat",
+    "Schema": "chat", "Pattern": "chat", "Grammar": "chat"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "tunings")
 
 
@@ -43,8 +44,8 @@ def _where(name: str) -> tuple[str, str] | None:
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "presets":
-        return import_module("ilk.presets")
+    if name in ("presets", "prompts"):
+        return import_module(f"ilk.{name}")
     if name in _HOMES:
         return getattr(import_module(f"ilk.{_HOMES[name]}"), name)
     if name[:1].isupper() and (found := _where(name)) is not None:

@@ -25,6 +25,7 @@ from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
 from .commands.models import pull
 from .commands.pack import pack, unpack
+from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
 from .commands.tune import drift, tune
@@ -50,6 +51,14 @@ def build() -> App:
     runs.command(compare)
     runs.command(remove)
     app.command(runs)
+    prompt = App(name="prompt", help="Prompts as files: run, compare and improve them.")
+    prompt.command(prompt_run, name="run")
+    prompt.command(prompt_test, name="test")
+    prompt.command(prompt_improve, name="improve")
+    prompt.command(prompt_list, name="list")
+    prompt.command(prompt_show, name="show")
+    prompt.command(prompt_diff, name="diff")
+    app.command(prompt)
     return app
 
 

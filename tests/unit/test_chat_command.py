@@ -33,7 +33,7 @@ def test_one_question(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, out) == (0, "one two \n") and "cut off after 2 tokens" in err
     assert asked(capsys, "x", "--model", "echo:one two three", "--stop", "tw", "--stop", "th")[1] == "one \n"
     said = json.loads(asked(capsys, "Hello", "--model", "echo:", "--json", "--seed", 3)[1])
-    assert said == {"model": "echo:", "question": "Hello", "answer": "Hello", "why": "stop", "read": 2, "made": 1, "dropped": 0, "seed": 3}
+    assert said == {"model": "echo:", "question": "Hello", "answer": "Hello", "why": "stop", "read": 8, "made": 1, "dropped": 0, "seed": 3}
 
 
 def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_a_conversation_is_kept_gone_on_with_and_replayed(tmp_path: Path, capsys
 
 
 def test_what_is_too_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    at, words = tmp_path / "talk.json", ["--model", "echo:yes?window=14", "--most", 2, "--save"]
+    at, words = tmp_path / "talk.json", ["--model", "echo:yes?window=14", "--most", 2, "--system", "", "--save"]
     for _ in range(3):
         code, _, err = asked(capsys, "four words of mine", *words, at)
     assert code == 2 and "CONTEXT" in err and len(Conversation.load(at).lines) == 4
@@ -182,7 +182,7 @@ def test_commands_of_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     Path("s.json").write_text('["a0", "a1", "a2", "a3"]')
     lines = ["/help", "/system", "/system Be kind.", "one", "two", "/undo", "/retry", "/seed", "/seed 0", "/seed many", "/save", "/save t.json", "three", "/save t.json",
              "/load none.json", "/load", "/nonsense", " /slash", "", "```", "block of", "text", "```", "^C", "/load t.json", "/exit", "never"]
-    out, err = session(monkeypatch, capsys, lines, "--model", "echo:?script=s.json")
+    out, err = session(monkeypatch, capsys, lines, "--model", "echo:?script=s.json", "--system", "")
     assert "/retry" in out and "(none)" in out and "Be kind." in out and "never" not in out
     talk = Conversation.load("t.json")
     assert [t.text for t in talk.turns] == ["Be kind.", "one", "a1", "three", "a1", " /slash", "a2", "```\nblock of\ntext\n```", "a3"]
@@ -193,7 +193,7 @@ def test_commands_of_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_nothing_to_undo_and_errors_keep_the_session(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    out, err = session(monkeypatch, capsys, ["/undo", "/retry", "far too many words for this window", "short"], "--model", "echo:?window=4", "--most", "1")
+    out, err = session(monkeypatch, capsys, ["/undo", "/retry", "far too many words for this window", "short"], "--model", "echo:?window=4", "--most", "1", "--system", "")
     assert err.count("error[NOTHING]") == 2 and err.count("error[CONTEXT]") == 1 and "short" in out
 
 
@@ -207,7 +207,7 @@ def test_control_c_stops_an_answer_and_keeps_the_session(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(_session, "put", put)
     at = tmp_path / "t.json"
-    session(monkeypatch, capsys, ["a stop-here b c", "again", "/exit"], "--model", "echo:", "--save", str(at))
+    session(monkeypatch, capsys, ["a stop-here b c", "again", "/exit"], "--model", "echo:", "--save", str(at), "--system", "")
     talk = Conversation.load(at)
     assert [t.text for t in talk.turns] == ["a stop-here b c", "a stop-here ", "again", "again"] and talk.lines[1].want is None and "\n(stopped)\n" in shown
     assert talk.replay() == ()

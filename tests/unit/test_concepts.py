@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ilk import registry
 from ilk.cli import main
 from ilk.concepts import KINDS, Known, branches, known, learners, svg, tree
 

@@ -30,13 +30,14 @@ def words(role: str, n: int) -> Turn:
     return Turn.of(role, " ".join(["word"] * n))   # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(TURNS, WANTS)
 def test_what_is_written_is_read_back(turn: Turn, want: Want) -> None:
     assert turn_from_json(json.loads(json.dumps(turn_to_json(turn)))) == turn
     assert want_from_json(json.loads(json.dumps(want_to_json(want)))) == want
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.builds(Line, TURNS) | st.builds(Line, TURNS, WANTS, st.text(min_size=1), st.integers(0, 9)), max_size=4).map(tuple))
 def test_a_file_holds_all(tmp_path_factory: pytest.TempPathFactory, lines: tuple[Line, ...]) -> None:
     at = tmp_path_factory.mktemp("talk") / "talk.json"
@@ -62,6 +63,7 @@ def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
         Conversation.load(tmp_path / "talk.json")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool", "system"]), st.integers(1, 6)), min_size=1, max_size=9), st.integers(3, 30),
        st.none() | st.integers(1, 9))
 def test_dropping_keeps_the_window_the_system_and_the_last_exchange(said: list[tuple[str, int]], window: int, most: int | None) -> None:
@@ -140,11 +142,13 @@ def test_who_answers() -> None:
 def test_another_said_who_the_model_shall_be() -> None:
     talk = Conversation.of(system="s").ask("echo:", "one")
     assert [t.text for t in talk.under("other").turns] == ["other", "one", "one"] and Conversation().under("new").turns == (Turn.of("system", "new"),)
+    assert [t.role for t in talk.under("").turns] == ["user", "assistant"]
 
 
 QUESTIONS = st.lists(st.text("abc ", min_size=1, max_size=8), max_size=5)
 
 
+@settings(deadline=None)
 @given(QUESTIONS, st.text("xyz", max_size=4))
 def test_undo_takes_back_what_ask_did(questions: list[str], system: str) -> None:
     talk, before = Conversation.of(system=system), []
@@ -158,6 +162,7 @@ def test_undo_takes_back_what_ask_did(questions: list[str], system: str) -> None
         talk.undo()
 
 
+@settings(deadline=None)
 @given(QUESTIONS, st.integers(0, 12))
 def test_branches_share_what_came_before(questions: list[str], at: int) -> None:
     talk = Conversation.of(system="s")

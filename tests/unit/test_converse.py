@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from annotated_types import Interval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -48,6 +48,8 @@ def test_a_signature_is_a_schema() -> None:
 
     told = action(visit).tool
     assert (told.name, told.summary) == ("visit", "Goes somewhere.")
+    assert action(add).tool.schema == {"type": "object", "additionalProperties": False, "required": ["a"],
+                                       "properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 1}}}
     check = Draft202012Validator(told.schema)
     good, bad = {"place": {"town": "Lyon"}, "times": 2}, ({}, {"place": 3}, {"place": {"town": "x"}, "how": "boat"}, {"place": {"town": "x"}, "extra": 1})
     assert check.is_valid(good) and not any(check.is_valid(b) for b in bad)
@@ -127,6 +129,7 @@ class Obedient:
             yield Delta(end=End("stop", 1, 1))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["delete", "send", "__import__", "read.__globals__", "READ", "Read", "read()"]))
 def test_a_result_that_orders_grants_nothing(order: str) -> None:
     ran: list[str] = []
@@ -148,15 +151,31 @@ def test_an_endless_caller_is_ended(tmp_path: Path) -> None:
         return "call tool again now"
 
     found = converse(Obedient(), "call tool again now", [again], Budget(steps=5))
-    assert found.why == "steps" and found.answer == "" and len(ran) == 5 == len(found.done)
+    assert found.why == "steps" and found.answer == "" and len(ran) == 4 == len(found.done)
     found = converse(Obedient(), "call tool again now", [again], Budget(steps=50, tokens=9))
     assert found.why == "tokens" and found.tokens <= 10
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60))
 def test_the_budget_of_tokens_is_kept_where_they_are_counted(tokens: int) -> None:
     found = converse("echo:one two three four five", "Go on then", [add], Budget(tokens=tokens))
     assert found.tokens <= tokens and (found.why == "tokens") == (found.conversation.lines[-1].want is None)
+
+
+def test_a_shaped_model_has_to_answer_at_the_last_step() -> None:
+    class Calls:
+        """Calls a tool wherever the shape lets it."""
+
+        name, window = "calls:", None
+
+        def chat(self, turns, want):   # type: ignore[no-untyped-def]
+            may = json.dumps(want.shape.schema)
+            yield Delta('{"tool": "add", "arguments": {"a": 1}}' if '"add"' in may else '{"answer": "at last"}')
+            yield Delta(end=End("stop", 1, 1))
+
+    found = converse(Calls(), "x", [add], Budget(steps=3), by=Shaped())
+    assert found.answer == "at last" and found.why == "answered" and len(found.done) == 2
 
 
 def test_a_long_result_is_refused_not_cut(tmp_path: Path) -> None:

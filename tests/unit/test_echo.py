@@ -6,7 +6,7 @@ from math import exp
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilk.backend import chat_at
@@ -26,6 +26,7 @@ def test_it_repeats_or_says() -> None:
     assert said("echo:one two three", Want(most=2)).text == "one two "
 
 
+@settings(deadline=None)
 @given(st.text("ab c", max_size=30), st.lists(st.text("ab ", min_size=1, max_size=3), max_size=3))
 def test_stop_strings_are_left_out(text: str, stops: list[str]) -> None:
     found = said("echo:", Want(stop=tuple(stops)), [Turn.of("user", text)])

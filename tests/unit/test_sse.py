@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilk.backends import _sse
@@ -37,6 +37,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LINES, ENDS), max_size=12), st.lists(st.integers(0, 500), max_size=12), st.booleans())
 def test_chunks_make_no_difference(lines: list[tuple[str, str]], places: list[int], marked: bool) -> None:
     text = "\ufeff" * marked + "".join(line + end for line, end in lines)
@@ -46,6 +47,7 @@ def test_chunks_make_no_difference(lines: list[tuple[str, str]], places: list[in
     assert list(events(cut(data, places))) == true == list(events([data[i:i + 1] for i in range(len(data))])) == list(events([data]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6))
 def test_garbage_is_told_alike_however_it_is_cut(data: bytes, places: list[int]) -> None:
     def told(chunks: list[bytes]) -> Any:
@@ -66,6 +68,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(st.none() | st.booleans() | st.int
                      "prompt_tokens", "token", "tokens", "token_logprobs", "top_logprobs", "logprob", "refusal"]), inner, max_size=5), max_leaves=30)
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=4))
 def test_any_json_is_pieces_or_a_clear_error(chunks: list[Any]) -> None:
     pieces = Pieces()
@@ -78,6 +81,7 @@ def test_any_json_is_pieces_or_a_clear_error(chunks: list[Any]) -> None:
     assert all(isinstance(f, Delta) and isinstance(f.text, str) for f in found) and all(isinstance(c.arguments, dict) for c in calls)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=6), st.lists(st.integers(0, 3), max_size=6))
 def test_fragments_of_arguments_are_joined(values: list[str], sizes: list[int]) -> None:
     whole, pieces, at = json.dumps({"values": values}), Pieces(), 0

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ._loop import Laws, answer, weighed
 from ._masks import masks, vocabulary
 from ._stream import Writer
-from ._turns import around, functions, messages, spans
+from ._turns import around, functions, messages, spans, without_tools
 from ._window import least, room
 
 CHUNK = 512   # tokens read at once
@@ -46,7 +46,8 @@ class Decoder:
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The next turn, by the model's own template."""
-        return self._said(self._read(turns, want.tools), want)
+        without_tools(self.name, want.tools)
+        return self._said(self._read(turns), want)
 
     def continued(self, text: str, want: Want) -> Iterator[Delta]:
         """More of a text. One that is empty begins as the model's texts do."""
@@ -58,14 +59,13 @@ class Decoder:
 
     def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it. With nothing before, the first is weighed after the token that begins texts."""
-        known = self._begun(after) if isinstance(after, str) else self._read(after, ())
+        known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._plain(text)
         room(self.name, self.window, len(known) + len(ids) - 1)
         writer, told = Writer(self.text), []
         for law, token in zip(self._each([*known, *ids][:-1], len(known) - 1), ids, strict=True):
-            told.append(weighed(law, token, 0, writer))
-            told[-1] = Token(writer.seen((token,)), told[-1].nats)
-            list(writer.add(token))
+            nats = weighed(law, token, 0, writer).nats
+            told.append(Token("".join(d.text for d in writer.add(token)), nats))
         return tuple(told)
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
@@ -95,9 +95,9 @@ class Decoder:
         """Tokens of a text."""
         return len(self._plain(text))
 
-    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> list[int]:
+    def _read(self, turns: Sequence[Turn]) -> list[int]:
         """Rendered turns as tokens; what a turn says is never a mark of the template."""
-        written = self.written(turns, tools)
+        written = self.written(turns)
         marks = self.tokenizer.all_special_tokens
         if any(mark in p for p in (t.text for t in turns) for mark in marks):
             return [i for text, own in spans(written, turns) for i in self._ids(text, own)]

@@ -94,7 +94,10 @@ class Endpoint:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        httpx = _httpx()
+        try:
+            import httpx
+        except ImportError:
+            raise UsageError("servers are asked with httpx", code="EXTRA", param="model", remedy='pip install "ilk[llm]"') from None
         patience = self.patience
         return httpx.Client(follow_redirects=False, timeout=httpx.Timeout(min(patience.first, patience.whole), connect=patience.connect), headers=self._headers())
 
@@ -116,9 +119,11 @@ class Endpoint:
             attempt += 1
 
     def _tried(self, path: str, body: Mapping[str, Any], wait: float) -> httpx.Response:
-        httpx = _httpx()
+        client = self._client
+        import httpx
+
         try:
-            response: Any = self._client.send(self._client.build_request("POST", f"{self.url}/{path}", json=dict(body)), stream=True)
+            response = client.send(client.build_request("POST", f"{self.url}/{path}", json=dict(body)), stream=True)
         except (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError, httpx.ProxyError) as why:
             raise _Failed(_down(self.url, why), wait) from None
         except httpx.TimeoutException:
@@ -141,7 +146,8 @@ class Endpoint:
         return self.refused(response.status_code, message_of(text))
 
     def _bytes(self, response: httpx.Response, most: int, start: float) -> Iterator[bytes]:
-        httpx = _httpx()
+        import httpx
+
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ModelError("the server compresses its answer though it was asked not to", code="ENDPOINT_GARBAGE")
         seen = 0
@@ -161,14 +167,6 @@ class Endpoint:
     def _slow(self) -> ModelError:
         return ModelError(f"{self.url} did not answer in time ({self.patience.first:g} s to wait, {self.patience.whole:g} s in all)", code="ENDPOINT_SLOW",
                           remedy="ask for less, or allow more with first= and whole=")
-
-
-def _httpx() -> Any:
-    try:
-        import httpx
-    except ImportError:
-        raise UsageError("servers are asked with httpx", code="EXTRA", param="model", remedy='pip install "ilk[llm]"') from None
-    return httpx
 
 
 def _down(url: str, why: Exception) -> ModelError:

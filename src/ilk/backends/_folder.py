@@ -28,8 +28,9 @@ def transformers() -> Any:
     except ImportError:
         raise UsageError("models of transformers need the library transformers, which is not installed", code="MISSING_EXTRA", param="model",
                          remedy='pip install "ilk[hf]"') from None
-    library.logging.set_verbosity_error()
-    library.logging.disable_progress_bar()
+    quiet: Any = library.logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     return library
 
 

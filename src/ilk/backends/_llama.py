@@ -4,7 +4,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,8 +16,9 @@ from ..chat import Delta, End, Token, Tool, Turn, Want
 from ..errors import ModelError, UsageError
 from ._gguf_header import Header
 from ._shapes import fits, grammar
-from ._stream import HALF, Pieces
-from ._turns import functions, messages, spans
+from ._stop import Stops
+from ._stream import HALF
+from ._turns import functions, messages, spans, without_tools
 from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
@@ -56,7 +57,8 @@ class Llama:
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The next turn, by the model's own template."""
-        return self._said(self._read(turns, want.tools), want)
+        without_tools(self.name, want.tools)
+        return self._said(self._read(turns), want)
 
     def continued(self, text: str, want: Want) -> Iterator[Delta]:
         """More of a text. One that is empty begins as the model's texts do."""
@@ -64,7 +66,7 @@ class Llama:
 
     def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
         """The tokens of the text, read by themselves, each given all before it: the model is made to say them. With nothing before, after the token that begins texts."""
-        known = self._begun(after) if isinstance(after, str) else self._read(after, ())
+        known = self._begun(after) if isinstance(after, str) else self._read(after)
         ids = self._ids(text, True)
         room(self.name, self.window, len(known) + len(ids))
         if not ids:
@@ -113,20 +115,20 @@ class Llama:
         """Tokens of a text."""
         return len(self._ids(text, True))
 
-    def _read(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> list[int]:
+    def _read(self, turns: Sequence[Turn]) -> list[int]:
         """Rendered turns as tokens; what a turn says is never a mark of the template."""
-        written, said = self.written(turns, tools), "\n".join(t.text for t in turns)
+        written, said = self.written(turns), "\n".join(t.text for t in turns)
         if self._ids(said, True) == self._ids(said, False):
             return self._ids(written, False, begin=True)
         return [i for k, (text, own) in enumerate(spans(written, turns)) for i in self._ids(text, own, begin=not k)]
 
     def _begun(self, text: str) -> list[int]:
         """A bare text with what the tokenizer puts before texts; at least one token."""
-        start = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
+        start: int | None = self.header.facts.get("tokenizer.ggml.bos_token_id", self.header.facts.get("tokenizer.ggml.eos_token_id"))
         ids = self._ids(text, True, begin=True)
         if not ids and start is None:
             raise UsageError(f"{self.name} can't begin with nothing: it has no token for the beginning", code="EMPTY", param="text", remedy="give it some text")
-        return ids or [int(start)]
+        return ids or [start]  # type: ignore[list-item]
 
     def _ids(self, text: str, plain: bool, begin: bool = False) -> list[int]:
         return list(self._told("/tokenize", {"content": text, "add_special": begin, "parse_special": not plain})["tokens"])
@@ -160,30 +162,30 @@ class Llama:
         return self._answer(asked, len(ids), want)
 
     def _answer(self, asked: dict[str, Any], read: int, want: Want) -> Iterator[Delta]:
-        pieces, made, whole, why = Pieces(want.stop), 0, "", "length"
+        stops, made, whole, why = Stops(want.stop), 0, "", "length"
         stream = self._streamed(asked)
         try:
             for said in stream:
                 choice = said["choices"][0]
                 made = said.get("usage", {}).get("completion_tokens", made)
                 why = choice["finish_reason"] or why
-                for delta in _deltas(choice, want, pieces):
+                for delta in stops.add(_piece(choice, want)):
                     whole += delta.text
                     yield delta
-                if pieces.stopped:
+                if stops.met:
                     why = "stop"
                     break
-            made -= why == "stop" and not pieces.stopped   # the token that ends an answer is none of it
+            made -= why == "stop" and not stops.met   # the token that ends an answer is none of it
         finally:
             stream.close()
-        for delta in pieces.rest():
+        for delta in stops.rest():
             whole += delta.text
             yield delta
         if want.shape is not None and not fits(want.shape, whole):
             raise broken(made)
         yield Delta(end=End("stop" if why == "stop" else "length", read, made))
 
-    def _streamed(self, asked: dict[str, Any]) -> Iterator[Any]:
+    def _streamed(self, asked: dict[str, Any]) -> Generator[Any, None, None]:
         """Events of an answer while it is made in a thread; closed early, it stops being made."""
         events: SimpleQueue[Any] = SimpleQueue()
         closed = Event()
@@ -227,12 +229,12 @@ def _good(said: Any, name: str) -> Any:
     return said
 
 
-def _deltas(choice: Mapping[str, Any], want: Want, pieces: Pieces) -> Iterator[Delta]:
+def _piece(choice: Mapping[str, Any], want: Want) -> Delta:
+    """What one event says; of several tokens the last has the text."""
     told = (choice.get("logprobs") or {}).get("content") or []
-    if want.alternatives is None or not told:
-        yield from pieces.add(choice["text"])
-        return
-    for k, t in enumerate(told):
-        others = tuple((o["token"], o["logprob"]) for o in t["top_logprobs"] if o["id"] != t["id"])[:want.alternatives]
-        yield from pieces.add(choice["text"] if k == len(told) - 1 else "", Token("", t["logprob"], others))
+    if want.alternatives is None:
+        return Delta(choice["text"])
+    others = [tuple((o["token"], o["logprob"]) for o in t["top_logprobs"] if o["id"] != t["id"])[:want.alternatives] for t in told]
+    texts = [*[""] * (len(told) - 1), choice["text"]]
+    return Delta(choice["text"], tuple(Token(text, t["logprob"], more) for text, t, more in zip(texts, told, others, strict=False)))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..chat import Call, Delta, Picture, Result, Token, Tool, Turn, Words
+from ..chat import Call, Delta, Picture, Result, Token, Turn, Words
 from ..errors import IlkError, ModelError, PolicyError
 from ..files import parse_json
 from ._endpoint import message_of
@@ -63,7 +63,7 @@ class _Usage(BaseModel):
 
 
 class _Chunk(BaseModel):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
 
@@ -168,8 +168,3 @@ def _content(parts: Sequence[Words | Picture]) -> str | list[dict[str, Any]]:
 
 def _call(call: Call, i: int) -> dict[str, Any]:
     return {"id": call.id or f"call_{i}", "type": "function", "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))}}
-
-
-def tool(told: Tool) -> dict[str, Any]:
-    """A tool as it is offered."""
-    return {"type": "function", "function": {"name": told.name, "description": told.summary, "parameters": dict(told.schema)}}

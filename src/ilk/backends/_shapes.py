@@ -14,6 +14,7 @@ _UNESCAPED = re.compile(r"\\.|/|\n", re.DOTALL)   # what is escaped already, and
 
 
 def library() -> Any:
+    """The library llguidance; UsageError where it is missing."""
     try:
         import llguidance
         import llguidance.numpy

@@ -36,6 +36,13 @@ def functions(tools: Sequence[Tool]) -> list[dict[str, Any]] | None:
     return [{"type": "function", "function": {"name": t.name, "description": t.summary, "parameters": dict(t.schema)}} for t in tools] or None
 
 
+def without_tools(name: str, tools: Sequence[Tool]) -> None:
+    """UsageError for tools: calls in a model's own words are read by servers, not here."""
+    if tools:
+        raise UsageError(f"{name} calls no tools in words of its own", code="TOOLS", param="tools",
+                         remedy="let it write calls as JSON of a schema, as conversations do (Shaped)")
+
+
 def spans(written: str, turns: Sequence[Turn]) -> list[tuple[str, bool]]:
     """A rendered conversation in pieces, each with whether a turn said it: what stands in a turn is text, even where it looks like a template's mark.
 

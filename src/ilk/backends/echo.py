@@ -100,15 +100,11 @@ class _Echoes:
         most, made = min(want.most or self.window, self.window - read), 0
         for word in words[:most]:
             made += 1
-            yield from _some(stops.add(Delta(word, () if want.alternatives is None else (Token(word, _nats(word, True)),))))
+            yield from stops.add(Delta(word, () if want.alternatives is None else (Token(word, _nats(word, True)),)))
             if stops.met:
                 break
-        yield from _some(stops.rest())
+        yield from stops.rest()
         yield Delta(end=End("stop" if stops.met or most >= len(words) else "length", read, made))
-
-
-def _some(piece: Delta) -> tuple[Delta, ...]:
-    return (piece,) if piece.text or piece.tokens else ()
 
 
 def _nats(word: str, sure: bool) -> float:

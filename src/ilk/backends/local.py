@@ -27,7 +27,7 @@ from ._loop import Laws, answer, weighed
 from ._masks import masks, vocabulary_of
 from ._shapes import alphabet
 from ._stream import HALF, Writer
-from ._turns import messages
+from ._turns import messages, without_tools
 from ._window import least, room
 
 # How turns are written for a model whose card has no "template" of its own: nothing that it was taught, unless it was fitted to texts of this look.
@@ -76,7 +76,7 @@ class LocalModel:
     @property
     def window(self) -> int:
         """Tokens that what is read may have: those that it looks at, or all that a text may have."""
-        return min(cast(Any, self.model.codec).at_most, getattr(cast(Any, self.model.body).family, "context", 1 << 40))
+        return min(int(cast(Any, self.model.codec).at_most), int(getattr(cast(Any, self.model.body).family, "context", 1 << 40)))
 
     @property
     def ends(self) -> frozenset[int]:
@@ -106,15 +106,14 @@ class LocalModel:
         told, writer, laws = list[Token](), Writer(self.text), self.laws(known)
         law = next(laws)
         for token in ids:
-            told.append(replace(weighed(law, token, 0, writer), text=writer.seen((token,)).rstrip(HALF)))
-            list(writer.add(token))
+            nats = weighed(law, token, 0, writer).nats
+            told.append(Token("".join(d.text for d in writer.add(token)), nats))
             law = laws.send(token)
         return tuple(told)
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns by the card's template, else line by line."""
-        if tools:
-            raise UsageError(f"{self.name} was taught no tools", code="TOOLS", param="tools", remedy="take a model that was taught to call tools")
+        without_tools(self.name, tools)
         template = str(self.model.card.get("template", PLAIN))
         try:
             made = ImmutableSandboxedEnvironment().from_string(template)

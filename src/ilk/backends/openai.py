@@ -18,9 +18,10 @@ from ..chat import Chat, Delta, Embeds, End, Grammar, Pattern, Schema, Turn, Vec
 from ..errors import IlkError, ModelError, UsageError, nearest
 from ._endpoint import Endpoint, Patience, Purse
 from ._obey import checked
-from ._openai_wire import Pieces, messages, tool
+from ._openai_wire import Pieces, messages
 from ._servers import OWN, SERVERS, Server
 from ._stop import Stops
+from ._turns import functions
 
 Seconds = Annotated[float, Interval(gt=0, le=86_400)]
 Limit = Annotated[int, Interval(ge=1)] | None
@@ -127,7 +128,7 @@ class _Chats:
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """The server's answer. What it read and made is as it tells, else what was made is counted by pieces."""
         told = {} if want.alternatives is None else {"logprobs": True, "top_logprobs": want.alternatives}
-        offered = {"tools": [tool(t) for t in want.tools]} if want.tools else {}
+        offered = {"tools": functions(want.tools)} if want.tools else {}
         return self._answer("chat/completions", {"messages": messages(turns), **offered, **told}, want)
 
     def continued(self, text: str, want: Want) -> Iterator[Delta]:
@@ -141,8 +142,7 @@ class _Chats:
             with closing(self._let(self.endpoint.ask(path, asked), pieces, stops)) as let:
                 for piece in let:
                     text, weighed = text + piece.text, weighed + len(piece.tokens)
-                    if piece.text or piece.tokens:
-                        yield piece
+                    yield piece
         finally:
             self.pay(pieces.read + (pieces.made or pieces.counted))
         if want.alternatives is not None and text and not weighed:
@@ -161,12 +161,12 @@ class _Chats:
                 if chunk is None:
                     pieces.why = pieces.why or "stop"
                     break
-                yield stops.add(pieces.of(chunk))
+                yield from stops.add(pieces.of(chunk))
                 if stops.met:
                     break
         if pieces.why is None and not stops.met:
             raise ModelError("the answer broke off before its end", code="BROKEN_OFF", remedy="ask again")
-        yield stops.rest()
+        yield from stops.rest()
 
     def _wishes(self, want: Want) -> dict[str, Any]:
         """What is wanted, in the server's words; UsageError (code WANT, SHAPE) for what it does not know: nothing is left out in silence."""
@@ -222,4 +222,5 @@ class _Embeds:
             good = False
         if not good:
             raise ModelError(f"the server did not answer with {len(texts)} vectors of one size", code="ENDPOINT_GARBAGE", remedy="is it a model of embeddings?")
-        return (found / norms).astype(np.float32)
+        vectors: Vectors = (found / norms).astype(np.float32)
+        return vectors

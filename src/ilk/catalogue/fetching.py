@@ -4,7 +4,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import DataError, ResourceError
@@ -66,21 +66,32 @@ def _local(wanted: Entry, file: File) -> Path | None:
                 raise DataError(f"{at} can't be read: {why.strerror}", code="DATA_UNREADABLE") from None
             _check(wanted, file, data, f"{at}")
             return at
-    return next((at for source in wanted.sources if (at := _installed(source, file)) is not None), None)
+    return next((own for source in wanted.sources if (own := _installed(source, file)) is not None), None)
 
 
 def _installed(source: Source, file: File) -> Path | None:
     """The file inside an installed package, which is not imported; None where it is not there or another."""
+    at = _inside(source, file)
+    try:
+        return at if at and digest(file.name, at.read_bytes()) == file.sha256 else None
+    except OSError:
+        return None
+
+
+def _inside(source: Source, file: File) -> Path | None:
     if source.kind != "pip" or source.pick:
         return None
     spec = importlib.util.find_spec(source.place(file).partition("/")[0])
-    if spec is None or spec.origin is None:
-        return None
-    at = Path(spec.origin).parents[1] / source.place(file)
-    try:
-        return at if digest(file.name, at.read_bytes()) == file.sha256 else None
-    except OSError:
-        return None
+    return None if spec is None or spec.origin is None else Path(spec.origin).parents[1] / source.place(file)
+
+
+def present(wanted: Entry) -> bool:
+    """Whether there is a file for each of an entry's, without a look into it."""
+    def places(file: File) -> Iterator[Path | None]:
+        yield from (folder / file.path for folder in folders())
+        yield from (_inside(source, file) for source in wanted.sources)
+
+    return all(any(at is not None and at.is_file() for at in places(f)) for f in wanted.files)
 
 
 def _check(wanted: Entry, file: File, data: bytes, where: str) -> None:

@@ -12,7 +12,7 @@ from ilk.commands._shared import Json, Seed
 def chat(
     question: Annotated[str | None, Parameter(help="What to ask. Without it a conversation starts; where input is no terminal, all of it is the question.")] = None, /, *,
     model: Annotated[str | None, Parameter(help="A model's address, scheme:name (ilk list backends). By default gguf:smollm2-135m-instruct, which speaks English.")] = None,
-    system: Annotated[str, Parameter(help="Who the model shall be, and how it shall answer.")] = "",
+    system: Annotated[str | None, Parameter(help="Who the model shall be, and how it shall answer. By default \"You are a helpful assistant.\"")] = None,
     temperature: Annotated[float, Parameter(help="0 takes the likeliest token each time; 1 draws as the model has it.")] = 0.0,
     most: Annotated[int, Parameter(help="How many tokens an answer may have.")] = 512,
     stop: Annotated[tuple[str, ...], Parameter(negative="", help="A text that ends an answer and is left out of it. Several compose.")] = (),

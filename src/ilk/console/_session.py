@@ -42,7 +42,9 @@ class Session:
     def run(self) -> None:
         """Until /exit or the end of input."""
         with suppress(ImportError):
-            import_module("readline")   # by it input() has editing and history
+            readline = import_module("readline")   # by it input() has editing and history
+            for turn in self.talk.turns:
+                readline.add_history(turn.text) if turn.role == "user" and "\n" not in turn.text else None
         put(f"{printable(self.model.name)}: /help says what can be done here\n")
         while True:
             try:

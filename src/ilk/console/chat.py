@@ -17,6 +17,7 @@ from ilk.recipe import made
 from ilk.verbs.chat import DropOldest, Policy, Refuse, Reply, Stream, chat_of, stream
 from ilk.verbs.conversation import Conversation
 
+SYSTEM = "You are a helpful assistant."   # small models stray without one
 MOST_INPUT = 4 << 20   # letters of a question
 
 
@@ -25,7 +26,7 @@ class Asking:
     """Whom a command line asks, and how."""
 
     model: str | None
-    system: str
+    system: str | None
     wishes: Mapping[str, Any]
     schema: Path | None
     pattern: str | None
@@ -52,8 +53,8 @@ def chat_command(question: str | None, asking: Asking, save: Path | None, replay
     if replay is not None:
         say(*_replayed(Conversation.load(replay), asking.model))
         return
-    talk = Conversation.load(save) if save is not None and save.exists() else Conversation()
-    talk = talk.under(asking.system) if asking.system else talk
+    talk = Conversation.load(save) if save is not None and save.exists() else Conversation.of(system=SYSTEM)
+    talk = talk if asking.system is None else talk.under(asking.system)
     want, model = asking.want, chat_of(asking.model or DEFAULT)
     if question is None and sys.stdin is not None and sys.stdin.isatty() and not SHELL.as_json:
         Session(model, talk, want, asking.policy, save).run()

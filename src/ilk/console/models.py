@@ -10,9 +10,9 @@ from typing import Any
 from ilk import registry
 from ilk.backend import DEFAULT, EMBEDDER, backend
 from ilk.catalogue import PRETRAINED, entry, names
-from ilk.catalogue.fetching import fetched
+from ilk.catalogue.fetching import present
 from ilk.console._shared import Answer
-from ilk.errors import DataError, printable
+from ilk.errors import printable
 
 LANGUAGE = ("The default speaks English. A model that speaks Chinese, when online: `ilk pull hf:Qwen/Qwen2.5-0.5B-Instruct`, "
             "then `ilk chat --model hf:Qwen/Qwen2.5-0.5B-Instruct` (ms: in place of hf: fetches it from ModelScope).")
@@ -21,7 +21,7 @@ LANGUAGE = ("The default speaks English. A model that speaks Chinese, when onlin
 def pull_command(address: str, quiet: bool = False) -> Answer:
     """Fetches, and says where it is and how large."""
     found, name = backend(address)
-    with _waiting(f"fetching {printable(address)}", quiet):
+    with _waiting(f"fetching {printable(address)}", quiet or (address.startswith("hf:") and "/" in name)):   # Hugging Face's library shows bars of its own
         at = found.pull(name)
     size = _size(at)
     return {"model": address, "at": str(at), "bytes": size}, printable(f"{address} is in {at} ({size / 1e6:,.1f} MB)")
@@ -60,14 +60,7 @@ def _row(scheme: str, name: str) -> dict[str, Any]:
     if name not in names(PRETRAINED):
         return row
     said = entry(name, PRETRAINED)
-    return {**row, "summary": said.summary, "bytes": said.size, "licence": said.licence, "language": said.language, "here": _here(name)}
-
-
-def _here(name: str) -> bool:
-    try:
-        return bool(fetched(entry(name, PRETRAINED), offline=True))
-    except DataError:
-        return False
+    return {**row, "summary": said.summary, "bytes": said.size, "licence": said.licence, "language": said.language, "here": present(said)}
 
 
 def _told(row: dict[str, Any]) -> str:

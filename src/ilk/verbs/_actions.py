@@ -8,6 +8,7 @@ from inspect import Parameter, getdoc, signature
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
 
 from ..chat import Tool
 from ..errors import UsageError
@@ -16,6 +17,13 @@ from ..files import plain
 
 class Refused(Exception):
     """Arguments that a tool does not take, told for the model."""
+
+
+class _Bare(GenerateJsonSchema):
+    """Without titles that say a name again: small models take them for values."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,11 @@ def action(function: Callable[..., Any]) -> Action:
         hints = get_type_hints(function, include_extras=True)
         fields: dict[str, Any] = {n: (hints[n], ... if p.default is Parameter.empty else p.default) for n, p in signature(function).parameters.items() if _named(p)}
         form = create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
-        schema = form.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        schema = form.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}", schema_generator=_Bare)
     except (KeyError, NameError, TypeError, ValueError, PydanticUserError) as why:
         raise UsageError(f"{name} can't be a tool: {str(why).splitlines()[0][:200]}", code="TOOL", param="tools",
                          remedy="a function of named arguments, each with a type that JSON can say") from None
+    schema.pop("title", None)
     if "$defs" in schema:
         schema["$defs"] = {f"{name}.{key}": value for key, value in schema["$defs"].items()}
     return Action(Tool(name, (getdoc(function) or "").split("\n")[0], schema), function, form)

@@ -18,7 +18,7 @@ class Calling(Protocol):
     """A way to say calls: what is said first, how an answer is asked for, what stands in it, and how results are told."""
 
     def opened(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> tuple[Turn, ...]: ...
-    def want(self, want: Want, tools: Sequence[Tool]) -> Want: ...
+    def want(self, want: Want, tools: Sequence[Tool], last: bool) -> Want: ...
     def calls(self, answer: Answer) -> tuple[Call, ...]: ...
     def answer(self, answer: Answer) -> str: ...
     def results(self, calls: Sequence[Call], results: Sequence[Result]) -> Turn: ...
@@ -32,8 +32,8 @@ class Native:
         """The turns as they are."""
         return tuple(turns)
 
-    def want(self, want: Want, tools: Sequence[Tool]) -> Want:
-        """With the tools."""
+    def want(self, want: Want, tools: Sequence[Tool], last: bool) -> Want:
+        """With the tools, at the last step too: servers want them told wherever turns hold calls."""
         return replace(want, tools=tuple(tools))
 
     def calls(self, answer: Answer) -> tuple[Call, ...]:
@@ -60,9 +60,9 @@ class Shaped:
             return (Turn.of("system", f"{turns[0].text}\n\n{said}"), *turns[1:])
         return (Turn.of("system", said), *turns)
 
-    def want(self, want: Want, tools: Sequence[Tool]) -> Want:
-        """Held to the schema of a call or an answer."""
-        return replace(want, shape=Schema(call_or_answer(tools)))
+    def want(self, want: Want, tools: Sequence[Tool], last: bool) -> Want:
+        """Held to the schema of a call or an answer, at the last step of an answer."""
+        return replace(want, shape=Schema(call_or_answer(() if last else tools)))
 
     def calls(self, answer: Answer) -> tuple[Call, ...]:
         """The call, if it is one."""

@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from ..chat import Call, Grammar, Part, Pattern, Picture, Result, Schema, Shape, Tool, Turn, Want, Words
 from ..errors import IlkError, ModelError
 from ..recipe import made
 
+T = TypeVar("T")
 _SHAPES: dict[str, type[Shape]] = {"schema": Schema, "pattern": Pattern, "text": Grammar}   # by their one field
 
 
@@ -68,7 +69,7 @@ def _part_from_json(said: Mapping[str, Any]) -> Part:
     raise ValueError("a part of no known kind")
 
 
-def _read(make: Any, what: str) -> Any:
+def _read(make: Callable[[], T], what: str) -> T:
     try:
         return make()
     except (IlkError, KeyError, TypeError, ValueError, AttributeError) as why:

@@ -54,8 +54,8 @@ class Conversation:
         return cls(tuple(Line(t) for t in ((Turn.of("system", system),) if system else ()) + tuple(turns)))
 
     def under(self, system: str) -> Conversation:
-        """Of the same turns, but another said who the model shall be."""
-        return replace(self, lines=(Line(Turn.of("system", system)), *(line for line in self.lines if line.turn.role != "system")))
+        """The same, but for who the model shall be ("": nobody is told)."""
+        return replace(self, lines=(*Conversation.of(system=system).lines, *(line for line in self.lines if line.turn.role != "system")))
 
     @property
     def turns(self) -> tuple[Turn, ...]:

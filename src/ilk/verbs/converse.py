@@ -15,7 +15,7 @@ from .conversation import Conversation
 
 @dataclass(frozen=True)
 class Budget:
-    """How far a model may go: answers asked for, tokens read and made in all, letters of one result."""
+    """How far a model may go: answers asked for (what the last one calls does not run), tokens read and made in all, letters of one result."""
 
     steps: int = 8
     tokens: int = 20_000
@@ -73,8 +73,8 @@ def _loop(model: Chat, turns: Sequence[Turn], granted: Mapping[str, Action], how
     budget, want, by = how
     tools = [a.tool for a in granted.values()]
     talk, done, spent = Conversation.of(by.opened(turns, tools)), list[Done](), 0
-    asked = by.want(want, tools)
-    for _ in range(budget.steps):
+    for more in reversed(range(budget.steps)):
+        asked = by.want(want, tools, not more)
         read = model.count(model.written(talk.turns, asked.tools)) if isinstance(model, Counts) else 0
         left = budget.tokens - spent - read
         if left < 1:
@@ -84,6 +84,8 @@ def _loop(model: Chat, turns: Sequence[Turn], granted: Mapping[str, Action], how
         calls = by.calls(heard)
         if not calls:
             return Conversed(by.answer(heard), "answered", talk, tuple(done), spent)
+        if not more:
+            break
         ran = [_done(call, granted, budget.result) for call in calls]
         done += ran
         talk = talk.say(by.results([d.call for d in ran], [d.result for d in ran]))
