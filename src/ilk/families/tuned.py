@@ -117,7 +117,11 @@ def _digest(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned(Family):
-    """The model at `address` (one of transformers), tuned in a way of `ilk list tunings`; `ilk.tune` makes it."""
+    """The model at `address` (one of transformers), tuned in a way of `ilk list tunings`; `ilk.tune` makes it.
+
+    >>> Tuned().refuses(letters_space())
+    'is made by `ilk tune`, from a model that is named and a way of tuning'
+    """
 
     distribution: ClassVar[type[Distribution[Any]]] = Adapted
     address: str = ""

@@ -56,6 +56,11 @@ def tune(model: Model | str, data: Any, tuning: Tuning | None = None, lesson: Le
 
     Only what the assistant says is learned, and that it ends there; `run.listeners` are told what that is before the first step. Of the examples a tenth
     chooses the best weights, a tenth judges: the card says the nats a token before and after. A model that ilk fitted comes back with merged weights.
+
+    >>> import ilk
+    >>> base = ilk.fit(["the cat sat", "a dog ran"] * 20, ilk.Transformer(layers=1, heads=2, width=16), budget=ilk.Steps(2))
+    >>> ilk.tune(base, [f"the {'cat' * (1 + i)}" for i in range(12)], ilk.LoRA(rank=2), budget=ilk.Steps(2))
+    <ilk transformer of text>
     """
     run, lesson = run or Run(seed=seed, budget=_budget(budget)), recipe.checked(lesson or Lesson())
     tuning = recipe.checked(tuning or _default())
