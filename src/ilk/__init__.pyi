@@ -45,6 +45,7 @@ from ilk.families.rnn import RNN as RNN
 from ilk.families.score import ScoreModel as ScoreModel
 from ilk.families.stylegan import StyleGAN as StyleGAN
 from ilk.families.transformer import Transformer as Transformer
+from ilk.families.tuned import Tuned as Tuned
 from ilk.families.vae import VAE as VAE
 from ilk.families.vqvae import VQVAE as VQVAE
 from ilk.families.wavenet import WaveNet as WaveNet
@@ -112,6 +113,13 @@ from ilk.space import Row as Row
 from ilk.trackers.mlflow import MLflow as MLflow
 from ilk.trackers.tensorboard import TensorBoard as TensorBoard
 from ilk.trackers.wandb import WandB as WandB
+from ilk.tunings.adapter import Adapter as Adapter
+from ilk.tunings.dora import DoRA as DoRA
+from ilk.tunings.full import Full as Full
+from ilk.tunings.lora import LoRA as LoRA
+from ilk.tunings.prefix import Prefix as Prefix
+from ilk.tunings.prompt import SoftPrompt as SoftPrompt
+from ilk.tunings.rslora import RsLoRA as RsLoRA
 from ilk.verbs._ballot_app import blind_app as blind_app
 from ilk.verbs._ballots import Votes as Votes
 from ilk.verbs._ballots import read_votes as read_votes
@@ -119,6 +127,7 @@ from ilk.verbs._calling import Shaped as Shaped
 from ilk.verbs._course import RaceRules as RaceRules
 from ilk.verbs._crews import Processes as Processes
 from ilk.verbs._crews import Ray as Ray
+from ilk.verbs._lesson import Lesson as Lesson
 from ilk.verbs.attribute import attribute as attribute
 from ilk.verbs.audit import audit as audit
 from ilk.verbs.audit import exposure as exposure
@@ -142,6 +151,7 @@ from ilk.verbs.diagnose import diagnose as diagnose
 from ilk.verbs.discover import discover as discover
 from ilk.verbs.disentanglement import disentanglement as disentanglement
 from ilk.verbs.doctor import doctor as doctor
+from ilk.verbs.drift import drift as drift
 from ilk.verbs.edit import edit as edit
 from ilk.verbs.edit import interpolate as interpolate
 from ilk.verbs.edit import vary as vary
@@ -173,6 +183,7 @@ from ilk.verbs.steps import steps as steps
 from ilk.verbs.text_scores import text_scores as text_scores
 from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
+from ilk.verbs.tune import tune as tune
 from ilk.verbs.upscale import beside as beside
 from ilk.verbs.upscale import upscale as upscale
 

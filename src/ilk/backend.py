@@ -62,8 +62,16 @@ def backend(address: str) -> tuple[Backend, str]:
 @lru_cache(OPENED)
 def opened(address: str) -> Chat | Embeds:
     """The model at an address; the last few stay open."""
+    return fresh(address)
+
+
+def fresh(address: str) -> Chat | Embeds:
+    """The model at an address, opened anew: one that may be changed."""
+    from .memory import apart
+
     found, name = backend(address)
-    return found.open(name)
+    with apart():
+        return found.open(name)
 
 
 def chat_at(address: str) -> Chat:

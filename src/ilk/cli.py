@@ -31,6 +31,7 @@ from .commands.pack import pack, unpack
 from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
+from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
 
 
@@ -40,7 +41,7 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, pull, index, ask):
+                    publish, score_texts, pack, unpack, doctor, blind, pull, index, ask, tune, drift):
         app.command(command)
     app.command(chat)
     app.command(list_, name="list")

@@ -171,6 +171,7 @@ class Plan:
     """How long and in what strides a network trains when nobody says: a function of the family and the data.
 
     `low_precision`: the networks gain by bfloat16 where the machine is fast at it, and no phase has an `after`.
+    `begins_good`: the weights before the first step are judged too, and may be the best.
     """
 
     steps: int
@@ -180,6 +181,7 @@ class Plan:
     ema: float = 0.0
     evaluate_every: int = 100
     low_precision: bool = False
+    begins_good: bool = False
 
 
 class Neural(Distribution[F], nn.Module):

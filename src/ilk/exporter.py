@@ -26,3 +26,10 @@ class Reads(Protocol):
     """An exporter that also takes back what it wrote."""
 
     def read(self, at: Path) -> Model: ...
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """An exporter of text models whose form answers by itself: the address of what it wrote."""
+
+    def address(self, to: Path) -> str: ...

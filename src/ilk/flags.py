@@ -30,7 +30,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     if not named:
         return list(words), {}
     asked_help = any(w in ("--help", "-h") for w in words)
-    if asked_help and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality")):
+    if asked_help and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality", "tuning")):
         return list(words), {}
     known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items() if axis != "families"}
     if "families" in named:
@@ -48,6 +48,8 @@ def _named(command: str, words: list[str]) -> dict[str, str]:
     if command in ("sample", "edit", "steps", "upscale", "beside", "revise"):
         how = _value(words, "--how")
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
+    if command == "tune":
+        return {"tunings": registry.check("tunings", _value(words, "--tuning") or "lora")}
     if command not in DEFAULTS:
         return {}
     place = words.index(command) + 1

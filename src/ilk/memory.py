@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import ModelError, ResourceError
 
+_APART: ContextVar[bool] = ContextVar("apart", default=False)
 _MAKERS = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.eye, torch.arange, torch.full)
 
 
@@ -70,6 +73,8 @@ class Bounded(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable[..., Any], types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """The call itself, its result counted; what only makes room is counted first."""
+        if _APART.get():
+            return func(*args, **(kwargs or {}))
         if 4 * _numbers(func, args) > self.left:
             raise self._too_much()
         made = func(*args, **(kwargs or {}))
@@ -82,6 +87,16 @@ class Bounded(TorchFunctionMode):
     def _too_much(self) -> ModelError:
         return ModelError(f"ilk.json describes a model of more than {self.limit >> 20} MiB, far more than its weights take", code="TOO_LARGE",
                           remedy="fetch or save the model again")
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is opened meanwhile is no part of what a file describes: its tensors are not counted."""
+    before = _APART.set(True)
+    try:
+        yield
+    finally:
+        _APART.reset(before)
 
 
 def _numbers(func: Callable[..., Any], args: tuple[Any, ...]) -> int:

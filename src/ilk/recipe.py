@@ -35,7 +35,7 @@ def tried(recipe: Any) -> dict[str, tuple[Any, ...]]:
     return {f.name: mark.values for f in listed(recipe) for mark in getattr(hints[f.name], "__metadata__", ()) if isinstance(mark, Tried)}
 
 
-_INSIDE = {"net": "nets", "family": "families"}  # recipes that may stand inside another, by their word in JSON
+_INSIDE = {"net": "nets", "family": "families", "tuning": "tunings"}  # recipes that may stand inside another, by their word in JSON
 
 
 @cache

@@ -184,6 +184,7 @@ def _often() -> float:
 class Run:
     """How a fit goes.
 
+    `micro` items of a batch are computed at a time, their gradients added up: the same step in less memory.
     `checkpoint` is a folder beside the model, written every `checkpoint_every` seconds (30, or what the environment
     variable ILK_CHECKPOINT_SECONDS says: tests of sudden deaths set it to 0); `resume` takes it up again; `facts` say
     what is being fitted, so that a checkpoint of something else is refused.
@@ -192,6 +193,7 @@ class Run:
     seed: int = 0
     budget: Budget | None = None
     batch: int | None = None
+    micro: int | None = None
     rate: float | None = None
     device: str = "cpu"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -222,7 +224,8 @@ class Run:
         """What a checkpoint must agree with: what is fitted, and all that changes the steps. A budget in seconds may differ."""
         if self.within is not None:
             return dict(self.within.identity)
-        return {**self.facts, "batch": self.batch, "rate": self.rate, "precision": self.precision, "steps": self.budget.count if isinstance(self.budget, Steps) else None}
+        return {**self.facts, "batch": self.batch, "micro": self.micro, "rate": self.rate, "precision": self.precision,
+                "steps": self.budget.count if isinstance(self.budget, Steps) else None}
 
     def emit(self, event: Event) -> None:
         """Tells every listener."""

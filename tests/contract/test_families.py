@@ -28,7 +28,7 @@ from ilk.testing.family import Check, check_refusals
 
 from .conftest import OWN, fitted, recipe
 
-OPENED = {"pretrained"}   # learns nothing: what it opens is checked as a backend, and tests/unit/test_pretrained.py checks what it adds
+OPENED = {"pretrained", "tuned"}   # learn nothing from items: what they open is checked as a backend; tests/unit/test_pretrained.py and test_tune.py check what they add
 FAMILIES = sorted(set(registry.names("families")) - OPENED)
 CASES = [(family, space, check) for family in FAMILIES for space in (*taken(recipe(family)), *OWN.get(family, {})) for check in CHECKS]
 

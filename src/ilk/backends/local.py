@@ -16,7 +16,7 @@ from torch import Tensor
 from ..backend import Backend
 from ..batch import ragged
 from ..chat import Chat, Delta, Token, Tool, Turn, Want
-from ..distribution import NextToken
+from ..distribution import Converses, NextToken
 from ..errors import UsageError
 from ..lift import Same
 from ..modalities._pieces import BPE
@@ -46,6 +46,8 @@ class Local(Backend):
     def open(self, name: str) -> Chat:
         """The model in a folder; UsageError for one that is not of texts, or does not go on token by token."""
         model = load(name)
+        if isinstance(model.body, Converses):
+            return cast(Chat, model.body.chat)   # one that is pretrained, or tuned
         if why := _refuses(model):
             raise UsageError(f"{name} can't be talked with: {why}", code="NO_CHAT", param="model", remedy="a transformer, rnn or ngram of texts, fitted without labels")
         return LocalModel(f"local:{name}", model)

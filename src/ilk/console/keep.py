@@ -1,6 +1,7 @@
 """Behind the commands: models kept, changed in form, and what there is."""
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from ilk.console._shared import Answer
@@ -30,4 +31,5 @@ def export_command(at: str, to: str, out: Path) -> Answer:
     """Writes a model for another library."""
     found = export(load(at), to, out)
     files = [str(p) for p in found.files]
-    return {"model": at, "to": found.to, "files": files}, printable("\n".join(files))
+    answer = {"model": at, "to": found.to, "files": files, **({"drift": asdict(found.drift)} if found.drift else {})}
+    return answer, printable("\n".join([*files, *([f"drift: {found.drift}"] if found.drift else [])]))

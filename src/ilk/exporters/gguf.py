@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,12 @@ from torch import Tensor
 from ..errors import ResourceError, UsageError
 from ..exporter import Exporter
 from ..families.transformer import Transformed
+from ..families.tuned import Adapted
 from ..files import atomic, not_written
 from ..modalities._tokens import Characters
 from ..modality import Codec
 from ..model import Model
-from ..nets._decoder import Shape
+from . import _tuned
 from .transformers import Transformers, config, named, tokenizer
 
 NAME, SPACE = "model.gguf", "\u2581"
@@ -27,10 +29,12 @@ NEVER = "ÿ ÿ"  # llama.cpp asks for a merge: byte 255, which stands for itself
 
 @dataclass(frozen=True)
 class GGUF(Exporter):
-    """A `transformer` of texts as a Llama in float32; the token that ends a text also begins it."""
+    """A `transformer` of texts as a Llama in float32, the token that ends a text also beginning it; or a tuned Llama with merged weights."""
 
     def refuses(self, model: Model) -> str | None:
         """What no Llama can be, and alphabets that llama.cpp can't spell."""
+        if isinstance(model.body, Adapted):
+            return _tuned.refuses(model) or _tuned.no_llama(model)
         return Transformers().refuses(model) or _unspelled(model.codec)
 
     def write(self, model: Model, to: Path) -> list[Path]:
@@ -40,10 +44,7 @@ class GGUF(Exporter):
         library, part = _library(), to.with_name(f".{to.name}.part")
         try:
             with atomic(part / NAME) as file, closing(library.GGUFWriter(file.name, "llama")) as writer:
-                body = cast(Transformed, model.body)
-                _sizes(writer, config(body.net.shape, body.family.context))
-                _vocabulary(writer, model.codec, library.TokenType)
-                _weights(writer, body, library)
+                (_tuned_model if isinstance(model.body, Adapted) else _own_model)(writer, model, library)
                 writer.write_header_to_file()
                 writer.write_kv_data_to_file()
                 writer.write_tensors_to_file()
@@ -53,6 +54,27 @@ class GGUF(Exporter):
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return [to / NAME]
+
+
+    def address(self, to: Path) -> str:
+        """Where what was written answers."""
+        return f"gguf:{to / NAME}"
+
+
+def _own_model(writer: Any, model: Model, library: Any) -> None:
+    body = cast(Transformed, model.body)
+    shape = body.net.shape
+    _sizes(writer, config(shape, body.family.context))
+    _vocabulary(writer, model.codec, library.TokenType)
+    _weights(writer, named(body), (shape.layers, shape.size), library)
+
+
+def _tuned_model(writer: Any, model: Model, library: Any) -> None:
+    merged = cast(Adapted, model.body).merged()
+    said = _tuned.sizes(merged.module.config)
+    _sizes(writer, said)
+    _tuned.vocabulary(writer, model, merged, library)
+    _weights(writer, _tuned.weights(merged.module), (said["num_hidden_layers"], said["head_dim"]), library)
 
 
 def _library() -> Any:
@@ -109,15 +131,15 @@ def _vocabulary(writer: Any, codec: Codec[Any], kind: Any) -> None:
     writer.add_add_eos_token(False)
 
 
-def _weights(writer: Any, body: Transformed, library: Any) -> None:
-    """Under llama.cpp's names; one tensor less where embeddings are tied."""
-    names = library.get_tensor_name_map(library.MODEL_ARCH.LLAMA, body.net.shape.layers)
-    for name, tensor in named(body).items():
-        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), _paired(name, tensor, body.net.shape).cpu().numpy())
+def _weights(writer: Any, tensors: Mapping[str, Tensor], sizes: tuple[int, int], library: Any) -> None:
+    """Under llama.cpp's names; one tensor less where embeddings are tied. `sizes` are how many layers, and how many numbers a head."""
+    names = library.get_tensor_name_map(library.MODEL_ARCH.LLAMA, sizes[0])
+    for name, tensor in tensors.items():
+        writer.add_tensor(names.get_name(name, try_suffixes=(".weight",)), _paired(name, tensor, sizes[1]).cpu().numpy())
 
 
-def _paired(name: str, tensor: Tensor, shape: Shape) -> Tensor:
+def _paired(name: str, tensor: Tensor, size: int) -> Tensor:
     """Rows of queries and keys in llama.cpp's order: the two numbers that are turned together, half a head apart here, are neighbours there."""
     if not name.endswith(("q_proj.weight", "k_proj.weight")):
         return tensor
-    return tensor.reshape(-1, 2, shape.size // 2, shape.width).transpose(1, 2).reshape(tensor.shape)
+    return tensor.reshape(-1, 2, size // 2, tensor.shape[1]).transpose(1, 2).reshape(tensor.shape)

@@ -15,6 +15,7 @@ from .. import recipe
 from ..errors import IlkError, ModelError, UsageError
 from ..exporter import Exporter
 from ..families.transformer import Transformed, Transformer
+from ..families.tuned import Adapted
 from ..lift import Same
 from ..modalities._pieces import BPE
 from ..modalities._tokens import Bytes, Characters
@@ -23,6 +24,7 @@ from ..model import Model
 from ..nets._decoder import EPS, THETA, Layer, Shape
 from ..rng import Rng
 from ..store import State, parse_json, read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
+from . import _tuned
 
 END, UNSEEN = "<|end|>", "<|unseen|>"
 FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -30,11 +32,13 @@ FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenize
 
 @dataclass(frozen=True)
 class Transformers(Exporter):
-    """A `transformer` of texts as a Llama folder; the token that ends a text also begins it."""
+    """A `transformer` of texts as a Llama folder, the token that ends a text also beginning it; or the base of a tuned model with merged weights."""
 
     def refuses(self, model: Model) -> str | None:
-        """Anything but a transformer of texts that a Llama can be."""
+        """Anything but a transformer of texts that a Llama can be, and tuned models that can't be merged."""
         body = model.body
+        if isinstance(body, Adapted):
+            return _tuned.refuses(model)
         if not isinstance(body, Transformed) or not isinstance(model.codec, BPE | Bytes | Characters):
             return "writes transformers of texts only"
         if body.family.ngrams:
@@ -49,6 +53,8 @@ class Transformers(Exporter):
             raise UsageError(f"transformers {why}", code="EXPORT")
         if to.exists() and not (to / "config.json").exists() and (not to.is_dir() or any(to.iterdir())):
             raise UsageError(f"{to} is there already and is no exported model", remedy="choose another name", code="OUT", param="out")
+        if isinstance(model.body, Adapted):
+            return _tuned.folder(model, to)
         body: Transformed = model.body  # type: ignore[assignment]
         shape = body.net.shape
         texts = {"config.json": _json({**config(shape, body.family.context), "ilk": _facts(model)}),
@@ -60,8 +66,12 @@ class Transformers(Exporter):
         write_folder(to, {**files, "model.safetensors": tensors_to_bytes(named(body))})
         return [to / name for name in FILES]
 
+    def address(self, to: Path) -> str:
+        """Where what was written answers."""
+        return f"hf:{to}"
+
     def read(self, at: Path) -> Model:
-        """The model of a folder that `write` made; ModelError for any other."""
+        """The model of a folder that `write` made from a model fitted here; ModelError for any other."""
         files = read_folder(at, FILES)
         facts = parse_json(files["config.json"], "config.json").get("ilk")
         try:

@@ -122,7 +122,7 @@ class Loop:
         """Steps until the budget is used, then the best weights."""
         self.run.emit(Began(self.phases[0].name, None if isinstance(self.run.budget, Seconds) else self.plan.steps))
         losses: list[Tensor] = []
-        if self.body.begun:
+        if self.body.begun or self.plan.begins_good:
             self._validate()
         self.at_work.train()
         told = time.monotonic()
@@ -157,12 +157,9 @@ class Loop:
     def _update(self, phase: Phase, optimisers: Sequence[AdamW | Muon], batch: Batch, rng: Rng, fraction: float) -> Tensor:
         if phase.before is not None:
             phase.before(fraction)
-        with rng.as_global():
-            losses = phase.loss(batch, rng)
-        loss = losses.mean() if batch.weight is None else (losses * batch.weight).mean()
         for optimiser in optimisers:
             optimiser.forget_gradients()
-        loss.backward()
+        loss = self._gradients(phase, batch, rng)
         if self.shadow is not None:
             self.shadow.lift()
         _clip([p.grad for optimiser in optimisers for p in optimiser.params if p.grad is not None])
@@ -172,7 +169,21 @@ class Loop:
             self.shadow.follow()
         if phase.after is not None:
             phase.after()
-        return loss.detach()
+        return loss
+
+    def _gradients(self, phase: Phase, batch: Batch, rng: Rng) -> Tensor:
+        """Adds the gradients of the mean loss up, `Run.micro` items at a time where they are independent; the mean loss."""
+        size = len(batch) if self.run.micro is None or phase.rows == "coupled" else self.run.micro
+        whole = torch.zeros(())
+        for at in range(0, len(batch), size):
+            part, noise = (batch, rng) if size >= len(batch) else (batch.cut(at, at + size), rng.at(at))
+            with noise.as_global():
+                losses = phase.loss(part, noise)
+            losses = losses if part.weight is None else losses * part.weight
+            loss = losses.mean() if part is batch else losses.sum() / len(batch)
+            loss.backward()
+            whole = loss.detach() + whole
+        return whole
 
     def _batch(self) -> Batch:
         per = max(1, len(self.data) // self.plan.batch)

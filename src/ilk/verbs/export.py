@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ilk import registry
+from ilk.backend import fresh
 from ilk.errors import UsageError
-from ilk.exporter import Exporter
+from ilk.exporter import Exporter, Serves
 from ilk.model import Model
+from ilk.verbs.drift import Drift, drift
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Which model was written (its family), in which form, and the files."""
+    """Which model was written (its family), in which form, and the files; of a tuned model how far that form is from it, if that form can be run here."""
 
     model: str
     to: str
     files: tuple[Path, ...]
+    drift: Drift | None = None
 
 
 def export(model: Model, to: str, out: str | Path) -> Exported:
@@ -35,7 +38,21 @@ def export(model: Model, to: str, out: str | Path) -> Exported:
         raise UsageError(f"{out} is there already", code="OUT", param="out", remedy="choose another name with --out")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {out.absolute().parent}", code="OUT", param="out", remedy="make it, or choose another name with --out")
-    return Exported(registry.name_of("families", model.body.family), to, tuple(exporter.write(model, out)))
+    files = tuple(exporter.write(model, out))
+    return Exported(registry.name_of("families", model.body.family), to, files, _drift(exporter, model, out))
+
+
+def _drift(exporter: Exporter, model: Model, out: Path) -> Drift | None:
+    """What the probe of a tuned model finds in the form that was written; None without a probe or without a library that runs this form."""
+    probe = getattr(model.body, "probe", None)
+    if not probe or not isinstance(exporter, Serves):
+        return None
+    try:
+        return drift(fresh(exporter.address(out)), probe)
+    except UsageError as why:
+        if why.code != "MISSING_EXTRA":
+            raise
+        return None
 
 
 def _exporter(name: str) -> Exporter:

@@ -1,9 +1,12 @@
 """open: a pretrained text model by its address becomes a Model."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ilk import registry
+from ilk.distribution import Family
 from ilk.families.pretrained import Pretrained
 from ilk.letters import letters_space
 from ilk.lift import Same
@@ -20,9 +23,14 @@ def open(address: str, system: str = "", most: int | None = 256) -> Model:
     >>> open("echo:").given("What is the capital of France?").sample()
     ['What is the capital of France?']
     """
+    return spoken(Pretrained(address=address, system=system, most=most), Rng(0), {"data": address, "licence": ""})
+
+
+def spoken(family: Family, rng: Rng, card: Mapping[str, Any]) -> Model:
+    """A model of a family that takes texts as they are."""
     modality, space = Text(per="file"), letters_space()
     codec = next(c for c in modality.codecs() if c.__name__ == "Points").learned(modality, [])
-    return Model(modality, codec, Same(space), Pretrained(address=address, system=system, most=most).build(space, Rng(0)), card={"data": address, "licence": ""})
+    return Model(modality, codec, Same(space), family.build(space, rng), card=card)
 
 
 def model_at(place: str) -> Model:
