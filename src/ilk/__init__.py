@@ -18,7 +18,7 @@ _HOMES = {
     "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors", "Score": "verbs.score",
     "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
-    "Row": "space", "Many": "space", "Maybe": "space"}
+    "task": "verbs.task", "passing": "verbs.task", "pass_at": "verbs.task", "mark": "verbs.mark", "Row": "space", "Many": "space", "Maybe": "space"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
 
 
