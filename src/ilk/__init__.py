@@ -5,18 +5,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 _HOMES = {
-    "fit": "verbs.fit", "read": "verbs.read", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate", "diagnose": "verbs.diagnose",
-    "doctor": "verbs.doctor", "race": "verbs.race", "RaceRules": "verbs._course", "Processes": "verbs._crews", "Ray": "verbs._crews", "audit": "verbs.audit",
-    "exposure": "verbs.audit", "publish": "verbs.publish", "export": "verbs.export", "disentanglement": "verbs.disentanglement", "text_scores": "verbs.text_scores",
-    "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge", "pack": "verbs.pack", "unpack": "verbs.pack", "steps": "verbs.steps",
-    "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit", "interpolate": "verbs.edit",
-    "translate": "verbs.translate", "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise", "denoise": "verbs.denoise",
-    "invert": "verbs.invert", "decode": "verbs.invert", "classify": "verbs.classify", "detect": "verbs.detect", "augment": "verbs.augment", "impute": "verbs.impute",
-    "discover": "verbs.discover", "obeying": "verbs.obey", "attribute": "verbs.attribute", "transfer": "verbs.transfer", "background": "verbs.background",
-    "counterfactual": "verbs.counterfactual", "mask": "region", "box": "region", "after": "region", "between": "region", "outside": "region", "load": "model",
-    "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run", "Rng": "rng", "Label": "given",
-    "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors", "Score": "verbs.score",
-    "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
+    "fit": "verbs.fit", "read": "verbs.read", "open": "verbs.open", "sample": "verbs.sample", "score": "verbs.score", "evaluate": "verbs.evaluate",
+    "diagnose": "verbs.diagnose", "doctor": "verbs.doctor", "race": "verbs.race", "RaceRules": "verbs._course", "Processes": "verbs._crews", "Ray": "verbs._crews",
+    "audit": "verbs.audit", "exposure": "verbs.audit", "publish": "verbs.publish", "export": "verbs.export", "disentanglement": "verbs.disentanglement",
+    "text_scores": "verbs.text_scores", "report": "verbs.report", "forget": "verbs.forget", "merge": "verbs.merge", "pack": "verbs.pack", "unpack": "verbs.pack",
+    "steps": "verbs.steps", "prefer": "verbs.prefer", "lineage": "verbs.lineage", "record": "verbs.lineage", "edit": "verbs.edit", "vary": "verbs.edit",
+    "interpolate": "verbs.edit", "translate": "verbs.translate", "upscale": "verbs.upscale", "beside": "verbs.upscale", "revise": "verbs.revise",
+    "denoise": "verbs.denoise", "invert": "verbs.invert", "decode": "verbs.invert", "classify": "verbs.classify", "detect": "verbs.detect", "augment": "verbs.augment",
+    "impute": "verbs.impute", "discover": "verbs.discover", "obeying": "verbs.obey", "attribute": "verbs.attribute", "transfer": "verbs.transfer",
+    "background": "verbs.background", "counterfactual": "verbs.counterfactual", "mask": "region", "box": "region", "after": "region", "between": "region",
+    "outside": "region", "load": "model", "save": "model", "Model": "model", "Dataset": "dataset", "Labels": "dataset", "Run": "run", "Steps": "run", "Seconds": "run",
+    "Rng": "rng", "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors",
+    "Score": "verbs.score", "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
     "task": "verbs.task", "passing": "verbs.task", "pass_at": "verbs.task", "mark": "verbs.mark", "Row": "space", "Many": "space", "Maybe": "space"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")

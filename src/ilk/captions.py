@@ -50,9 +50,9 @@ class Vocabulary:
         """Sequences of words."""
         return Many(Discrete(len(self.words) + 1), self.most)
 
-    def unknown(self, text: str) -> list[str]:
-        """The words of a text that no caption had."""
-        return [w for w in words_of(text) if w not in self.words]
+    def tells(self, text: str) -> bool:
+        """Whether any word of a text was in a caption."""
+        return any(w in self.words for w in words_of(text))
 
     def batch(self, texts: Sequence[str]) -> Batch:
         """Captions as numbers of words; one without words tells nothing."""

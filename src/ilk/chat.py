@@ -208,9 +208,9 @@ class Continues(Protocol):
 
 @runtime_checkable
 class Weighs(Protocol):
-    """Log probabilities of the tokens of a text (the end of it not counted), after a bare text or after turns."""
+    """Log probabilities of the tokens of a text after a bare text or after turns; where it is `ended`, the token that ends it comes last."""
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]: ...
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]: ...
 
 
 @runtime_checkable

@@ -367,6 +367,15 @@ class Defers(Protocol):
 
 
 @runtime_checkable
+class Converses(Protocol):
+    """Answers turns (ilk.chat): a bare string that it is given is a prompt, and a way of drawing is passed on as what is wanted."""
+
+    @property
+    def chat(self) -> Any: ...
+    def want(self, how: How | None) -> Any: ...
+
+
+@runtime_checkable
 class Tells(Protocol):
     """Has its own way of telling captions, in place of that by words."""
 

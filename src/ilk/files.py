@@ -1,16 +1,19 @@
-"""Files that are written whole or not at all, and values that JSON can hold."""
+"""Files that are written whole or not at all, and JSON: strictly read, and values that it can hold."""
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
-from .errors import ResourceError
+from .errors import ModelError, ResourceError
+
+MOST_JSON = 32 << 20   # bytes
 
 
 @contextmanager
@@ -47,3 +50,31 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """Strict JSON: UTF-8, no doubled keys, no NaN, bounded size and depth; else ModelError."""
+    if len(data) > MOST_JSON:
+        raise ModelError(f"{name} is {len(data) >> 20} MiB of JSON; the limit is {MOST_JSON >> 20}", code="TOO_LARGE")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError:
+        raise ModelError(f"{name} is nested too deep", code="TOO_LARGE") from None
+    except ValueError as why:
+        raise ModelError(f"{name} is not valid JSON: {why}", code="MODEL_DAMAGED") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_constant(text)

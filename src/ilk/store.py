@@ -9,9 +9,8 @@ import shutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,9 +19,11 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from .errors import ModelError, ResourceError
+from .files import MOST_JSON as MOST_JSON
+from .files import parse_json as parse_json
 
 SUMS = "SHA256SUMS"
-MOST_JSON, MOST_BYTES = 32 << 20, 64 << 30
+MOST_BYTES = 64 << 30
 
 
 @dataclass(frozen=True)
@@ -63,34 +64,6 @@ def _check_header(data: bytes, name: str) -> None:
     header = parse_json(data[8:8 + size], name)
     if not isinstance(header, dict):
         raise ModelError(f"{name} is not a safetensors file (its header is not an object)", code="MODEL_DAMAGED")
-
-
-def parse_json(data: bytes, name: str) -> Any:
-    """Strict JSON: UTF-8, no doubled keys, no NaN, bounded size and depth; else ModelError."""
-    if len(data) > MOST_JSON:
-        raise ModelError(f"{name} is {len(data) >> 20} MiB of JSON; the limit is {MOST_JSON >> 20}", code="TOO_LARGE")
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
-    except RecursionError:
-        raise ModelError(f"{name} is nested too deep", code="TOO_LARGE") from None
-    except ValueError as why:
-        raise ModelError(f"{name} is not valid JSON: {why}", code="MODEL_DAMAGED") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if isfinite(number) else _no_constant(text)
 
 
 def write_folder(to: Path, files: Mapping[str, bytes]) -> None:

@@ -17,7 +17,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ilk import store
 from ilk.errors import ModelError, ResourceError
 from ilk.store import State, load_state, parse_json, read_folder, save_state, tensors_from_bytes, tensors_to_bytes, write_folder
 
@@ -121,7 +120,7 @@ def test_json_numbers_are_finite(number: bytes) -> None:
 
 
 def test_json_has_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_JSON", 1000)
+    monkeypatch.setattr("ilk.files.MOST_JSON", 1000)
     with pytest.raises(ModelError, match="limit") as caught:
         parse_json(b"[" + b"1," * 1000 + b"1]", "x.json")
     assert caught.value.code == "TOO_LARGE"

@@ -41,9 +41,9 @@ class Tokens:
         """Sequences of tokens."""
         return Many(Discrete(len(self.tokenizer)), self.most)
 
-    def unknown(self, text: str) -> list[str]:
-        """None."""
-        return []
+    def tells(self, text: str) -> bool:
+        """All but an empty one."""
+        return bool(text.strip())
 
     def batch(self, texts: list[str]) -> Batch:
         """Captions as tokens, from the one that begins to the one that ends."""

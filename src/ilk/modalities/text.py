@@ -25,6 +25,7 @@ from ..modality import Codec, Limits, Modality, Shown
 from ..rules import Test, Value, parse
 from ._encoding import decode
 from ._files import read_bytes, suffix_of, walk, write_bytes
+from ._points import Points
 from ._text_records import has_text, records
 from ._tokens import Bytes, Characters, Ends, Texts, surrogates
 
@@ -120,12 +121,12 @@ class Text(Modality[Texts]):
         write_bytes(to, text.encode())
 
     def codecs(self) -> Sequence[type[Codec[Texts]]]:
-        """The one for these tokens."""
+        """The one for these tokens, and texts as they are."""
         if self.tokens == "bpe":
             from ._pieces import BPE
 
-            return (BPE,)
-        return (Characters,) if self.tokens == "characters" else (Bytes,)
+            return BPE, Points
+        return (Characters, Points) if self.tokens == "characters" else (Bytes, Points)
 
     def parts(self, item: Texts) -> dict[str, Value]:
         """The text, as its beginning."""

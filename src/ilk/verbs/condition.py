@@ -11,11 +11,10 @@ from torch import Tensor
 
 from ilk import registry
 from ilk.batch import Batch
-from ilk.captions import words_of
 from ilk.dataset import encoded
-from ilk.distribution import Conditions, Encodes, How, Met, Posterior, Samples, Translates
+from ilk.distribution import Conditions, Converses, Encodes, How, Met, Posterior, Samples, Translates
 from ilk.errors import UsageError, nearest
-from ilk.given import About, Avoid, Evidence, Given, Label, Lean, Like, Prompt, Towards, tests_of
+from ilk.given import About, Avoid, Evidence, Given, Keep, Label, Lean, Like, Prompt, Towards, tests_of
 from ilk.grammar import written
 from ilk.modality import Codec, Lowered
 from ilk.model import Model
@@ -37,7 +36,10 @@ def given(model: Model, asked: str | Mapping[str, Value] | Given) -> Model:
     >>> model.given("a == 1").met.met.sort
     'exact'
     """
-    more = replace(model, givens=(*model.givens, model.modality.asked(asked)))
+    meant = model.modality.asked(asked)
+    if isinstance(model.body, Converses) and isinstance(asked, str) and meant == Keep({"prefix": asked}):
+        meant = Prompt(asked)
+    more = replace(model, givens=(*model.givens, meant))
     more.met  # noqa: B018  worked out at once, so that an impossible one is refused here
     return more
 
@@ -218,7 +220,7 @@ def _caption(model: Model, text: str) -> Mapping[str, Batch]:
     if model.vocabulary is None:
         raise UsageError("this model was fitted without captions",
                          remedy="fit pictures that have captions, or texts that have a source (docs: image, text)", code="GIVEN", param="given")
-    if not words_of(text) or model.vocabulary.unknown(text) == words_of(text):
+    if not model.vocabulary.tells(text):
         raise UsageError(f"none of the words of {text[:100]!r} are in the captions that the model knows", code="GIVEN", param="given",
                          remedy=f"words such as {', '.join(model.words[:12])}")
     return {"caption": model.vocabulary.batch([text])}

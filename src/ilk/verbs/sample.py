@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from ilk import registry
-from ilk.distribution import Defers, Denoises, How, NextToken, Truncates
+from ilk.distribution import Converses, Defers, Denoises, How, NextToken, Truncates
 from ilk.errors import UsageError
 from ilk.memory import enough, held
 from ilk.model import Model
@@ -75,7 +75,7 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
 def bound(model: Model, how: How | None) -> How | None:
     """The way of drawing over this model's tokens; UsageError if it does not draw from such a model."""
     drawn_by = model.body.through if isinstance(model.body, Defers) else model.body
-    if how is not None and not isinstance(drawn_by, NextToken | Denoises | Truncates):
+    if how is not None and not isinstance(drawn_by, NextToken | Denoises | Truncates | Converses):
         raise UsageError(f"{type(how).__name__} does not draw from {registry.name_of('families', model.body.family)}", code="HOW", param="how", remedy="leave it out")
     if not isinstance(how, Reads):
         return how

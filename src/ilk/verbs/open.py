@@ -1,0 +1,22 @@
+"""open: a pretrained text model by its address becomes a Model."""
+from __future__ import annotations
+
+from ilk.families.pretrained import Pretrained
+from ilk.letters import letters_space
+from ilk.lift import Same
+from ilk.modalities.text import Text
+from ilk.model import Model
+from ilk.rng import Rng
+
+
+def open(address: str, system: str = "", most: int | None = 256) -> Model:
+    """The text model at an address, such as "gguf:smollm2-135m-instruct" or "openai:qwen-plus"; `ilk list backends` lists schemes.
+
+    `system` stands before every prompt, `most` bounds the tokens of a text. UsageError for what there is not, or is not installed.
+
+    >>> open("echo:").given("What is the capital of France?").sample()
+    ['What is the capital of France?']
+    """
+    modality, space = Text(per="file"), letters_space()
+    codec = next(c for c in modality.codecs() if c.__name__ == "Points").learned(modality, [])
+    return Model(modality, codec, Same(space), Pretrained(address=address, system=system, most=most).build(space, Rng(0)), card={"data": address, "licence": ""})
