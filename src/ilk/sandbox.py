@@ -187,16 +187,13 @@ def _boxed(start: Callable[[Path, Limits], _Started], code: str, files: Mapping[
         run = start(at, limits)
         try:
             out, err, reason = _watched(run, at, begun + limits.seconds, limits)
-            exit = run.code() if not reason else _ended(run)
+            if reason:
+                run.end()
+            exit = run.code()
         finally:
             run.end()
             run.close()
-        return _told(Ran(exit, reason, out, err, time.monotonic() - begun))
-
-
-def _ended(run: _Started) -> None:
-    run.end()
-    run.code()
+        return _told(Ran(None if reason else exit, reason, out, err, time.monotonic() - begun))
 
 
 def _watched(run: _Started, at: Path, until: float, limits: Limits) -> tuple[str, str, Reason]:

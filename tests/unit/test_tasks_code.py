@@ -24,8 +24,10 @@ RIGHT = "```python\ndef add(a, b):\n    return a + b\n```"
 @boxed
 @pytest.mark.parametrize(("answer", "codes", "named"), [
     (RIGHT, [], ""), ("def add(a, b):\n    return a + b", [], ""), ("def add(a, b): return a - b", ["TEST", "TEST"], "add(1, 2) gave -1"),
-    ("def add(a, b): return abs(a) + abs(b)", ["TEST"], "add(-1, 1) gave 2"), ("def add(a): return a", ["TEST", "TEST"], "TypeError"), ("def add(a, b: return", ["BROKEN"], "SyntaxError"),
-    ("", ["NO_CODE"], ""), ("import os; os._exit(0)", ["STOPPED"], "exit 0"), ("while True: pass", ["STOPPED"], "time"), ("x = bytearray(2 << 30)", ["BROKEN", "STOPPED"], "emory"),
+    ("def add(a, b): return abs(a) + abs(b)", ["TEST"], "add(-1, 1) gave 2"), ("def add(a): return a", ["TEST", "TEST"], "TypeError"),
+    ("def add(a, b: return", ["BROKEN"], "SyntaxError"),
+    ("", ["NO_CODE"], ""), ("import os; os._exit(0)", ["STOPPED"], "exit 0"), ("while True: pass", ["STOPPED"], "time"),
+    ("x = bytearray(2 << 30)", ["BROKEN", "STOPPED"], "emory"),
     ("print('[0, \"\"]'); print('[1, \"\"]')", ["TEST", "TEST"], "NameError"), ("def add(a, b): return open('/etc/passwd').read()", ["TEST", "TEST"], "rror")])
 def test_answers(answer: str, codes: list[str], named: str) -> None:
     found = Code(seconds=1).check(ADD, answer).findings

@@ -35,7 +35,8 @@ def said(*items: object) -> str:
     (SOURCE, one("What is 12 * 12?", "124", "query", "12 * 12"), "gives 144"), (SOURCE, one("What is 12 * 13?", "144", "query", "12 * 12"), "numbers of the question"),
     (TABLE, one("What is the mean age in Lyon?", "36", "query", "mean(age where city == 'Lyon')"), "does not say 'city'"),
     (TABLE, one("What is the mean age where city is Lyon?", "37", "query", "mean(age where city == 'Lyon')"), "gives 35.50"),
-    (TABLE, one("How tall?", "3", "query", "mean(height)"), "no column"), (TABLE, one("x", "y", "quote", "z"), "by a query"), (SOURCE, {"question": "x"}, "no question, key or proof"),
+    (TABLE, one("How tall?", "3", "query", "mean(height)"), "no column"), (TABLE, one("x", "y", "quote", "z"), "by a query"),
+    (SOURCE, {"question": "x"}, "no question, key or proof"),
     (SOURCE, one("What is 2 + 2?", "four", "query", "2 + 2"), "not one number")])
 def test_keys_are_proved_or_their_questions_dropped(source: object, item: dict[str, str], wrong: str) -> None:
     done = Quiz(n=1).check(source, said(item))  # type: ignore[arg-type]
@@ -64,7 +65,8 @@ def test_a_model_that_proves_nothing_gives_no_quiz() -> None:
 
 @pytest.mark.parametrize(("key", "answer", "score", "right"), [
     ("Paris", "paris.", 1, True), ("Paris", "The Paris", 1, True), ("Paris", "It is Paris", 0.5, False), ("Paris", "Lyon", 0, False), ("Paris", "", 0, False),
-    ("the treaty of Rome in March", "treaty of Rome", 3 * 2 / 8, False), ("not guilty", "guilty", 0, False), ("南京长江大桥", "长江大桥", 0.8, True), ("没有电梯", "有电梯", 0, False),
+    ("the treaty of Rome in March", "treaty of Rome", 3 * 2 / 8, False), ("not guilty", "guilty", 0, False), ("南京长江大桥", "长江大桥", 0.8, True),
+    ("没有电梯", "有电梯", 0, False),
     ("1,200", "1200 euros", 1, True), ("42", "41", 0, False), ("42", "42 or 43", 0, False), ("3.14", "3.1416", 1, True), ("3.14", "3.15", 0, False), ("25%", "25", 1, True),
     ("25", "25%", 0, False), ("Ｐａｒｉｓ", "Paris", 1, True), ("-3", "3", 0, False), ("5 km", "5", 1, True)])
 def test_marks(key: str, answer: str, score: float, right: bool) -> None:

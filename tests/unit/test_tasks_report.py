@@ -14,7 +14,8 @@ from ilk.tasks.report import Report
 
 TABLE = pl.DataFrame({"city": ["Lyon", "Lyon", "Turin", "Turin", "Oslo"], "age": [30, 41, 50, None, 19], "hours per week": [40.0, 38.5, 20.0, 35.0, 10.5],
                       "plan": ["4G", "5G", "5G", "4G", "5G"]})
-ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "it's"]), st.one_of(st.none(), st.integers(-50, 50)), st.floats(-1e3, 1e3).map(lambda x: round(x, 3))), min_size=1, max_size=30)
+ROWS = st.lists(st.tuples(st.sampled_from(["a", "b", "it's"]), st.one_of(st.none(), st.integers(-50, 50)), st.floats(-1e3, 1e3).map(lambda x: round(x, 3))),
+    min_size=1, max_size=30)
 
 
 @settings(deadline=None, max_examples=60)
@@ -61,8 +62,10 @@ def test_precedence() -> None:
     assert [computed(read(q), TABLE) for q in ("2 + 3 * 4", "2 - 3 - 4", "12 / 3 / 2", "2 -3", "count()-1", "max(age) - -1")] == [14, -5, 2, -1, 4, 51]
 
 
-@pytest.mark.parametrize("query", ["", "mean()", "mean(age", "mean(age where)", "age", "mean(age) mean(age)", "__import__('os')", "count(where city = 'Lyon')", "1 +", "share(age)",
-                                   "correlation(age)", "mean(city)", "mean(heigh)", "1 / 0", "mean(age where city == 'Rome')", "count(where city > 3)", "(" * 50 + "1" + ")" * 50,
+@pytest.mark.parametrize("query", ["", "mean()", "mean(age", "mean(age where)", "age", "mean(age) mean(age)", "__import__('os')", "count(where city = 'Lyon')",
+    "1 +", "share(age)",
+                                   "correlation(age)", "mean(city)", "mean(heigh)", "1 / 0", "mean(age where city == 'Rome')", "count(where city > 3)",
+                                   "(" * 50 + "1" + ")" * 50,
                                    "correlation(age, age where city == 'Oslo')", "1e400", "1" * 3000, "sum(age) ** 2", "count(where age > 3 or age < 2)"])
 def test_what_is_no_query_is_refused(query: str) -> None:
     with pytest.raises(UsageError):
@@ -70,7 +73,8 @@ def test_what_is_no_query_is_refused(query: str) -> None:
 
 
 def test_a_report_is_filled_in() -> None:
-    said = "Of {{count()}} people, {{share(where city == 'Lyon') : %}} live in Lyon on 5G; their mean age is {{35.5 = mean(age where city == 'Lyon')}}, {{mean(`hours per week`) : 1}} hours."
+    said = "Of {{count()}} people, {{share(where city == 'Lyon') : %}} live in Lyon on 5G; their mean age is {{35.5 = mean(age where city == 'Lyon')}}, "
+    said += "{{mean(`hours per week`) : 1}} hours."
     done = Report().check(TABLE, said)
     assert done.passed and done.value.text == "Of 5 people, 40% live in Lyon on 5G; their mean age is 35.5, 28.8 hours."
     assert [f.value for f in done.value.figures] == [5, 0.4, 35.5, pytest.approx(28.8)]
@@ -78,7 +82,8 @@ def test_a_report_is_filled_in() -> None:
 
 @pytest.mark.parametrize(("said", "code", "named"), [
     ("{{36 = mean(age)}}", "WRONG", "says 36 for mean(age), and the table gives 35"), ("{{41% = share(where city == 'Lyon')}}", "WRONG", "41%"),
-    ("{{count()}} people, 3 of them in Lyon", "NUMBER", "3 stands in the open"), ("{{count()}} people in three cities", "NUMBER", "'three'"), ("{{count()}}人，分布在三个城市", "NUMBER", "三个"),
+    ("{{count()}} people, 3 of them in Lyon", "NUMBER", "3 stands in the open"), ("{{count()}} people in three cities", "NUMBER", "'three'"),
+    ("{{count()}}人，分布在三个城市", "NUMBER", "三个"),
     ("{{mean(height)}} {{count()}}", "QUERY", "no column 'height'"), ("Many people.", "FIGURES", "0 figures"), ("{{count()}} people, 28.80 hours", "NUMBER", "28.80"),
     ("{{count()}} {{import os}}", "QUERY", "import os"), ("{{count()}} in 2G", "NUMBER", "2")])
 def test_a_fault_of_a_report_is_named(said: str, code: str, named: str) -> None:

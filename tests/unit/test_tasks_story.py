@@ -17,13 +17,14 @@ from ilk.tasks.writing import Writing
 
 from .test_tasks_text import Scripted
 
-WORDS = ("the a storm came over the old harbour and every boat turned home while gulls cried above grey water then lamps were lit along the quay so that fishers saw where "
-         "stones lay under foam").split()
-BODY = " ".join(WORDS)
+BODY = ("the a storm came over the old harbour and every boat turned home while gulls cried above grey water then lamps were lit along the quay so that fishers saw where "
+        "stones lay under foam")
+WORDS = BODY.split()
 GOOD = {
     "article": f"# Storm\n\n## Before\n\n{BODY}.\n\n## After\n\n{' '.join(reversed(WORDS))}.",
     "story": f"{BODY}.\n\n{' '.join(reversed(WORDS))}.", "ad": "Warm coats for cold quays\nOur coats keep the storm out, all winter long.\nAsk in the shop!",
-    "script": "ANN: Where is the boat?\nBEN: It went down at noon.\nANN: And the men?\nBEN: All home, wet and laughing.", "post": "Storm over the harbour, all boats home. #sea #home",
+    "script": "ANN: Where is the boat?\nBEN: It went down at noon.\nANN: And the men?\nBEN: All home, wet and laughing.",
+    "post": "Storm over the harbour, all boats home. #sea #home",
     "poem": "The storm came in\nthe boats came home\nthe lamps were lit\nabove the foam"}
 
 
@@ -40,8 +41,10 @@ def test_each_style_passes_and_fails_by_its_form(style: str) -> None:
 
 
 @pytest.mark.parametrize(("job", "text", "found"), [
-    (Writing(style="poem", most=5), GOOD["poem"], ["LENGTH"]), (Writing(style="poem", lines=5), GOOD["poem"], ["LINES"]), (Writing(style="poem", language="zh"), GOOD["poem"], ["LANGUAGE"]),
-    (Writing(style="article", least=9, sections=("Before", "After")), GOOD["article"], []), (Writing(style="article", least=9, sections=("After", "Before")), GOOD["article"], ["SECTIONS"]),
+    (Writing(style="poem", most=5), GOOD["poem"], ["LENGTH"]), (Writing(style="poem", lines=5), GOOD["poem"], ["LINES"]),
+    (Writing(style="poem", language="zh"), GOOD["poem"], ["LANGUAGE"]),
+    (Writing(style="article", least=9, sections=("Before", "After")), GOOD["article"], []),
+    (Writing(style="article", least=9, sections=("After", "Before")), GOOD["article"], ["SECTIONS"]),
     (Writing(style="poem", required=("foam", "gulls")), GOOD["poem"], ["REQUIRED"]), (Writing(style="poem", forbidden=("Storm",)), GOOD["poem"], ["FORBIDDEN"]),
     (Writing(style="poem", forbidden=("tor", "am")), GOOD["poem"], []), (Writing(style="poem"), "la la la la la\n" * 6, ["REPEATED", "REPEATED"]),
     (Writing(style="story", least=9, known=("x " + " ".join(WORDS[3:20]) + " y",)), GOOD["story"], ["COPIED"]),
@@ -93,7 +96,8 @@ def changed(scene: str, **what: object) -> Story:
 
 @pytest.mark.parametrize(("story", "code"), [
     (changed("pit", ending=False), "DEAD_END"), (changed("vault", choices=[{"says": "x", "to": "gate"}]), "ENDING"),
-    (changed("hall", choices=[{"says": "right", "to": "pit"}]), "UNREACHED"), (changed("hall", choices=[*CAVE["scenes"]["hall"]["choices"], {"says": "x", "to": "pit", "needs": ["rope"]}]), "NEVER"),  # type: ignore[index]
+    (changed("hall", choices=[{"says": "right", "to": "pit"}]), "UNREACHED"),
+    (changed("hall", choices=[*CAVE["scenes"]["hall"]["choices"], {"says": "x", "to": "pit", "needs": ["rope"]}]), "NEVER"),  # type: ignore[index]
     (changed("pit", ending=False, choices=[{"says": "climb", "to": "pit"}]), "NO_END")])
 def test_a_story_that_does_not_hold_together_is_refused_before_anything_is_asked(story: Story, code: str) -> None:
     assert code in [f.code for f in faults(story, explored(story))]
@@ -103,7 +107,8 @@ def test_a_story_that_does_not_hold_together_is_refused_before_anything_is_asked
     assert model.asked == []
 
 
-@pytest.mark.parametrize("found", [[], {}, {"start": "a", "scenes": {}}, {"start": "a", "scenes": {"a": {}}}, {"start": "a", "scenes": {"a": {"outline": "x", "choices": [{"says": "x"}]}}},
+@pytest.mark.parametrize("found", [[], {}, {"start": "a", "scenes": {}}, {"start": "a", "scenes": {"a": {}}}, {"start": "a", "scenes": {"a": {"outline": "x",
+    "choices": [{"says": "x"}]}}},
                                    {"start": "a", "scenes": {"a": {"outline": "x", "choices": [{"says": "x", "to": "b"}]}}},
                                    {"start": "a", "scenes": {"a": {"outline": "x", "choices": [{"says": "x", "to": "a", "neds": ["k"]}]}}}])
 def test_what_is_no_story_is_refused(found: object, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from math import isfinite
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..rules import Reader, Test, rule_error
@@ -96,7 +97,7 @@ def _called(call: Call, table: pl.DataFrame | None) -> float:
     return _OF_ONE[call.name](kept.to_series())
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:   # type: ignore[type-arg]
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     if len(a) < 2 or not a.std() or not b.std():
         raise UsageError("a correlation needs two rows or more that differ in both columns", code="QUERY")
     return float(np.corrcoef(a, b)[0, 1])

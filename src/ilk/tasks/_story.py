@@ -66,11 +66,11 @@ class Explored:
 def story_of(found: Any) -> Story:
     """A story from JSON: {"start": ..., "scenes": {name: {"outline": ..., "ending": ..., "choices": [{"says", "to", "needs", "lacks", "gives", "takes"}]}}}; DataError."""
     try:
-        scenes = {str(name): Scene(_text(s["outline"]), tuple(_choice(c) for c in s.get("choices", [])), s.get("ending", False) is True) for name, s in found["scenes"].items()}
+        scenes = {str(name): Scene(_text(s["outline"]), tuple(map(_choice, s.get("choices", []))), s.get("ending", False) is True) for name, s in found["scenes"].items()}
         story = Story(_text(found["start"]), scenes)
         places = [story.start, *(c.to for s in scenes.values() for c in s.choices)]
     except (KeyError, TypeError, AttributeError, ValueError) as why:
-        raise DataError(f"this is no story: {type(why).__name__} {why}", code="STORY", remedy='{"start": "a", "scenes": {"a": {"outline": "...", "choices": [...]}}}') from None
+        raise DataError(f"this is no story: {type(why).__name__} {why}", code="STORY", remedy='{"start": "a", "scenes": {"a": {"outline": "..."}}}') from None
     if lost := [p for p in places if p not in scenes]:
         raise DataError(f"there is no scene {lost[0]!r}", code="STORY", remedy=f"there are: {', '.join(scenes)[:300]}")
     return story

@@ -14,9 +14,11 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _NAME = re.compile(r"\b[A-Z][A-Za-z\u00c0-\u024f]*(?:-[A-Z][a-z]+)?")
 _NOT = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|\w+n['\u2019]t)\b|[不没無无未非]", re.IGNORECASE)
-STOP = frozenset("""a about after all also an and any are as at be because been before being between both but by can could did do does doing down during each for from further had has
-have having he her here hers him his how i if in into is it its itself just me more most my of off on once only or other our out over own same she should so some such than that the
-their them then there these they this those through to too under until up very was we were what when where which while who whom why will with would you your""".split())
+_COMMON = """a about after all also an and any are as at be because been before being between both but by can could did do does doing down during each for from further had
+has have having he her here hers him his how i if in into is it its itself just me more most my of off on once only or other our out over own same she should so
+some such than that the their them then there these they this those through to too under until up very was we were what when where which while who whom why will
+with would you your"""
+STOP = frozenset(_COMMON.split())
 
 
 @dataclass(frozen=True, slots=True)

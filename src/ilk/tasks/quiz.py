@@ -54,8 +54,8 @@ class Quiz(Task[Given, Quizzed]):
         """The text or the columns, and what proves a key."""
         order = (f'Write {self.n} questions with short answers as JSON: {{"questions": [{{"question": "...", "key": "...", "sort": "...", "by": "..."}}]}}. ')
         if isinstance(given, str):
-            return asked(order + '"sort" is "quote", "by" a sentence of the text word for word, and "key" a word, name or number in that sentence that the question does not give '
-                         'away. Or, for sums: "sort" is "query", "by" is an expression such as (3 + 4) * 2, and the question has the same numbers.', ("Text", given))
+            return asked(order + '"sort" is "quote", "by" a sentence of the text word for word, and "key" a word, name or number in that sentence which the question does '
+                         'not give away. Or, for sums: "sort" is "query", "by" is an expression such as (3 + 4) * 2, and the question has the same numbers.', ("Text", given))
         columns = Report().turns(given)[0].text.partition("Columns:\n")[2]
         return asked(order + '"sort" is "query" and "by" a query that gives the key: count(where RULE), sum(COLUMN), mean(COLUMN where RULE), median, min, max, '
                      "share(where RULE), correlation(COLUMN, COLUMN). The question names the columns and values of the rule.", ("Columns", columns))

@@ -19,9 +19,10 @@ from ._texts import numbers, value
 _PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _STATED = re.compile(r"\s*([-+]?\d[\d,]*(?:\.(\d+))?)\s*(%?)\s*=(?!=)")
 _FORM = re.compile(r":\s*(\d?)\s*(%?)\s*\Z")
-_WORDS = re.compile(r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|thousands?|"
-                    r"millions?|billions?|half|halves|thirds?|quarters?|twice|double|triple|percent|per cent)\b|[一二两三四五六七八九十百千万亿]{2,}|[二两三四五六七八九十百千万亿][个人位名条行项岁倍成分]",
-                    re.IGNORECASE)
+_WORDS = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|thousands?|millions?|billions?"
+    r"|half|halves|thirds?|quarters?|twice|double|triple|percent|per cent)\b"
+    r"|[一二两三四五六七八九十百千万亿]{2,}|[二两三四五六七八九十百千万亿][个人位名条行项岁倍成分]", re.IGNORECASE)
 _ORDER = """Write a short report on a table{about}. Never write a number yourself, neither in digits nor in words: put a query in double braces, and code fills in the number.
 Queries: count(), count(where RULE), sum(COLUMN), mean(COLUMN), median(COLUMN), min(COLUMN), max(COLUMN), share(where RULE), correlation(COLUMN, COLUMN); each may end in
 `where RULE`, with rules such as city == 'Lyon' and age > 30; + - * / join them. `: 1` at the end says how many decimals, `: %` shows percent.

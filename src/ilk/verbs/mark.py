@@ -35,7 +35,7 @@ def mark(key: str | Collection[str], answer: str, *, by: By | None = None, toler
     >>> mark("42", "It is 42 km."), mark({"Lyon", "Turin"}, "Turin and Oslo").score
     (Mark(right=True, score=1.0, by='number'), 0.5)
     """
-    if not key or not (isinstance(key, str) or all(isinstance(k, str) and k.strip() for k in key)) or not 0 <= tolerance or not 0 < enough <= 1:
+    if not key or not (isinstance(key, str) or all(isinstance(k, str) and k.strip() for k in key)) or not tolerance >= 0 or not 0 < enough <= 1:
         raise UsageError("there is no key, or its limits mean nothing", code="KEY", param="key", remedy="a text or texts; tolerance from 0, enough in (0, 1]")
     if not isinstance(key, str):
         return _set(key, answer)

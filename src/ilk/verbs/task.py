@@ -9,8 +9,8 @@ from typing import Any
 from .. import registry
 from ..backend import DEFAULT, chat_at
 from ..chat import Answer, Chat, Turn, Want, Weighs
-from ..errors import UsageError
 from ..checked import Checked, Chooses, Finding, Floored, Task
+from ..errors import UsageError
 
 ONE, MANY = Want(temperature=0.2), Want(temperature=0.8)
 
@@ -98,7 +98,7 @@ def task(what: str | Task[Any, Any], given: Any, model: str | Chat | None = DEFA
     asked, made = job.turns(given), list[Attempt]()
     while True:
         turns = (*asked, *_again(made[-1])) if made else asked
-        checked, attempt = _tried(job, given, chat, turns, replace(want, seed=want.seed + len(made), shape=job.shape(given)))
+        checked, attempt = _tried(job, given, chat, turns, replace(want, seed=want.seed + max(0, len(made) - 1), shape=job.shape(given)))
         made.append(attempt)
         if not attempt.findings or len(made) == tries:
             return Done(None if attempt.findings else checked.value, not attempt.findings, tuple(made))
