@@ -25,6 +25,7 @@ from .commands.make import discover, impute, sample, steps
 from .commands.pack import pack, unpack
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
+from .commands.task import mark, task
 from .errors import IlkError, ResourceError, UsageError
 
 
@@ -34,7 +35,7 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind):
+                    publish, score_texts, pack, unpack, doctor, blind, task, mark):
         app.command(command)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")

@@ -39,22 +39,22 @@ def said(*items: object) -> str:
     (SOURCE, {"question": "x"}, "no question, key or proof"),
     (SOURCE, one("What is 2 + 2?", "four", "query", "2 + 2"), "not one number")])
 def test_keys_are_proved_or_their_questions_dropped(source: object, item: dict[str, str], wrong: str) -> None:
-    done = Quiz(n=1).check(source, said(item))  # type: ignore[arg-type]
+    done = Quiz(questions=1).check(source, said(item))  # type: ignore[arg-type]
     assert done.passed == (not wrong) and len(done.value.questions) == (not wrong) and (not wrong or wrong in done.value.dropped[0].told), done
 
 
 def test_enough_proved_questions_pass_without_the_others() -> None:
     good, bad = one("When did the bridge open?", "1932", "quote", BY), one("When did it open?", "1999", "quote", BY)
-    done = Quiz(n=1).check(SOURCE, said(bad, good, good))
+    done = Quiz(questions=1).check(SOURCE, said(bad, good, good))
     assert done.passed and [q.key for q in done.value.questions] == ["1932"] and [f.code for f in done.value.dropped] == ["KEY", "KEY"]
     place = done.value.questions[0].place
     assert place is not None and SOURCE[place.start:place.end] == "1932"
-    assert [f.code for f in Quiz(n=2).check(SOURCE, said(bad, good, good)).findings] == ["KEY", "KEY", "FEW"]
+    assert [f.code for f in Quiz(questions=2).check(SOURCE, said(bad, good, good)).findings] == ["KEY", "KEY", "FEW"]
 
 
 @pytest.mark.parametrize("source", [SOURCE, CHINESE, TABLE], ids=["en", "zh", "table"])
 def test_the_floor_passes_and_its_keys_get_full_marks(source: object) -> None:
-    done = ilk.task(Quiz(n=2), source, None)
+    done = ilk.task(Quiz(questions=2), source, None)
     assert done.passed and all(ilk.mark(q.key, q.key).right for q in done.value.questions)
 
 

@@ -39,8 +39,8 @@ class Scripted:
 class Weighing(Scripted):
     """Holds the longest label for the likeliest."""
 
-    def weigh(self, text: str, after: str | Sequence[Turn] = "") -> tuple[Token, ...]:
-        return (Token(text, float(len(text))),)
+    def weigh(self, text: str, after: str | Sequence[Turn] = "", ended: bool = False) -> tuple[Token, ...]:
+        return (Token(text, float(len(text))), *([Token("", 0.5)] if ended else []))
 
 
 SOURCE = """The Harbour Bridge opened in March 1932 after eight years of work. It is 1,149 metres long and carries trains, cars and walkers.
@@ -130,6 +130,11 @@ def test_what_never_passes_is_not_passed_off() -> None:
     model = Scripted(["great"])
     done = ilk.task(Classification(labels=("good", "bad")), "Fine.", model, tries=4)
     assert not done.passed and done.value is None and len(done.attempts) == 4 and codes(done.findings) == ["LABEL"]
+
+
+def test_an_answer_that_is_not_of_the_shape_is_one_that_failed() -> None:
+    done = ilk.task(Extraction(fields={"name": "text"}), TEXT, "echo:Ann")
+    assert not done.passed and {f.code for a in done.attempts for f in a.findings} == {"SHAPE"}
 
 
 def test_an_answer_that_broke_off_does_not_pass() -> None:

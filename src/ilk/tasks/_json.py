@@ -7,7 +7,7 @@ from typing import Any
 
 from ..checked import Finding
 from ..errors import ModelError
-from ..store import parse_json
+from ..files import parse_json
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
 

@@ -13,7 +13,7 @@ from ..checked import Checked, Finding, Task, text_of
 from ..errors import DataError, ModelError
 from ..rng import Rng
 from ..sandbox import Limits, Ran, sandbox
-from ..store import parse_json
+from ..files import parse_json
 
 _FENCED = re.compile(r"```[A-Za-z]*[^\n]*\n(.*?)```", re.DOTALL)
 # Runs the answer, then each test by itself, and tells of each on a line that begins with a word the answer was not told.

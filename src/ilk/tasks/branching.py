@@ -1,4 +1,4 @@
-"""branching: the texts of a story that the reader steers; the model writes, and code owns what can happen and what one has."""
+"""The texts of a story that the reader steers; the model writes, and code owns what can happen and what one has."""
 from __future__ import annotations
 
 import json
@@ -11,7 +11,7 @@ from annotated_types import Interval
 from ..chat import Schema, Shape, Turn
 from ..checked import Checked, Finding, Task, asked, text_of
 from ..errors import DataError, ModelError, UsageError
-from ..store import parse_json
+from ..files import parse_json
 from ._json import parsed, record
 from ._story import Explored, Story, explored, faults, story_of, told, way
 from ._texts import length
@@ -24,6 +24,9 @@ class Playable:
 
     story: Story
     texts: dict[str, str]
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{name}\n{text}" for name, text in self.texts.items())
 
     def play(self, *chosen: str) -> tuple[str, frozenset[str], tuple[str, ...]]:
         """The text one reads after these choices, the things one has, and what one can do then; UsageError for a choice that is not open."""

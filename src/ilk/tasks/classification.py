@@ -1,4 +1,4 @@
-"""classification: one of a few labels for a text; by likelihood where the model weighs texts, else by an answer of that shape."""
+"""One of a few labels for a text; by likelihood where the model weighs texts, else by an answer of that shape."""
 from __future__ import annotations
 
 import re

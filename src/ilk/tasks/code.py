@@ -1,4 +1,4 @@
-"""code: a program from what it shall do, or from how it begins; its tests are run in a sandbox."""
+"""A program from what it shall do, or from how it begins; its tests are run in a sandbox."""
 from __future__ import annotations
 
 from dataclasses import dataclass

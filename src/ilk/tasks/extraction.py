@@ -1,6 +1,7 @@
-"""extraction: named values out of a text, each found in it: what does not stand in the text fails, what does has its place."""
+"""Named values out of a text, each found in it: what does not stand in the text fails, what does has its place."""
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ class Extracted:
 
     values: Mapping[str, Any]
     places: Mapping[str, tuple[Span, ...]]
+
+    def __str__(self) -> str:
+        return json.dumps(dict(self.values), ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""quiz: questions on a text or a table, or of arithmetic; a key is a place of the text or is computed, and a question whose key is neither is dropped."""
+"""Questions on a text or a table, or of arithmetic; a key is a place of the text or is computed, and a question whose key is neither is dropped."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -38,21 +38,24 @@ class Quizzed:
     questions: tuple[Question, ...]
     dropped: tuple[Finding, ...]
 
+    def __str__(self) -> str:
+        return "\n".join(f"{i}. {q.question}\n   {q.key}" for i, q in enumerate(self.questions, 1))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quiz(Task[Given, Quizzed]):
-    """At least `n` questions with proved keys. That a question asks for its key, and has but one answer, is not checked beyond the words they share.
+    """At least so many `questions` with proved keys. That a question asks for its key, and has but one answer, is not checked beyond the words they share.
 
     >>> made = '{"questions": [{"question": "What is 6 times 7?", "key": "42", "sort": "query", "by": "6 * 7"}]}'
-    >>> Quiz(n=1).check("", made).value.questions[0].key
+    >>> Quiz(questions=1).check("", made).value.questions[0].key
     '42'
     """
 
-    n: Annotated[int, Interval(ge=1, le=100)] = 3
+    questions: Annotated[int, Interval(ge=1, le=100)] = 3
 
     def turns(self, given: Given) -> tuple[Turn, ...]:
         """The text or the columns, and what proves a key."""
-        order = (f'Write {self.n} questions with short answers as JSON: {{"questions": [{{"question": "...", "key": "...", "sort": "...", "by": "..."}}]}}. ')
+        order = (f'Write {self.questions} questions with short answers as JSON: {{"questions": [{{"question": "...", "key": "...", "sort": "...", "by": "..."}}]}}. ')
         if isinstance(given, str):
             return asked(order + '"sort" is "quote", "by" a sentence of the text word for word, and "key" a word, name or number in that sentence which the question does '
                          'not give away. Or, for sums: "sort" is "query", "by" is an expression such as (3 + 4) * 2, and the question has the same numbers.', ("Text", given))
@@ -67,7 +70,7 @@ class Quiz(Task[Given, Quizzed]):
     def shape(self, given: Given) -> Shape:
         """A list of questions."""
         one = record({"question": _TEXT, "key": _TEXT, "sort": {"enum": ["quote", "query"]}, "by": _TEXT})
-        return Schema(record({"questions": {"type": "array", "items": one, "minItems": self.n}}))
+        return Schema(record({"questions": {"type": "array", "items": one, "minItems": self.questions}}))
 
     def check(self, given: Given, answer: str) -> Checked[Quizzed]:
         """Every key proved, or its question dropped."""
@@ -81,8 +84,8 @@ class Quiz(Task[Given, Quizzed]):
                 kept[proved.question.casefold()] = proved
             else:
                 dropped.append(Finding("KEY", f"question {number}: {'it was asked before' if isinstance(proved, Question) else proved}"))
-        few = len(kept) < self.n
-        told = (*wrong, *dropped, Finding("FEW", f"{len(kept)} questions have proved keys, and {self.n} are wanted")) if few else ()
+        few = len(kept) < self.questions
+        told = (*wrong, *dropped, Finding("FEW", f"{len(kept)} questions have proved keys, and {self.questions} are wanted")) if few else ()
         return Checked(Quizzed(tuple(kept.values()), tuple(dropped)), told)
 
     def floor(self, given: Given) -> str:
@@ -90,7 +93,7 @@ class Quiz(Task[Given, Quizzed]):
         import json
 
         some = _gaps(given) if isinstance(given, str) else _figures(given)
-        return json.dumps({"questions": [item for item, _ in zip(some, range(self.n), strict=False)]}, ensure_ascii=False)
+        return json.dumps({"questions": [item for item, _ in zip(some, range(self.questions), strict=False)]}, ensure_ascii=False)
 
 
 def _proved(item: Any, given: Given) -> Question | str:

@@ -1,4 +1,4 @@
-"""repair: a program with a fault put right; its tests, which fail before, are run in a sandbox."""
+"""A program with a fault put right; its tests, which fail before, are run in a sandbox."""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""report: what a table says, in words; every number in it is recomputed from the table by code."""
+"""What a table says, in words; every number in it is recomputed from the table by code."""
 from __future__ import annotations
 
 import re
@@ -44,6 +44,9 @@ class Reported:
 
     text: str
     figures: tuple[Figure, ...]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""summary: a shorter text whose every sentence is traced to places of the source; numbers and names that the source lacks fail."""
+"""A shorter text whose every sentence is traced to places of the source; numbers and names that the source lacks fail."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -29,6 +29,9 @@ class Summarised:
 
     text: str
     traced: tuple[Traced, ...]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""translation: a text in another language; that it is that language, and that numbers, placeholders and lines survive, is checked."""
+"""A text in another language; that it is that language, and that numbers, placeholders and lines survive, is checked."""
 from __future__ import annotations
 
 import re

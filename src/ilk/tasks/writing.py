@@ -1,4 +1,4 @@
-"""writing: an article, story, ad, script, post or poem whose length, form and words are as asked, which neither runs in circles nor copies."""
+"""An article, story, ad, script, post or poem whose length, form and words are as asked, which neither runs in circles nor copies."""
 from __future__ import annotations
 
 import re
@@ -28,6 +28,9 @@ class Written:
     headings: tuple[str, ...]
     repeated: float
     copied: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, kw_only=True)

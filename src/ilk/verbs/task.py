@@ -10,7 +10,7 @@ from .. import registry
 from ..backend import DEFAULT, chat_at
 from ..chat import Answer, Chat, Turn, Want, Weighs
 from ..checked import Checked, Chooses, Finding, Floored, Task
-from ..errors import UsageError
+from ..errors import ModelError, UsageError
 
 ONE, MANY = Want(temperature=0.2), Want(temperature=0.8)
 
@@ -126,7 +126,12 @@ def named(what: str | Task[Any, Any]) -> Task[Any, Any]:
 
 
 def _tried(job: Task[Any, Any], given: Any, chat: Chat, turns: Sequence[Turn], want: Want) -> tuple[Checked[Any], Attempt]:
-    answer = Answer.of(chat.chat(turns, want))
+    try:
+        answer = Answer.of(chat.chat(turns, want))
+    except ModelError as why:   # of a model that is not held to a shape token by token
+        if why.code != "SHAPE":
+            raise
+        return Checked(None), Attempt("", (Finding("SHAPE", why.message),))
     checked = job.check(given, answer.text)
     cut = (Finding("CUT", f"the answer broke off after {answer.end.made} tokens"),) if answer.end.why == "length" else ()
     return checked, Attempt(answer.text, (*cut, *checked.findings), answer.end.read + answer.end.made)
@@ -146,9 +151,9 @@ def _without(job: Task[Any, Any], given: Any) -> Done:
 
 
 def _weighed(job: Task[Any, Any], given: Any, chat: Weighs) -> Done:
-    """The likeliest of the choices, by the nats of its tokens after what is asked; chances are among the choices."""
+    """The likeliest of the choices, by the nats of its tokens, the end among them, after what is asked; chances are among the choices."""
     turns = job.turns(given)
-    found = {choice: chat.weigh(choice, turns) for choice in job.choices(given)}   # type: ignore[attr-defined]
+    found = {choice: chat.weigh(choice, turns, ended=True) for choice in job.choices(given)}   # type: ignore[attr-defined]
     nats = {choice: sum(t.nats for t in tokens) for choice, tokens in found.items()}
     best = max(nats, key=lambda c: nats[c])
     total = sum(exp(n - nats[best]) for n in nats.values())
