@@ -33,6 +33,7 @@ from ilk.families.made import MADE as MADE
 from ilk.families.mixture import Mixture as Mixture
 from ilk.families.ngram import NGram as NGram
 from ilk.families.pixelcnn import PixelCNN as PixelCNN
+from ilk.families.pretrained import Pretrained as Pretrained
 from ilk.families.rbm import RBM as RBM
 from ilk.families.rnn import RNN as RNN
 from ilk.families.score import ScoreModel as ScoreModel
@@ -128,8 +129,10 @@ from ilk.verbs.invert import decode as decode
 from ilk.verbs.invert import invert as invert
 from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
+from ilk.verbs.mark import mark as mark
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
+from ilk.verbs.open import open as open
 from ilk.verbs.pack import pack as pack
 from ilk.verbs.pack import unpack as unpack
 from ilk.verbs.prefer import prefer as prefer
@@ -142,6 +145,9 @@ from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
 from ilk.verbs.steps import steps as steps
+from ilk.verbs.task import pass_at as pass_at
+from ilk.verbs.task import passing as passing
+from ilk.verbs.task import task as task
 from ilk.verbs.text_scores import text_scores as text_scores
 from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate
