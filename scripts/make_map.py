@@ -10,8 +10,7 @@ from pathlib import Path
 
 from _written import settled
 
-from ilk import registry
-from ilk.concepts import Known, Language, known, svg, tree
+from ilk.concepts import Known, Language, known, learners, svg, tree
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"(<!-- map -->\n```text\n).*?(```)", re.DOTALL)
@@ -29,4 +28,4 @@ def files(rows: list[Known]) -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(settled(files([known(name) for name in registry._built_in("families")])))
+    sys.exit(settled(files([known(name) for name in learners()])))

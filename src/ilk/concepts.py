@@ -67,6 +67,12 @@ class Known:
     can: tuple[str, ...]
 
 
+def learners() -> list[str]:
+    """The built-in families that learn from items of some standard space: all but what opens models that others trained."""
+    made = {name: registry.get("families", name)() for name in registry._built_in("families")}
+    return [name for name, family in made.items() if any(carried(space, family) for space in STANDARD.values())]
+
+
 def known(name: str) -> Known:
     """The facts of a family with its default options.
 

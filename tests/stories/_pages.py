@@ -22,6 +22,7 @@ import ilk
 
 ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROGRESS = re.compile(r"^\d+% step .*\n", re.MULTILINE)   # told every few seconds: only slow machines get there
 _NUMBER = re.compile(r"[-+]?\d+(?:[.:,]\d+)*(?:e[-+]?\d+)?")
 # Runs command lines one after the other in one process, since torch is slow to import; stderr comes with stdout, but for --json.
 _DRIVER = """
@@ -88,7 +89,7 @@ def run_console(page: Path, at: Path) -> list[str]:
     asked = list(commands(page))
     lines = "\n".join(json.dumps(list(c.words)) for c in asked)
     ran = subprocess.run([sys.executable, "-c", _DRIVER], input=lines, capture_output=True, text=True, cwd=at, env=environment(), timeout=300, check=False)
-    results = [json.loads(line) for line in ran.stdout.splitlines()]
+    results = [(code, _PROGRESS.sub("", printed)) for code, printed in map(json.loads, ran.stdout.splitlines())]
     wrong = [] if len(results) == len(asked) else [f"{page.name}: {ran.stderr[-500:]}"]
     for command, (code, printed) in zip(asked, results, strict=False):
         fails = "error[" in command.output or '"error"' in command.output

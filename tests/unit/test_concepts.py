@@ -11,7 +11,7 @@ import pytest
 
 from ilk import registry
 from ilk.cli import main
-from ilk.concepts import KINDS, Known, branches, known, svg, tree
+from ilk.concepts import KINDS, Known, branches, known, learners, svg, tree
 
 ROOT = Path(__file__).parents[2]
 # What textbooks call them; a family that is not here is told by the rules alone.
@@ -26,7 +26,7 @@ DENSITY = {"gan": ("none",), "stylegan": ("none",), "vae": ("bound",), "diffusio
 
 @pytest.fixture(scope="module")
 def rows() -> list[Known]:
-    return [known(name) for name in registry._built_in("families")]
+    return [known(name) for name in learners()]
 
 
 def test_kinds_are_those_of_the_textbooks(rows: list[Known]) -> None:

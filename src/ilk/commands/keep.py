@@ -71,9 +71,9 @@ def _concepts(what: Axis, full: bool) -> None:
         raise UsageError(f"--map and --full are about families, not {what}", param="map", remedy="ilk list families --map")
     from dataclasses import asdict
 
-    from ilk.concepts import known, table, tree
+    from ilk.concepts import known, learners, table, tree
 
-    rows = [known(name) for name in registry.names("families")]
+    rows = [known(name) for name in learners()]
     say({"families": [asdict(row) for row in rows]}, table(rows) if full else tree(rows))
 
 
