@@ -85,7 +85,8 @@ def test_a_report_is_filled_in() -> None:
     ("{{count()}} people, 3 of them in Lyon", "NUMBER", "3 stands in the open"), ("{{count()}} people in three cities", "NUMBER", "'three'"),
     ("{{count()}}人，分布在三个城市", "NUMBER", "三个"),
     ("{{mean(height)}} {{count()}}", "QUERY", "no column 'height'"), ("Many people.", "FIGURES", "0 figures"), ("{{count()}} people, 28.80 hours", "NUMBER", "28.80"),
-    ("{{count()}} {{import os}}", "QUERY", "import os"), ("{{count()}} in 2G", "NUMBER", "2")])
+    ("{{count()}} {{import os}}", "QUERY", "import os"), ("{{count()}} in 2G", "NUMBER", "2"),
+    ("{{count()}} of {{count()", "QUERY", "not closed")])
 def test_a_fault_of_a_report_is_named(said: str, code: str, named: str) -> None:
     found = Report().check(TABLE, said).findings
     assert [f.code for f in found] == [code] and named in found[0].told

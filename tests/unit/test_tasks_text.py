@@ -85,6 +85,7 @@ def test_the_floor_of_a_summary_passes_and_needs_no_model() -> None:
     ("en", "你好，{name}！\n你有 3 封信，见 https://a.example/x。", "Hello, {name}!\nYou have 3 letters, see https://a.example/x .", []),
     ("zh", "The price rose by 12.5% to $1,200.", "价格上涨了12.5%，达到1200美元。", []),
     ("de", "The price is 1,200.5 euros and it is not low.", "Der Preis ist 1.200,5 Euro und er ist nicht niedrig.", []),
+    ("zh", "It ships on 3 May.", "5月3日发货。", []), ("en", "5月3日发货。", "It may ship on 3 March.", ["NUMBER"]),
     ("zh", "There are 3 cats.", "有 4 只猫。", ["NUMBER", "NUMBER"]), ("zh", "Hello %s, I am here", "你好，我在这里", ["PLACEHOLDER"]),
     ("zh", "One.\nTwo.", "一。二。", ["LINES"]), ("fr", "The house is on the hill.", "The house is on the hill.", ["LANGUAGE"]),
     ("fr", "The house is on the hill.", "La maison est sur la colline.", []), ("fr", "The house is on the hill.", "Das Haus ist auf dem Hügel.", ["LANGUAGE"]),

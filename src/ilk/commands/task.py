@@ -16,18 +16,19 @@ def task(
     tries: Annotated[int, Parameter(help="How often a model may answer, told what was wrong with the answer before.")] = 3,
     n: Annotated[int | None, Parameter(name=["--n", "-n"], help="Instead: so many answers to each input that know nothing of each other, and pass@k of them.")] = None,
     temperature: Annotated[float | None, Parameter(help="By default 0.2, and 0.8 with --n.")] = None,
+    tokens: Annotated[int, Parameter(help="How long an answer may be; one that breaks off does not pass.")] = 1024,
     seed: Seed = 0, json: Json = False,
 ) -> None:
     """Have a language model do something, and check by code that it did: only an answer that passed every check is printed as one.
 
     Examples: `ilk task summary paper.txt`, `ilk task report people.csv --about ages --model openai:NAME`, `ilk task code add.json -n 10`.
     """
-    from ilk.console.task import passing_command, task_command
+    from ilk.console.task import passing_command, task_command, wanted
 
     if n is not None:
-        say(*passing_command(name, inputs, model, n, temperature, seed))
+        say(*passing_command(name, inputs, model, n, wanted(temperature, tokens, seed, many=True)))
     else:
-        say(*task_command(name, inputs, None if floor else model or "", tries, temperature, seed))
+        say(*task_command(name, inputs, None if floor else model or "", tries, wanted(temperature, tokens, seed, many=False)))
 
 
 def mark(

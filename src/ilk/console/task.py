@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from ilk import recipe, registry
 from ilk.backend import DEFAULT, chat_at
+from ilk.chat import Want
 from ilk.checked import Task
 from ilk.commands._shared import OPTIONS
 from ilk.console._shared import Answer
@@ -17,29 +18,34 @@ from ilk.verbs.mark import mark
 from ilk.verbs.task import MANY, ONE, Done, passing, task
 
 
-def task_command(name: str, inputs: Sequence[str], model: str | None, tries: int, temperature: float | None, seed: int) -> Answer:
+def wanted(temperature: float | None, tokens: int, seed: int, many: bool) -> Want:
+    """How answers are made."""
+    start = MANY if many else ONE
+    options = {"temperature": start.temperature if temperature is None else temperature, "most": tokens, "seed": seed}
+    return recipe.made(Want, options)
+
+
+def task_command(name: str, inputs: Sequence[str], model: str | None, tries: int, want: Want) -> Answer:
     """Each input done, or not. `model` None is none, "" the embedded one."""
     job = _job(name)
     given = [job.read(word) for word in inputs]
     chat = None if model is None else chat_at(model or DEFAULT)
-    want = replace(ONE, seed=seed, temperature=ONE.temperature if temperature is None else temperature)
     done = [task(job, one, chat, tries=tries, want=want) for one in given]
-    answer = {"task": name, "model": None if chat is None else chat.name, "seed": seed, "done": [_told(d) for d in done]}
+    answer = {"task": name, "model": None if chat is None else chat.name, "seed": want.seed, "done": [_told(d) for d in done]}
     return answer, "\n\n".join(map(_shown, done))
 
 
-def passing_command(name: str, inputs: Sequence[str], model: str | None, n: int, temperature: float | None, seed: int) -> Answer:
+def passing_command(name: str, inputs: Sequence[str], model: str | None, n: int, want: Want) -> Answer:
     """How many of n answers to each input pass."""
     job = _job(name)
     given = [job.read(word) for word in inputs]
     chat = chat_at(model or DEFAULT)
-    want = replace(MANY, seed=seed, temperature=MANY.temperature if temperature is None else temperature)
     found = [passing(job, one, chat, n, want) for one in given]
     ks = [k for k in (1, 2, 5, 10, 20, 50, 100) if k <= n]
     rows = [{"n": p.n, "right": p.right, "pass_at": {str(k): p.at(k) for k in ks}} for p in found]
     mean = {str(k): sum(p.at(k) for p in found) / len(found) for k in ks}
     lines = [f"{p.right} of {p.n} passed  {word[:60]}" for p, word in zip(found, inputs, strict=True)]
-    answer = {"task": name, "model": chat.name, "seed": seed, "inputs": rows, "pass_at": mean}
+    answer = {"task": name, "model": chat.name, "seed": want.seed, "inputs": rows, "pass_at": mean}
     return answer, "\n".join([*lines, *(f"pass@{k}  {share:.3f}" for k, share in mean.items())])
 
 

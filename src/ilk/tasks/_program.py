@@ -11,9 +11,9 @@ from annotated_types import Interval
 
 from ..checked import Checked, Finding, Task, text_of
 from ..errors import DataError, ModelError
+from ..files import parse_json
 from ..rng import Rng
 from ..sandbox import Limits, Ran, sandbox
-from ..files import parse_json
 
 _FENCED = re.compile(r"```[A-Za-z]*[^\n]*\n(.*?)```", re.DOTALL)
 # Runs the answer, then each test by itself, and tells of each on a line that begins with a word the answer was not told.
@@ -83,7 +83,7 @@ class ProgramTask(Task[Problem, str]):
 
     def check(self, given: Problem, answer: str) -> Checked[str]:
         """All tests, each by itself; an answer that reaches into the program that tests it can deceive it."""
-        code = code_of(answer)
+        code = code_of(answer).encode("utf-8", "replace").decode()   # half a character is none
         if not code.strip():
             return Checked("", (Finding("NO_CODE", "there is no code in the answer"),))
         word = f"{Rng(len(code), (code, *given.tests)).key():032x} "

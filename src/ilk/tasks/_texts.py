@@ -39,7 +39,7 @@ def sentences(text: str) -> list[Span]:
     found, start = [], 0
     for end in (*(m.end() for m in _END.finditer(text)), len(text)):
         piece = text[start:end]
-        if _SHORT.search(piece) and end < len(text):
+        if end < len(text) and _SHORT.search(text[max(start, end - 12):end]):
             continue
         if piece.strip():
             first = start + len(piece) - len(piece.lstrip())

@@ -16,7 +16,7 @@ from ..errors import DataError, UsageError
 from ._query import computed, read
 from ._texts import numbers, value
 
-_PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_PLACE = re.compile(r"\{\{((?:(?!\{\{).){0,2000}?)\}\}", re.DOTALL)
 _STATED = re.compile(r"\s*([-+]?\d[\d,]*(?:\.(\d+))?)\s*(%?)\s*=(?!=)")
 _FORM = re.compile(r":\s*(\d?)\s*(%?)\s*\Z")
 _WORDS = re.compile(
@@ -85,7 +85,9 @@ class Report(Task[pl.DataFrame, Reported]):
             at = place.end()
             figures += [figure] if figure else []
             wrong += found
-        wrong += _open(_PLACE.sub(" ", answer), {str(v) for v in _allowed(given, self.about)})
+        rest = _PLACE.sub(" ", answer)
+        wrong += [Finding("QUERY", "double braces that are not closed, or not opened")] if "{{" in rest or "}}" in rest else []
+        wrong += _open(rest, {str(v) for v in _allowed(given, self.about)})
         if (many := len(_PLACE.findall(answer))) < self.least:
             wrong.append(Finding("FIGURES", f"the report has {many} figures, and at least {self.least} are wanted"))
         return Checked(Reported((text + answer[at:]).strip(), tuple(figures)), tuple(wrong))

@@ -16,7 +16,11 @@ Language = Literal["zh", "ja", "ko", "ru", "ar", "en", "de", "fr", "es", "it", "
 SAID: dict[str, str] = {"zh": "Chinese (simplified)", "ja": "Japanese", "ko": "Korean", "ru": "Russian", "ar": "Arabic", "en": "English", "de": "German", "fr": "French",
                         "es": "Spanish", "it": "Italian", "pt": "Portuguese", "nl": "Dutch"}
 # What is not to be translated: {name}, {{name}}, %s, %(name)d, $name, <tag>, addresses.
-_HELD = re.compile(r"\{\{?[\w.]*\}?\}|%(?:\(\w+\))?[sdfi]|\$\{?[A-Za-z_]\w*\}?|</?[A-Za-z][^<>]*>|https?://[\w./?=&%#~:+-]*[\w/]|[\w.+-]+@[\w-]+\.[\w.]+", re.ASCII)
+_HELD = re.compile(
+    r"\{\{?[\w.]*\}?\}|%(?:\(\w+\))?[sdfi]|\$\{?[A-Za-z_]\w*\}?|</?[A-Za-z][^<>]*>|https?://[\w./?=&%#~:+-]*[\w/]|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+", re.ASCII)
+_NAMED = "January February March April May June July August September October November December"
+_MONTHS = {name: str(i) for i, name in enumerate(_NAMED.split(), 1)}
+_MONTH, _MONTH_DIGITS = re.compile(rf"\b({'|'.join(_MONTHS)})\b"), re.compile(r"(?<!\d)(1[0-2]|[1-9])\s?月")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +61,17 @@ class Translation(Task[str, str]):
         if (had := len(given.splitlines())) != (has := len(text.splitlines())):
             yield Finding("LINES", f"the text has {had} lines and the translation {has}")
         yield from _lost(Counter(_HELD.findall(given)), Counter(_HELD.findall(text)), "PLACEHOLDER", "placeholder")
-        yield from _lost(_figures(given), _figures(text), "NUMBER", "number")
+        yield from _lost(_figures(given, text), _figures(text, given), "NUMBER", "number")
         for name in self.keep:
             if given.count(name) > text.count(name):
                 yield Finding("NAME", f"{name!r} is in the text {given.count(name)} times and in the translation {text.count(name)}")
 
 
-def _figures(text: str) -> Counter[str]:
-    """Numbers by their digits alone, since 1,200.5 is 1.200,5 elsewhere; three digits with a mark between them may stand in pieces."""
+def _figures(text: str, other: str) -> Counter[str]:
+    """Numbers by their digits alone, since 1,200.5 is 1.200,5 elsewhere; a month by name counts as its number where the other side has it so (3 May, 5月3日)."""
     joined = re.sub(r"(?<=\d)[.,'\u2019\u00a0\u202f](?=\d)", "", _HELD.sub(" ", text))
-    return Counter(n.text.lstrip("-\u2212") for n in numbers(joined))
+    named = Counter(_MONTHS[m] for m in _MONTH.findall(text)) & Counter(_MONTH_DIGITS.findall(other))
+    return Counter(n.text.lstrip("-\u2212") for n in numbers(joined)) + named
 
 
 def _lost(had: Counter[str], has: Counter[str], code: str, what: str) -> Iterator[Finding]:

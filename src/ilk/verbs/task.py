@@ -12,7 +12,7 @@ from ..chat import Answer, Chat, Turn, Want, Weighs
 from ..checked import Checked, Chooses, Finding, Floored, Task
 from ..errors import ModelError, UsageError
 
-ONE, MANY = Want(temperature=0.2), Want(temperature=0.8)
+ONE, MANY = Want(temperature=0.2, most=1024), Want(temperature=0.8, most=1024)   # one answer at its surest; many that differ
 
 
 @dataclass(frozen=True)
