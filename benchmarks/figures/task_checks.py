@@ -118,7 +118,7 @@ def others() -> Iterator[Case]:
 
 
 def figure(seed: int) -> dict[str, Any]:
-    """The share told rightly: a good answer passes, a bad one fails with its code. Swapped roles, which no check here looks for, are counted apart."""
+    """The share told rightly: a good answer passes, a bad one fails with its code. Swapped roles, which no check here looks for, count too."""
     rng = ilk.Rng(seed).child("task_checks")
     counts: dict[str, list[int]] = {}
     missed = []
@@ -130,10 +130,9 @@ def figure(seed: int) -> dict[str, Any]:
         row[1] += 1
         if not right:
             missed.append([sort, code, answer[:120], sorted(found)])
-    kept = [row for name, row in counts.items() if not name.startswith("summary_swapped")]
-    right, n = (sum(row[i] for row in kept) for i in (0, 1))
+    right, n = (sum(row[i] for row in counts.values()) for i in (0, 1))
     good = sum(row[1] for name, row in counts.items() if name.endswith("good"))
     return {"value": right / n, "unit": "share of planted answers told rightly", "n": n, "floor": good / n, "ceiling": 1.0, "published": None,
             **{name.replace(" ", "_"): f"{a} of {b}" for name, (a, b) in counts.items()}, "missed": missed[:20],
             "protocol": "good answers have to pass, bad ones to fail with the code of the planted fault; floor: everything passes. Summaries in other words and their faults are written by hand, "
-                        "tables are 2,000 rows of adult; summaries with swapped roles (no word is new) are counted apart, and are missed by design"}
+                        "tables are 2,000 rows of adult. Summaries with swapped roles (no word is new) are missed by design. Months by name (3 May, 5月3日) were let pass after the first run had named one"}

@@ -165,7 +165,7 @@ class Bubblewrap:
 def _read() -> list[str]:
     """Python and the libraries of the system, to read only: no packages of this installation."""
     home = sysconfig.get_paths(vars={"base": sys.base_prefix, "installed_base": sys.base_prefix, "platbase": sys.base_prefix})["stdlib"]
-    own = [str(Path(sys.base_prefix).resolve())] if sys.base_prefix != "/usr" else [home, "/usr/bin"]
+    own = [str(Path(sys.base_prefix).resolve() / part) for part in ("bin", "lib")] if sys.base_prefix != "/usr" else ["/usr/bin"]
     return [place for place in dict.fromkeys([*own, home, "/usr/lib", "/usr/lib64", "/lib", "/lib64"]) if os.path.exists(place)]
 
 

@@ -26,6 +26,9 @@ ATTACKS = {
     "write outside": ("open('/usr/lib/x', 'w').write('x')", {"denied", ""}),
     "environment of another": ("import os; print(open('/proc/1/environ').read())", {"denied", ""}),
     "kill the parent": ("import os; p = os.getppid(); os.kill(p, 9) if p > 1 else os.kill(os.getpid() + 10**5, 9)", {"denied", ""}),
+    "ptrace": ("import ctypes, os, sys; sys.exit(ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) != -1 or 3)", {"denied", "", "time"}),
+    "memory of another": ("import os; print(open(f'/proc/{os.getppid()}/mem', 'rb').read(1))", {"denied", ""}),
+    "sitecustomize": ("import os, sys; open(os.path.join(sys.prefix, 'lib', 'sitecustomize.py'), 'w').write('x')", {"denied", ""}),
     "sleep in a child": ("import os, time\nif not os.fork():\n  os.setsid()\n  time.sleep(60)", {"time", ""}),
 }
 
