@@ -18,7 +18,9 @@ _HOMES = {
     "Rng": "rng", "Label": "given", "Keep": "given", "Where": "given", "Prompt": "given", "Like": "given", "Towards": "given", "Avoid": "given", "IlkError": "errors",
     "Score": "verbs.score", "runs": "records", "Recorder": "records", "bradley_terry": "verbs.bradley_terry", "Vote": "verbs.bradley_terry", "blind": "verbs.blind",
     "blind_app": "verbs._ballot_app", "Votes": "verbs._ballots", "read_votes": "verbs._ballots", "Limits": "modality", "Reals": "space", "Discrete": "space",
-    "task": "verbs.task", "passing": "verbs.task", "pass_at": "verbs.task", "mark": "verbs.mark", "Row": "space", "Many": "space", "Maybe": "space"}
+    "task": "verbs.task", "passing": "verbs.task", "pass_at": "verbs.task", "mark": "verbs.mark", "Row": "space", "Many": "space", "Maybe": "space",
+    "reply": "verbs.chat", "stream": "verbs.chat", "Refuse": "verbs.chat", "DropOldest": "verbs.chat", "Conversation": "verbs.conversation",
+    "converse": "verbs.converse", "Budget": "verbs.converse", "Turn": "chat", "Want": "chat", "Schema": "chat", "Pattern": "chat", "Grammar": "chat"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers")
 
 

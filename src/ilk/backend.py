@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from . import recipe, registry
 from .chat import Chat, Embeds
@@ -27,6 +27,11 @@ class Backend(ABC):
     @abstractmethod
     def open(self, name: str) -> Chat | Embeds:
         """The model of that name. UsageError for one that there is not, or for a library or key that is missing, which it names."""
+
+    def address(self, name: str) -> str:
+        """What opens that model again: the scheme, the name, and the options that are not as by default."""
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"{registry.name_of('backends', self)}:{name}" + ("?" + urlencode(changed, safe="/:") if changed else "")
 
     def pull(self, name: str) -> Path:
         """Fetches a model's files, so that it opens offline; returns where they are. UsageError where there is nothing to fetch."""

@@ -15,6 +15,7 @@ from .commands._shared import OPTIONS, SHELL, as_json, put
 from .commands.audit import audit, publish
 from .commands.blind import blind
 from .commands.change import attribute, background, counterfactual, transfer
+from .commands.chat import chat
 from .commands.compare import score_texts
 from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
@@ -22,6 +23,7 @@ from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefe
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
 from .commands.make import discover, impute, sample, steps
+from .commands.models import pull
 from .commands.pack import pack, unpack
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
@@ -35,8 +37,9 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, task, mark):
+                    publish, score_texts, pack, unpack, doctor, blind, pull, task, mark):
         app.command(command)
+    app.command(chat)
     app.command(list_, name="list")
     data = App(name="data", help="Data sets by name.")
     data.command(fetch)

@@ -62,7 +62,8 @@ def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
         Conversation.load(tmp_path / "talk.json")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool", "system"]), st.integers(1, 6)), min_size=1, max_size=9), st.integers(3, 30), st.none() | st.integers(1, 9))
+@given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool", "system"]), st.integers(1, 6)), min_size=1, max_size=9), st.integers(3, 30),
+       st.none() | st.integers(1, 9))
 def test_dropping_keeps_the_window_the_system_and_the_last_exchange(said: list[tuple[str, int]], window: int, most: int | None) -> None:
     turns = [Turn.of(role, f"{i} " + "word " * n) for i, (role, n) in enumerate(said)]   # type: ignore[arg-type]
     model, want = chat_at(f"echo:Good day?window={window}"), Want(most=most)
@@ -136,6 +137,11 @@ def test_who_answers() -> None:
         reply("echo:", [])
 
 
+def test_another_said_who_the_model_shall_be() -> None:
+    talk = Conversation.of(system="s").ask("echo:", "one")
+    assert [t.text for t in talk.under("other").turns] == ["other", "one", "one"] and Conversation().under("new").turns == (Turn.of("system", "new"),)
+
+
 QUESTIONS = st.lists(st.text("abc ", min_size=1, max_size=8), max_size=5)
 
 
@@ -175,6 +181,9 @@ def test_replay_says_where_answers_differ(tmp_path: Path) -> None:
     own = replace(talk, lines=tuple(replace(line, model="") for line in talk.lines))
     with pytest.raises(UsageError, match="name a model"):
         own.replay()
+    theirs = replace(talk, lines=tuple(replace(line, model="openai:m?url=http://127.0.0.1:1&key_from=HOME") for line in talk.lines))
+    with pytest.raises(UsageError, match="name a model"):
+        theirs.replay()
 
 
 def test_replay_shows_what_was_shown() -> None:

@@ -22,7 +22,7 @@ LAYERS = (
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
 BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"},
-          "attacks": {"metrics"}, "tasks": {"metrics"}}
+          "attacks": {"metrics"}, "backends": {"catalogue", "exporters", "modalities"}, "tasks": {"metrics"}}
 # Inside functions an import may go up, so that importing a lower layer stays cheap and free of circles; only here:
 UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop

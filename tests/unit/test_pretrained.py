@@ -131,3 +131,26 @@ def test_addresses_that_are_none(address: str, code: str) -> None:
     with pytest.raises(UsageError) as why:
         backend.chat_at(address)
     assert why.value.code == code
+
+
+def test_an_address_is_a_model_to_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from ilk.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", "echo:A short text.", "-n", "2", "--prompt", "Say something."]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["A short text."] * 2
+    Path("t.txt").write_text("A short text.\nAnother text.\n", encoding="utf-8")
+    assert main(["score", "echo:A short text.", "t.txt"]) == 0
+    assert "bound" in capsys.readouterr().out
+    assert main(["sample", "nowhere:x"]) == 4
+    assert "error[" in capsys.readouterr().err
+
+
+def test_an_address_takes_part_in_a_race() -> None:
+    from ilk.verbs._entrants import entrants
+
+    data = ilk.read([f"text number {i}" for i in range(60)])
+    asked, _ = entrants(ilk.dataset.split_dataset(data), ["ngram", "echo:text"])
+    assert [(e.name, e.kind) for e in asked][:2] == [("ngram", "family"), ("echo:text", "family")]
+    everyone, out = entrants(ilk.dataset.split_dataset(data))
+    assert "names no model" in out["pretrained"] and "pretrained" not in [e.name for e in everyone]

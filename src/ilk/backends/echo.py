@@ -43,8 +43,7 @@ class Echo(Backend):
 
     def open(self, name: str) -> Chat:
         """What says `name`, or repeats, or follows the script; UsageError for a script that can't be read."""
-        options = "&".join(f"{k}={v}" for k, v in (("window", self.window), ("script", self.script)) if v != getattr(Echo, k))
-        return _Echoes(f"echo:{name}" + ("?" + options if options else ""), self.window, name, _script(Path(self.script)) if self.script else ())
+        return _Echoes(self.address(name), self.window, name, _script(Path(self.script)) if self.script else ())
 
 
 @dataclass(frozen=True)

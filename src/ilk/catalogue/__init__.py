@@ -2,7 +2,7 @@
 
 `load` beside this turns them into frames, texts and arrays.
 """
-from .fetching import cache, fetch, folders
-from .index import Entry, File, Reading, Source, entry, names, summary
+from .fetching import cache, fetch, folders, pretrained
+from .index import PRETRAINED, Entry, File, Reading, Source, entry, names, summary
 
-__all__ = ["Entry", "File", "Reading", "Source", "cache", "entry", "fetch", "folders", "names", "summary"]
+__all__ = ["PRETRAINED", "Entry", "File", "Reading", "Source", "cache", "entry", "fetch", "folders", "names", "pretrained", "summary"]

@@ -1,13 +1,14 @@
 """Finds the files of an entry in the user's folders or the cache, else gets them, checks them and keeps them."""
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError, ResourceError
-from .index import Entry, File, entry
+from .index import PRETRAINED, Entry, File, Source, entry
 from .sources import Unavailable, gather
 from .unpack import digest
 
@@ -34,11 +35,24 @@ def fetch(name: str, offline: bool = False) -> dict[str, Path]:
     >>> fetch("iris")
     {}
     """
-    wanted = entry(name)
+    return fetched(entry(name), offline)
+
+
+def pretrained(name: str, offline: bool = False) -> Path:
+    """The folder of a pretrained model's files, each checked; they are got, or refused, like those of `fetch`."""
+    files = fetched(entry(name, PRETRAINED), offline)
+    homes = {at.parent for at in files.values()}
+    if len(homes) > 1:
+        raise DataError(f"the files of {name} lie in several folders: {', '.join(sorted(map(str, homes)))}", code="DATA_CHANGED", remedy="remove all but one")
+    return homes.pop()
+
+
+def fetched(wanted: Entry, offline: bool = False) -> dict[str, Path]:
+    """The files of an entry by their path, each checked."""
     found = {f.path: at for f in wanted.files if (at := _local(wanted, f)) is not None}
     absent = [f for f in wanted.files if f.path not in found]
     if absent:
-        found |= _fetched(wanted, absent, offline)
+        found |= _got(wanted, absent, offline)
     return {f.path: found[f.path] for f in wanted.files}
 
 
@@ -52,7 +66,21 @@ def _local(wanted: Entry, file: File) -> Path | None:
                 raise DataError(f"{at} can't be read: {why.strerror}", code="DATA_UNREADABLE") from None
             _check(wanted, file, data, f"{at}")
             return at
-    return None
+    return next((at for source in wanted.sources if (at := _installed(source, file)) is not None), None)
+
+
+def _installed(source: Source, file: File) -> Path | None:
+    """The file inside an installed package, which is not imported; None where it is not there or another."""
+    if source.kind != "pip" or source.pick:
+        return None
+    spec = importlib.util.find_spec(source.place(file).partition("/")[0])
+    if spec is None or spec.origin is None:
+        return None
+    at = Path(spec.origin).parents[1] / source.place(file)
+    try:
+        return at if digest(file.name, at.read_bytes()) == file.sha256 else None
+    except OSError:
+        return None
 
 
 def _check(wanted: Entry, file: File, data: bytes, where: str) -> None:
@@ -61,7 +89,7 @@ def _check(wanted: Entry, file: File, data: bytes, where: str) -> None:
                         remedy="remove it and fetch it again, or read it by its path as data of your own")
 
 
-def _fetched(wanted: Entry, files: Sequence[File], offline: bool) -> dict[str, Path]:
+def _got(wanted: Entry, files: Sequence[File], offline: bool) -> dict[str, Path]:
     tried = []
     for source in () if offline else wanted.sources:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import DataError, UsageError, nearest
 
-FOLDER = Path(__file__).parent / "entries"
+FOLDER, PRETRAINED = Path(__file__).parent / "entries", Path(__file__).parent / "pretrained"
 
 
 @dataclass(frozen=True)
@@ -83,30 +83,38 @@ class Entry:
     reading: Reading
     sources: tuple[Source, ...]
     files: tuple[File, ...] = ()
+    language: str = ""   # of pretrained models
+    size: int = 0        # bytes that are fetched
 
 
-def names() -> tuple[str, ...]:
-    """The names of all entries, sorted.
+def names(folder: Path | None = None) -> tuple[str, ...]:
+    """The names of all entries, sorted; of pretrained models in the folder PRETRAINED.
 
     >>> "iris" in names()
     True
     """
-    return tuple(sorted(p.stem for p in FOLDER.glob("*.toml")))
+    return tuple(sorted(p.stem for p in (folder or FOLDER).glob("*.toml")))
 
 
-def entry(name: str) -> Entry:
+def entry(name: str, folder: Path | None = None) -> Entry:
     """The entry of that name; UsageError with the nearest one if there is none.
 
     >>> entry("iris").modality
     'table'
     """
-    if name not in names():
-        raise UsageError(f"the catalogue has no data named {name!r}", remedy=nearest(name, names()), code="UNKNOWN_DATA", param="data")
-    table = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    if name not in names(folder):
+        raise _unknown(name, folder)
+    table = tomllib.loads(((folder or FOLDER) / f"{name}.toml").read_text(encoding="utf-8"))
     try:
         return _entry(name, table)
     except (TypeError, KeyError) as why:
         raise DataError(f"the entry {name}.toml of the catalogue is malformed: {why}", code="CATALOGUE") from None
+
+
+def _unknown(name: str, folder: Path | None) -> UsageError:
+    if folder == PRETRAINED:
+        return UsageError(f"the catalogue has no model named {name!r}", remedy=nearest(name, names(folder)), code="UNKNOWN_MODEL", param="model")
+    return UsageError(f"the catalogue has no data named {name!r}", remedy=nearest(name, names(folder)), code="UNKNOWN_DATA", param="data")
 
 
 def _entry(name: str, table: dict[str, Any]) -> Entry:

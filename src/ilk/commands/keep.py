@@ -8,7 +8,11 @@ from cyclopts import Parameter
 
 from ilk import registry
 from ilk.commands._shared import SHELL, Axis, Json, say
+from ilk.commands.models import list_models
 from ilk.errors import UsageError
+
+LISTED = ("families, modalities, metrics, decoding, samplers, nets, exporters, quantities, faults, attacks, trackers, backends, tunings, readers, indexes, data, models "
+          "or presets.")
 
 
 def forget(
@@ -43,7 +47,7 @@ def export(
 
 
 def list_(
-    what: Annotated[Axis, Parameter(help="families, modalities, metrics, decoding, samplers, nets, exporters, quantities, faults, attacks, trackers, data or presets.")], /, *,
+    what: Annotated[Axis, Parameter(help=LISTED)], /, *,
     map: Annotated[bool, Parameter(negative="", help="Families as a map: by the density they have, and by what they are made of.")] = False,
     full: Annotated[bool, Parameter(negative="", help="Families with the spaces they take, what they learn from, and what they can do.")] = False,
     json: Json = False,
@@ -51,6 +55,9 @@ def list_(
     """List what there is: built in, and installed as plug-ins."""
     if map or full:
         _concepts(what, full)
+        return
+    if what == "models":
+        list_models()
         return
     if what == "data":
         from ilk import catalogue

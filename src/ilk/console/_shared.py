@@ -15,12 +15,13 @@ from ilk.dataset import Dataset
 from ilk.distribution import How
 from ilk.errors import ModelError, UsageError, printable
 from ilk.given import Label, Prompt
-from ilk.model import Model, load
+from ilk.model import Model
 from ilk.records import Recorder
 from ilk.store import parse_json
 from ilk.tracker import Tracker
 from ilk.verbs._own import alike
 from ilk.verbs.lineage import SUFFIX, is_own, record
+from ilk.verbs.open import model_at
 
 Answer = tuple[dict[str, Any], str]
 WHOLE = 1000   # tokens of a text that has no end
@@ -36,7 +37,7 @@ class Asked:
 
     def of(self, at: str) -> Model:
         """The model in a folder with all that given."""
-        model = load(at)
+        model = model_at(at)
         for rule in self.rules:
             model = model.given(mapping(rule) if rule.lstrip().startswith("{") else rule)
         if self.label is not None:

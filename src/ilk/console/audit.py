@@ -9,9 +9,10 @@ from typing import Any
 from ilk.console._shared import Answer
 from ilk.console.judge import _judges
 from ilk.errors import DataError, ModelError, UsageError, printable
-from ilk.model import Model, load
+from ilk.model import Model
 from ilk.store import parse_json
 from ilk.verbs._own import alike
+from ilk.verbs.open import model_at
 
 
 def audit_command(at: str, asked: Mapping[str, Any], page: Path | None, language: str) -> Answer:
@@ -19,7 +20,7 @@ def audit_command(at: str, asked: Mapping[str, Any], page: Path | None, language
     from ilk.verbs._audit_page import write_audit  # not above: they take in polars and jinja2, which other commands can do without
     from ilk.verbs.audit import audit
 
-    model = load(at)
+    model = model_at(at)
     made = None if asked["made"] is None else alike(model, asked["made"]).items
     found = audit(model, _data(model, asked["against"]), made=made, planted=_planted(model, asked["planted"]), shadows=asked["shadows"], n=asked["n"], seed=asked["seed"])
     if page is not None:
@@ -33,7 +34,7 @@ def publish_command(at: str, out: Path, policy: Path | None, asked: Mapping[str,
     """Writes the folder, or raises PolicyError."""
     from ilk.verbs.publish import publish
 
-    model = load(at)
+    model = model_at(at)
     found = publish(model, out, _data(model, asked["against"]), _policy(policy), asked["shadows"], asked["n"], asked["seed"])
     return {"out": str(found.folder), "files": list(found.files), "verdict": found.audit.verdict}, printable(f"{found.audit}\npublished in {found.folder}")
 

@@ -9,8 +9,9 @@ from ilk import registry
 from ilk.console._shared import Answer, Asked, among, chosen, handed, met, way_of
 from ilk.dataset import Dataset, Labels
 from ilk.errors import UsageError
-from ilk.model import Model, load
+from ilk.model import Model
 from ilk.verbs._own import alike
+from ilk.verbs.open import model_at
 from ilk.verbs.read import read
 from ilk.verbs.sample import named
 
@@ -22,7 +23,7 @@ def attribute_command(at: str, data: str, to: str | None, examples: str | None, 
 
     if to is None:
         raise UsageError("nothing is named to change to", code="OPTION", param="to", remedy="--to LABEL, or --to RULE")
-    model = load(at)
+    model = model_at(at)
     shown = None if examples is None else alike(model, examples)
     named = {str(label): label for label in (*model.labels, *(() if shown is None or shown.labels is None else shown.labels.names))}.get(to, to)
     found = attribute(model, _labelled(model, data, only), named, shown, keep, strength, seed)

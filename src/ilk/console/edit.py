@@ -12,12 +12,12 @@ from ilk import registry
 from ilk.console._shared import Answer, Asked, chosen, handed, met, way_of
 from ilk.errors import UsageError
 from ilk.modality import Modality, Resizes
-from ilk.model import load
 from ilk.region import FORMS
 from ilk.space import Reals
 from ilk.verbs.denoise import denoised
 from ilk.verbs.edit import edited, interpolate, vary
 from ilk.verbs.invert import decode, invert
+from ilk.verbs.open import model_at
 from ilk.verbs.read import read
 from ilk.verbs.revise import revised
 from ilk.verbs.sample import named
@@ -39,14 +39,14 @@ def edit_command(at: str, data: str, redo: str | None, only: Sequence[int], n: i
 
 def vary_command(at: str, data: str, only: Sequence[int], strength: float, n: int, seed: int, out: Path | None) -> Answer:
     """Varies every item, and writes or prints."""
-    model = load(at)
+    model = model_at(at)
     made = vary(model, chosen(model, data, only), strength, n, seed)
     return handed(model, made, out, {"n": len(made), "seed": seed, "strength": strength})
 
 
 def interpolate_command(at: str, data: str, only: Sequence[int], n: int, seed: int, out: Path | None) -> Answer:
     """Makes the way from one item to another, and writes or prints."""
-    model = load(at)
+    model = model_at(at)
     ends = chosen(model, data, only)
     if len(ends) != 2:
         raise UsageError(f"{len(ends)} items; a way has two ends", code="ITEMS", param="item", remedy="choose two: --item 0 --item 1")
@@ -58,7 +58,7 @@ def translate_command(at: str, data: str, to: str | None, only: Sequence[int], s
     """Translates every item, and writes or prints."""
     if to is None:
         raise UsageError("no label is named to translate to", code="OPTION", param="to", remedy="--to LABEL")
-    model = load(at)
+    model = model_at(at)
     named = {str(label): label for label in model.labels}.get(to, to)
     made = translate(model, chosen(model, data, only), named, seed)
     return handed(model, made, out, {"n": len(made), "seed": seed, "to": named})
@@ -76,7 +76,7 @@ def upscale_command(at: str, data: str, only: Sequence[int], draws: int, asked: 
 def beside_command(at: str, data: str, name: str, only: Sequence[int], n: int, how: str | None,
                    options: Mapping[str, Any], seed: int, out: Path | None) -> Answer:
     """Makes items that go with other items, and writes or prints."""
-    model = load(at)
+    model = model_at(at)
     space = model.body.about.get(name)
     others: Any = chosen(replace(model, modality=_of_shape(space.shape)), data, only) if isinstance(space, Reals) else ()
     made = beside(model, {name: others}, n, seed, way_of(model, how, options))

@@ -14,12 +14,13 @@ from ilk.console._shared import Answer, Asked, printed, tracked
 from ilk.dataset import Dataset
 from ilk.distribution import Samples
 from ilk.errors import DataError, UsageError, printable
-from ilk.model import Model, load
+from ilk.model import Model
 from ilk.progress import Progressing
 from ilk.verbs._own import alike
 from ilk.verbs._own import own as own_data
 from ilk.verbs.evaluate import Figure, evaluate
 from ilk.verbs.lineage import lineage
+from ilk.verbs.open import model_at
 from ilk.verbs.prefer import prefer, read_likes
 from ilk.verbs.sample import sample
 from ilk.verbs.score import score
@@ -30,7 +31,7 @@ def classify_command(at: str, data: str, by: str | None, held: str | None, seed:
     """The chances of every class, as a table; a named data set counts as its test items."""
     from ilk.verbs.classify import classify  # not above: it takes in polars
 
-    model = load(at)
+    model = model_at(at)
     items, other = (None if name is None else _judged(model, name) for name in (data, held))
     found = classify(model, items, by, other, seed)
     known = bool((found.truth >= 0).any())
@@ -44,7 +45,7 @@ def detect_command(at: str, data: str, normal: str | None, false_alarm: float, p
     """The p-value of every item, as a table."""
     from ilk.verbs.detect import detect  # not above: it takes in metrics
 
-    model = load(at)
+    model = model_at(at)
     found = detect(model, _judged(model, data), _judges(model, normal).test, false_alarm, parts, seed)
     answer = {"n": len(found.p), "alarms": int(found.alarm.sum()), "false_alarm": false_alarm, "by": found.by, "held": found.held, "rate": list(found.rate),
               **({"surprises": {str(i): dict(told) for i, told in found.surprises.items()}} if parts else {})}
@@ -75,7 +76,7 @@ def prefer_command(at: str, likes: str, items: str | None, seed: int, out: Path)
     """Learns a taste and saves it."""
     if items is None:
         raise UsageError("the items that were compared are not named", code="OPTION", param="items", remedy="--items FILE")
-    model = load(at)
+    model = model_at(at)
     taste = prefer(model, read_likes(likes), alike(model, items).items, seed)
     if out.exists() and not (out / "taste.json").is_file():
         raise UsageError(f"{out} is there already and is not a taste", remedy="choose another name", code="OUT", param="out")
@@ -137,14 +138,14 @@ def diagnose_command(at: str, data: str | None, seed: int) -> Answer:
     """Looks for failures."""
     from ilk.verbs.diagnose import diagnose  # not above: it takes in families
 
-    model = load(at)
+    model = model_at(at)
     found = diagnose(model, _judges(model, data), seed)
     return {"findings": [asdict(f) for f in found.findings], "looked": list(found.looked)}, printable(repr(found))
 
 
 def show_command(at: str) -> Answer:
     """Facts and a few items."""
-    model = load(at)
+    model = model_at(at)
     said = summary(model)
     options = ", ".join(f"{k} {v}" for k, v in said.options.items() if v is not None)
     lines = [f"{said.family} of {said.modality} ({options})", f"items: {said.items}; {said.numbers:,} numbers learned", *(f"  {k}: {v}" for k, v in said.parts.items())]

@@ -166,10 +166,10 @@ class Pretrained(Family):
     most: Annotated[int, Interval(ge=1)] | None = 256
 
     def refuses(self, space: Space) -> str | None:
-        """Anything but texts as they are, and no address."""
-        if not isinstance(space, Many) or space.of != letters_space().of:
-            return "takes texts as they are, without a coding"
-        return None if self.address else "names no model to open (address=\"...\")"
+        """No address, and anything but texts as they are."""
+        if not self.address:
+            return "names no model to open (address=\"...\")"
+        return None if isinstance(space, Many) and space.of == letters_space().of else "takes texts as they are, without a coding"
 
     def becomes(self, space: Space) -> type[Distribution[Any]]:
         """One that scores, if the model tells probabilities."""

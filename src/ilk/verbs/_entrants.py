@@ -9,6 +9,7 @@ from ilk import presets, recipe, registry
 from ilk.dataset import Dataset
 from ilk.distribution import Family, Samples
 from ilk.errors import IlkError, UsageError
+from ilk.families.pretrained import Pretrained
 from ilk.rng import Rng
 from ilk.verbs.evaluate import FLOOR, FLOORS
 from ilk.verbs.fit import route
@@ -35,17 +36,20 @@ class Entrant:
 
 
 def entrants(data: Dataset[Any], asked: Sequence[str] = (), with_presets: bool = False) -> tuple[list[Entrant], dict[str, str]]:
-    """Who runs, by name, and why others don't; UsageError for a name that is asked for and does not fit."""
+    """Who runs, by name, and why others don't; UsageError for a name that is asked for and does not fit.
+
+    The address of a pretrained model may be asked for too: it learns nothing, and shows what learning gained.
+    """
     few = replace(data, splits={**data.splits, "train": data.some("train", FEW, Rng(0).child("few"))})
     names = list(asked) or [*registry.names("families"), *(presets.names() if with_presets else ())]
     found: list[Entrant] = []
     out: dict[str, str] = {}
     for name in sorted(set(names), key=lambda n: (n not in registry.names("families"), n)):
-        family = presets.named(name)
+        family: Family = Pretrained(address=name) if ":" in name else presets.named(name)
         said = recipe.facts("families", family)
         why = _unfit(few, family) or ("it is the same recipe as another's" if any(e.recipe == said for e in found) else "")
         if not why:
-            found.append(Entrant(name, "family" if name in registry.names("families") else "preset", said))
+            found.append(Entrant(name, "family" if name in registry.names("families") or ":" in name else "preset", said))
         elif name in asked:
             raise UsageError(f"{name} can't take part: {why}", code="SPACE", param="families", remedy="leave it out")
         else:

@@ -11,7 +11,7 @@ from ..chat import Call, Turn, Want
 from ..errors import ModelError, UsageError
 from ..files import atomic, parse_json
 from ._turns import turn_from_json, turn_to_json, want_from_json, want_to_json
-from .chat import WANT, Policy, Reply, chat_of, reply
+from .chat import WANT, Policy, Reply, reply
 
 FORMAT = 1
 
@@ -53,6 +53,10 @@ class Conversation:
         """Of turns that were said before, and who the model shall be."""
         return cls(tuple(Line(t) for t in ((Turn.of("system", system),) if system else ()) + tuple(turns)))
 
+    def under(self, system: str) -> Conversation:
+        """Of the same turns, but another said who the model shall be."""
+        return replace(self, lines=(Line(Turn.of("system", system)), *(line for line in self.lines if line.turn.role != "system")))
+
     @property
     def turns(self) -> tuple[Turn, ...]:
         """What was said, for a model to answer."""
@@ -87,7 +91,7 @@ class Conversation:
         found = []
         for i, line in enumerate(self.lines):
             if line.want is not None:
-                now = reply(_known(model or line.model), _after_drop(self.turns[:i], line.dropped), line.want).turn
+                now = reply(model or _known(line.model), _after_drop(self.turns[:i], line.dropped), line.want).turn
                 found += [Difference(i, line.turn, now)] if _plain(now) != _plain(line.turn) else []
         return tuple(found)
 
@@ -110,10 +114,10 @@ class Conversation:
         return cls(tuple(_line_from_json(line) for line in said["lines"]))
 
 
-def _known(model: Any) -> Any:
-    if model == "":
-        raise UsageError("this answer does not say of which model it is", code="MODEL", param="model", remedy="name a model to replay with")
-    return chat_of(model)
+def _known(model: str) -> str:
+    if model == "" or "key_from" in model:   # a file of somebody else's may not choose which key goes where
+        raise UsageError("this answer does not say of which model it is, or with a key", code="MODEL", param="model", remedy="name a model to replay with")
+    return model
 
 
 def _after_drop(turns: Sequence[Turn], dropped: int) -> list[Turn]:

@@ -1,11 +1,14 @@
 """open: a pretrained text model by its address becomes a Model."""
 from __future__ import annotations
 
+from pathlib import Path
+
+from ilk import registry
 from ilk.families.pretrained import Pretrained
 from ilk.letters import letters_space
 from ilk.lift import Same
 from ilk.modalities.text import Text
-from ilk.model import Model
+from ilk.model import Model, load
 from ilk.rng import Rng
 
 
@@ -20,3 +23,13 @@ def open(address: str, system: str = "", most: int | None = 256) -> Model:
     modality, space = Text(per="file"), letters_space()
     codec = next(c for c in modality.codecs() if c.__name__ == "Points").learned(modality, [])
     return Model(modality, codec, Same(space), Pretrained(address=address, system=system, most=most).build(space, Rng(0)), card={"data": address, "licence": ""})
+
+
+def model_at(place: str) -> Model:
+    """A saved model's folder, or an address: what the command takes for a model.
+
+    >>> model_at("echo:Yes.").given("?").sample()
+    ['Yes.']
+    """
+    scheme = place.partition(":")[0] if ":" in place else ""
+    return open(place) if scheme in registry.names("backends") and not Path(place).exists() else load(place)
