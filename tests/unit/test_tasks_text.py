@@ -138,6 +138,18 @@ def test_an_answer_that_is_not_of_the_shape_is_one_that_failed() -> None:
     assert not done.passed and {f.code for a in done.attempts for f in a.findings} == {"SHAPE"}
 
 
+def test_an_answer_that_broke_off_within_its_shape_is_tried_again() -> None:
+    class Cut(Scripted):
+        def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
+            if not self.asked:
+                self.asked.append((tuple(turns), want))
+                raise UsageError("cut", code="SHAPE_CUT")
+            return super().chat(turns, want)
+
+    done = ilk.task(Extraction(fields={"name": "text"}), TEXT, Cut(["", '{"name": "Ann Lee"}']))
+    assert not done.attempts[0].answer and codes(done.attempts[0].findings) == ["SHAPE_CUT"] and done.passed and done.value.values == {"name": "Ann Lee"}
+
+
 def test_an_answer_that_broke_off_does_not_pass() -> None:
     assert codes(ilk.task(Classification(labels=("good", "bad")), "Fine.", Scripted(["good"], why="length")).findings) == ["CUT"]
 

@@ -10,7 +10,7 @@ from .. import registry
 from ..backend import DEFAULT, chat_at
 from ..chat import Answer, Chat, Turn, Want, Weighs
 from ..checked import Checked, Chooses, Finding, Floored, Task
-from ..errors import ModelError, UsageError
+from ..errors import IlkError, ModelError, UsageError
 
 ONE, MANY = Want(temperature=0.2, most=1024), Want(temperature=0.8, most=1024)   # one answer at its surest; many that differ
 
@@ -128,10 +128,10 @@ def named(what: str | Task[Any, Any]) -> Task[Any, Any]:
 def _tried(job: Task[Any, Any], given: Any, chat: Chat, turns: Sequence[Turn], want: Want) -> tuple[Checked[Any], Attempt]:
     try:
         answer = Answer.of(chat.chat(turns, want))
-    except ModelError as why:   # of a model that is not held to a shape token by token
-        if why.code != "SHAPE":
+    except IlkError as why:   # an answer that broke off within its shape, or of a model that is not held to it token by token
+        if why.code != "SHAPE_CUT" and not (isinstance(why, ModelError) and why.code == "SHAPE"):
             raise
-        return Checked(None), Attempt("", (Finding("SHAPE", why.message),))
+        return Checked(None), Attempt("", (Finding(why.code, why.message),))
     checked = job.check(given, answer.text)
     cut = (Finding("CUT", f"the answer broke off after {answer.end.made} tokens"),) if answer.end.why == "length" else ()
     return checked, Attempt(answer.text, (*cut, *checked.findings), answer.end.read + answer.end.made)
