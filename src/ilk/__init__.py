@@ -21,7 +21,8 @@ _HOMES = {
     "Row": "space", "Many": "space", "Maybe": "space", "reply": "verbs.chat", "stream": "verbs.chat", "Refuse": "verbs.chat", "DropOldest": "verbs.chat",
     "Conversation": "verbs.conversation", "converse": "verbs.converse", "Budget": "verbs.converse", "Shaped": "verbs._calling", "Turn": "chat", "Want": "chat",
     "Schema": "chat", "Pattern": "chat", "Grammar": "chat", "index": "rag.ingest", "Library": "rag.store", "Document": "reader", "examine": "verbs.examine",
-    "ask": "rag.answer", "search": "rag.search", "tune": "verbs.tune", "Lesson": "verbs._lesson", "drift": "verbs.drift"}
+    "ask": "rag.answer", "search": "rag.search", "tune": "verbs.tune", "Lesson": "verbs._lesson", "drift": "verbs.drift", "task": "verbs.task", "passing": "verbs.task",
+    "pass_at": "verbs.task", "mark": "verbs.mark"}
 _AXES = ("families", "modalities", "nets", "decoding", "samplers", "quantities", "trackers", "indexes", "tunings")
 
 

@@ -165,6 +165,7 @@ from ilk.verbs.invert import decode as decode
 from ilk.verbs.invert import invert as invert
 from ilk.verbs.lineage import lineage as lineage
 from ilk.verbs.lineage import record as record
+from ilk.verbs.mark import mark as mark
 from ilk.verbs.merge import merge as merge
 from ilk.verbs.obey import obeying as obeying
 from ilk.verbs.open import open as open
@@ -180,6 +181,9 @@ from ilk.verbs.sample import sample as sample
 from ilk.verbs.score import Score as Score
 from ilk.verbs.score import score as score
 from ilk.verbs.steps import steps as steps
+from ilk.verbs.task import pass_at as pass_at
+from ilk.verbs.task import passing as passing
+from ilk.verbs.task import task as task
 from ilk.verbs.text_scores import text_scores as text_scores
 from ilk.verbs.transfer import transfer as transfer
 from ilk.verbs.translate import translate as translate

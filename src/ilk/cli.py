@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from cyclopts import App, CycloptsError
@@ -20,8 +20,8 @@ from .commands.chat import chat
 from .commands.compare import score_texts
 from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
-from .commands.index import index
 from .commands.examine import check_text, examine, review_add, review_approve, review_edit, review_export, review_list, review_reject, review_show
+from .commands.index import index
 from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefer, report, score, show
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
@@ -31,8 +31,19 @@ from .commands.pack import pack, unpack
 from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
+from .commands.task import mark, task
 from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
+
+# Commands of two words.
+GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
+    "data": ("Data sets by name.", {"fetch": fetch}),
+    "runs": ("Records of runs.", {"list": runs_list, "show": runs_show, "compare": compare, "remove": remove}),
+    "prompt": ("Prompts as files: run, compare and improve them.", {"run": prompt_run, "test": prompt_test, "improve": prompt_improve, "list": prompt_list,
+                                                                    "show": prompt_show, "diff": prompt_diff}),
+    "review": ("A queue in which people approve texts before they leave.", {
+        "add": review_add, "list": review_list, "show": review_show, "approve": review_approve, "reject": review_reject, "edit": review_edit,
+        "export": review_export})}
 
 
 def build() -> App:
@@ -41,33 +52,14 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, pull, index, ask, tune, drift):
+                    publish, score_texts, pack, unpack, doctor, blind, pull, chat, tune, drift, index, ask, task, mark, examine, check_text):
         app.command(command)
-    app.command(chat)
     app.command(list_, name="list")
-    app.command(examine)
-    app.command(check_text)
-    review = App(name="review", help="A queue in which people approve texts before they leave.")
-    for step in (review_add, review_list, review_show, review_approve, review_reject, review_edit, review_export):
-        review.command(step, name=step.__name__.removeprefix("review_"))
-    app.command(review)
-    data = App(name="data", help="Data sets by name.")
-    data.command(fetch)
-    app.command(data)
-    runs = App(name="runs", help="Records of runs.")
-    runs.command(runs_list, name="list")
-    runs.command(runs_show, name="show")
-    runs.command(compare)
-    runs.command(remove)
-    app.command(runs)
-    prompt = App(name="prompt", help="Prompts as files: run, compare and improve them.")
-    prompt.command(prompt_run, name="run")
-    prompt.command(prompt_test, name="test")
-    prompt.command(prompt_improve, name="improve")
-    prompt.command(prompt_list, name="list")
-    prompt.command(prompt_show, name="show")
-    prompt.command(prompt_diff, name="diff")
-    app.command(prompt)
+    for name, (summary, steps_of) in GROUPS.items():
+        group = App(name=name, help=summary)
+        for word, command in steps_of.items():
+            group.command(command, name=word)
+        app.command(group)
     return app
 
 

@@ -30,7 +30,7 @@ def options(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     if not named:
         return list(words), {}
     asked_help = any(w in ("--help", "-h") for w in words)
-    if asked_help and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality", "tuning")):
+    if asked_help and "tasks" not in named and not any(f"--{flag}" in w for w in words for flag in ("family", "how", "modality", "tuning")):
         return list(words), {}
     known = {axis: _known(axis, registry.get(axis, name)) for axis, name in named.items() if axis != "families"}
     if "families" in named:
@@ -50,6 +50,9 @@ def _named(command: str, words: list[str]) -> dict[str, str]:
         return {} if how is None else {"decoding" if how in registry.names("decoding") else "samplers" if how in registry.names("samplers") else _no(how): how}
     if command == "tune":
         return {"tunings": registry.check("tunings", _value(words, "--tuning") or "lora")}
+    if command == "task":
+        name = next((w for w in words[words.index(command) + 1:] if not w.startswith("-")), "")
+        return {"tasks": registry.check("tasks", name)} if name else {}
     if command not in DEFAULTS:
         return {}
     place = words.index(command) + 1
@@ -177,6 +180,8 @@ def _put_inside(found: dict[str, dict[str, Any]], known: Mapping[str, Mapping[st
 def _put(into: dict[str, Any], name: str, value: Any) -> None:
     if isinstance(value, dict) and name in into:
         into[name] = {**into[name], **value}
+    elif isinstance(value, tuple) and name in into:
+        into[name] = (*into[name], *value)
     else:
         into[name] = value
 
@@ -199,6 +204,8 @@ def _parsed(flag: str, text: str, hint: Any) -> Any:
         return text
     if get_origin(plain) in (dict, Mapping) or getattr(get_origin(plain), "__name__", "") == "Mapping":
         return _pair(flag, text)
+    if get_origin(plain) is tuple:
+        return (text,)
     if plain in (int, float):
         try:
             return plain(text)
@@ -237,7 +244,7 @@ def _range(hint: Any) -> str:
     low = next((f"from {m.ge}" if m.ge is not None else f"above {m.gt}" for m in bounds if m.ge is not None or m.gt is not None), "")
     high = next((f"to {m.le}" if m.le is not None else f"below {m.lt}" for m in bounds if m.le is not None or m.lt is not None), "")
     words = {int: "whole number", float: "number", str: "text", bool: "flag"}
-    kind = words.get(plain, "NAME=VALUE" if "Mapping" in str(plain) else f"name of ilk list {_axis(hint)}")
+    kind = "text; several compose" if get_origin(plain) is tuple else words.get(plain, "NAME=VALUE" if "Mapping" in str(plain) else f"name of ilk list {_axis(hint)}")
     inside = ", whose options are --THIS.OPTION" if kind.startswith("name") else ""
     return " ".join(p for p in (kind, low, high) if p) + inside
 

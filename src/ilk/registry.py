@@ -21,10 +21,11 @@ BASES = {"families": ("ilk.distribution", "Family"), "modalities": ("ilk.modalit
          "exporters": ("ilk.exporter", "Exporter"), "quantities": ("ilk.quantity", "Quantity"), "faults": ("ilk.fault", "Fault"),
          "attacks": ("ilk.attack", "Attack"), "trackers": ("ilk.tracker", "Tracker"),
          "backends": ("ilk.backend", "Backend"),
-         "tunings": ("ilk.tuning", "Tuning"), "readers": ("ilk.reader", "Reader"), "indexes": ("ilk.vectors", "VectorIndex")}
+         "tunings": ("ilk.tuning", "Tuning"), "readers": ("ilk.reader", "Reader"), "indexes": ("ilk.vectors", "VectorIndex"),
+         "tasks": ("ilk.checked", "Task")}
 SINGULAR = {"families": "family", "modalities": "modality", "metrics": "metric", "decoding": "way of decoding", "samplers": "sampler",
             "nets": "network", "exporters": "exporter", "quantities": "quantity", "faults": "fault", "attacks": "attack",
-            "trackers": "tracker", "backends": "scheme", "tunings": "way of tuning", "readers": "format", "indexes": "index"}
+            "trackers": "tracker", "backends": "scheme", "tunings": "way of tuning", "readers": "format", "indexes": "index", "tasks": "task"}
 _HOME = Path(__file__).parent
 
 

@@ -12,17 +12,17 @@ LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "letters", "memory", "machine", "coding"),
     ("run", "registry"),
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records",
-     "chat", "shapes", "backend", "reader", "vectors", "tuning"),
+     "chat", "shapes", "backend", "reader", "vectors", "tuning", "checked", "sandbox"),
     ("model",),
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks",
-     "trackers", "backends", "tunings", "readers", "indexes"),
+     "trackers", "backends", "tunings", "readers", "indexes", "tasks"),
     ("verbs", "presets", "prompts", "rag", "truth"),
     ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
 BESIDE = {"families": {"nets", "decoding", "samplers", "train"}, "metrics": set(), "modalities": set(), "exporters": {"families", "modalities", "nets"},
-          "attacks": {"metrics"}, "backends": {"catalogue", "exporters", "modalities"}}
+          "attacks": {"metrics"}, "backends": {"catalogue", "exporters", "modalities"}, "tasks": {"metrics"}}
 # Inside functions an import may go up, so that importing a lower layer stays cheap and free of circles; only here:
 UP = {
     ("distribution", "train"),   # Neural.fit runs the one training loop

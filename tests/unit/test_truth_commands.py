@@ -39,7 +39,8 @@ def test_check_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert [round(s["score"], 2) for s in told["support"]] == [1.0, 0.0] and told["support"][0]["source"] == "source.txt"
     assert main(["check-text", "said.txt", "--source", "source.txt"]) == 0 and "not there: capital, franc" in capsys.readouterr().out
     for words, wanted in ((["said.txt"], 2), (["said.txt", "--source", "source.txt", "--rule", "age > 1"], 2), (["none.txt", "--source", "source.txt"], 3),
-                          (["said.txt", "--table", "none.csv"], 3), (["said.txt", "--knowledge", "people.csv"], 3), (["said.txt", "--table", "people.csv", "--rule", "size > 1"], 2)):
+                          (["said.txt", "--table", "none.csv"], 3), (["said.txt", "--knowledge", "people.csv"], 3),
+                           (["said.txt", "--table", "people.csv", "--rule", "size > 1"], 2)):
         assert answer(capsys, "check-text", *words)[0] == wanted
 
 

@@ -16,7 +16,7 @@ from ilk.errors import printable
 from ilk.files import not_written, plain
 
 Axis = Literal["families", "modalities", "metrics", "decoding", "samplers", "nets", "exporters", "quantities", "faults", "attacks", "trackers",
-               "backends", "tunings", "readers", "indexes", "data", "models", "presets"]
+               "backends", "tunings", "readers", "indexes", "tasks", "data", "models", "presets"]
 COMMON = Group("Common options", sort_key=9)
 Json = Annotated[bool, Parameter(name="--json", negative="", group=COMMON, help="Print one JSON object (docs/json.md) instead of text.")]
 Seed = Annotated[int, Parameter(help="The same seed gives the same result.")]
