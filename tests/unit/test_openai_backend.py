@@ -304,7 +304,7 @@ def test_a_full_window(message: str, stub: Stub) -> None:
     (sends(sse(delta(None, "stop", refusal="I can't help"))), "REFUSED"), (sends(sse(delta("x", "content_filter"))), "FILTERED"),
     (sends(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), "ENDPOINT_GARBAGE"), (sends(b"x", "text/plain", 503), "ENDPOINT"),
     (sends(b"\xff" * 200_000, "text/plain", 400), "ENDPOINT"),
-], ids=str)
+], ids=lambda value: value if isinstance(value, str) else "play")   # the name of a function holds its address
 def test_whatever_it_does_is_a_clear_error(play: Any, code: str, stub: Stub) -> None:
     stub.play = [play]
     with pytest.raises(IlkError) as caught:
