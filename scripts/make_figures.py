@@ -61,6 +61,8 @@ TOPICS = (
     Topic("Edits", "编辑", ("attribute_edit", "transfer_swap")),
     Topic("Pictures and sound", "图片与声音", ("emoji_diffusion", "photos", "spoken_digits_wavenet")),
     Topic("Text to image", "文生图", ("text_to_image", "emoji_captions", "guidance_sweep")),
+    Topic("Language", "语言", ("llm_facts", "llm_schemas", "llm_truth", "tune_lora", "prompt_pairs", "task_checks", "task_embedded")),
+    Topic("Retrieval", "检索", ("rag_wordnet", "rag_tang", "rag_abstain")),
     Topic("What a model is used for", "模型的用处", ("joint_model", "detect_outliers", "domain_adaptation", "augment_rare")),
     Topic("Races, leaks, faults, packing", "竞赛、泄露、毛病、打包",
           ("race_truth", "race_adult", "leak_detection", "doctor", "pack_table", "pack_text", "pack_pictures", "pack_chorales")))
