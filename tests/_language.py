@@ -86,7 +86,7 @@ def gguf(at: Path, template: str | None = CHATML) -> Path:
     import gguf as library
 
     from ilk.exporters import gguf as exporter
-    from ilk.exporters.transformers import config
+    from ilk.exporters.transformers import config, named
 
     model = llama()
     body: Any = model.body
@@ -95,7 +95,7 @@ def gguf(at: Path, template: str | None = CHATML) -> Path:
         exporter._vocabulary(writer, model.codec, library.TokenType)
         if template:
             writer.add_chat_template(template)
-        exporter._weights(writer, body, library)
+        exporter._weights(writer, named(body), (body.net.shape.layers, body.net.shape.size), library)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

@@ -39,6 +39,8 @@ def check_schema(schema: Any) -> None:
         made.check_schema(schema)
         _known(schema, (*made.VALIDATORS, *NOTES), 0)
         list(made.iter_errors(None))   # whether all that it refers to is there
+    except RecursionError:
+        raise _endless() from None
     except SchemaError as why:
         raise UsageError(f"no JSON Schema: {_first(why)} at {why.json_path}", code="SHAPE", param="shape", remedy="mend it at that place") from None
     except Exception as why:  # references and patterns fail as their own libraries do
@@ -67,10 +69,16 @@ def problems(value: Any, schema: Any) -> Iterator[str]:
     try:
         for found in _validator(schema).iter_errors(value):
             yield f"{found.json_path}: {found.message}"
+    except RecursionError:
+        raise _endless() from None
     except Exception as why:  # references and patterns fail as their own libraries do
         if isinstance(why, UsageError):
             raise
         raise UsageError(f"no JSON Schema: {_first(why)}", code="SHAPE", param="shape") from None
+
+
+def _endless() -> UsageError:
+    return UsageError("no JSON Schema: it refers to itself without end", code="SHAPE", param="shape")
 
 
 def _first(why: object) -> str:

@@ -33,8 +33,12 @@ FAMILIES = sorted(set(registry.names("families")) - OPENED)
 CASES = [(family, space, check) for family in FAMILIES for space in (*taken(recipe(family)), *OWN.get(family, {})) for check in CHECKS]
 
 
+SEARCHED = [(family, space) for family in ("vae", "gan") for space in ("number", "pair", "bits")]   # codes are searched for what is kept: seconds each, and alike
+
+
 def _case(family: str, space: str, check: Check) -> Any:
-    return pytest.param(family, space, check, id=f"{family}-{space}-{check.__name__}")
+    marks = [pytest.mark.slow] if check.__name__ == "check_conditions" and (family, space) in SEARCHED else []
+    return pytest.param(family, space, check, id=f"{family}-{space}-{check.__name__}", marks=marks)
 
 
 @pytest.mark.parametrize(("family", "space", "check"), [_case(*c) for c in CASES])

@@ -116,6 +116,7 @@ def run_article(name: str, at: Path, *wanted: str) -> dict[str, Any]:
     return dict(values)
 
 
+@pytest.mark.slow
 def test_gan_without_momentum_covers_all_digits(tmp_path: Path) -> None:
     of = run_article("gan", tmp_path, "moved", "before", "after", "spread")
     assert of["moved"] == 0
@@ -132,6 +133,7 @@ def test_vae_uses_its_codes(tmp_path: Path) -> None:
     assert sum(share > 0 for share in of["before"]) <= 1 and min(of["after"]) > 0.01
 
 
+@pytest.mark.slow
 def test_diffusion_samples_are_recognised(tmp_path: Path) -> None:
     of = run_article("diffusion", tmp_path, "gap", "checked", "before", "after")
     assert max(of["gap"]) < 0.03   # q(x_t | x_0) is what t steps make of x_0

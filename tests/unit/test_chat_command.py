@@ -119,7 +119,8 @@ class Terminal:
 def terminal(*words: str) -> Iterator[Terminal]:
     pty = pytest.importorskip("pty")
     pid, fd = pty.fork()
-    if pid == 0:   # the child: it becomes the command
+    if pid == 0:   # the child: it becomes the command, and hears Ctrl-C even where whoever began the tests does not
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(sys.executable, [sys.executable, "-m", "ilk", "chat", *words], {**os.environ, "TERM": "dumb", "OMP_NUM_THREADS": "1"})
     try:
         yield Terminal(fd, pid)
