@@ -9,7 +9,8 @@ import pytest
 
 HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
-    ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "letters", "memory", "machine", "coding"),
+    ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "letters",
+     "sentences", "memory", "machine", "coding"),
     ("run", "registry"),
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records",
      "chat", "shapes", "backend", "reader", "vectors", "tuning", "checked", "sandbox"),

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from ilk.chat import Vectors
 from ilk.errors import UsageError
 from ilk.rag.search import Closest, Dense, Hybrid, Lexical, Neighbours, Parent, Ranks, Reranked, Scores, search
-from ilk.rag.sentences import sentences
 from ilk.rag.store import Found, Library, Passage
 from ilk.rag.words import words
 from ilk.reader import Document, Section
+from ilk.sentences import sentences
 
 
 class Bags:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .sentences import sentences
+from ilk.sentences import sentences
+
 from .store import Library, Passage
 from .support import Overlap, Weights, asked, counted
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from ilk.backend import chat_at
 from ilk.chat import Chat
 from ilk.errors import UsageError
+from ilk.sentences import sentences
 
 from ._reader import NOTHING, clean, read
 from ._spans import Span, best, fits, spans_of
 from .search import Hit, Strategy, search
-from .sentences import sentences
 from .store import Library, Where
 from .support import Held, Supports, Weights
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Protocol
 
 from ilk.errors import UsageError
+from ilk.sentences import sentences
 
-from .sentences import sentences
 from .store import Found, Library, Passage, Where
 from .support import Overlap, asked
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from ..metrics._texts import tokens, unit
+from ..sentences import sentences as parted
 
-_END = re.compile(r"[.!?]+[\"')\]\u201d\u2019]*(?=\s|$)|[。！？…]+[”’』」）]*|\n+")
-_SHORT = re.compile(r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|vs|etc|e\.g|i\.e|cf|Jr|Sr|Fig|approx)\.$")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.])(?:(?<![0-9A-Za-z)])[-\u2212])?\d+(?:[,\u2019']\d{3})*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -36,16 +35,7 @@ def sentences(text: str) -> list[Span]:
     >>> [s.text for s in sentences("Dr. Li came. 他走了。她没走。")]
     ['Dr. Li came.', '他走了。', '她没走。']
     """
-    found, start = [], 0
-    for end in (*(m.end() for m in _END.finditer(text)), len(text)):
-        piece = text[start:end]
-        if end < len(text) and _SHORT.search(text[max(start, end - 12):end]):
-            continue
-        if piece.strip():
-            first = start + len(piece) - len(piece.lstrip())
-            found.append(Span(first, first + len(piece.strip()), piece.strip()))
-        start = end
-    return found
+    return [Span(a, b, text[a:b]) for a, b in parted(text)]
 
 
 def numbers(text: str) -> list[Span]:

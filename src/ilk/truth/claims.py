@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ilk.metrics._texts import SPACELESS
+from ilk.sentences import sentences as parted
 
-_ABBREVIATED = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|cf|no|fig|approx|jr|sr|inc|ltd|co|al|u\.s|u\.k)|\b[A-Z])\.$", re.IGNORECASE)
-_END = re.compile(r"(?:[.!?]+[\"'”’)\]]*(?=\s|$)|[。！？；!?]+[”’」』）)]*|\n+)")
 _MARK = re.compile(r"\s*(?:[-*•]\s+|\d{1,3}[.)、]\s+|#+\s+)?")
 _WORD = re.compile(f"[{SPACELESS}]+|[^\\W_{SPACELESS}]+(?:['’][^\\W\\d_{SPACELESS}]+)?")
 _HAN = re.compile(f"[{SPACELESS}]")
@@ -56,15 +55,8 @@ def sentences(text: str) -> tuple[Claim, ...]:
     >>> [c.text for c in sentences("Dr. Li paid 3.5 yuan. 他走了。好！")]
     ['Dr. Li paid 3.5 yuan.', '他走了。', '好！']
     """
-    found, start = [], 0
-    for end in _END.finditer(text):
-        if text[end.start()] == "." and _ABBREVIATED.search(text[start:end.start() + 1]):
-            continue
-        found.append((start, end.end()))
-        start = end.end()
-    places = [(_MARK.match(text, a, b), b) for a, b in (*found, (start, len(text)))]
-    trimmed = [(m.end() if m else 0, b - (len(text[:b]) - len(text[:b].rstrip()))) for m, b in places]
-    return tuple(Claim(text[a:b], a, b) for a, b in trimmed if a < b and _WORD.search(text, a, b))
+    found = [(m.end() if (m := _MARK.match(text, a, b)) else a, b) for a, b in parted(text)]
+    return tuple(Claim(text[a:b], a, b) for a, b in found if a < b and _WORD.search(text, a, b))
 
 
 def content(text: str) -> list[str]:
