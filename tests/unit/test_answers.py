@@ -207,6 +207,20 @@ def test_names_and_libraries_that_there_are_not(monkeypatch: pytest.MonkeyPatch,
 # shapes
 
 
+@pytest.mark.parametrize(("schema", "good", "endless"), [
+    ({"type": "number", "minimum": -1, "maximum": 1}, ["0.5", "-0.123456", "1"], ["0.1234567", "0.3333333333333333"]),
+    ({"type": ["number", "null"]}, ["null", "12.25", "-3"], ["1" * 17, "0.12345678"]),
+    ({"type": "integer"}, ["0", "-123456789"], ["9" * 17]), ({"type": "integer", "minimum": 10**16}, [str(10**16)], []),
+    ({"properties": {"a": {"items": {"type": "number"}}}, "type": "object", "required": ["a"]}, ['{"a":[1.5,2]}'], ['{"a":[1.55555555]}']),
+    ({"type": "number", "minimum": 0, "maximum": 1e-4}, ["0.00001234567"], []), ({"enum": [0.123456789]}, ["0.123456789"], [])])
+def test_numbers_come_to_an_end(schema: Any, good: list[str], endless: list[str]) -> None:
+    """Nothing is allowed that the schema does not allow, and no number goes on for ever."""
+    jsonschema = pytest.importorskip("jsonschema")
+    fits = pytest.importorskip("ilk.backends._shapes").fits
+    assert all(fits(Schema(schema), text) and jsonschema.Draft202012Validator(schema).is_valid(json.loads(text)) for text in good)
+    assert not any(fits(Schema(schema), text) for text in endless)
+
+
 @pytest.mark.parametrize(("shape", "place"), [
     (Schema({"type": "objct"}), "at #:"), (Schema({"properties": {"a": {"items": {"type": "strin"}}}}), "at #/properties/a/items:"),
     (Schema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "("}]}), "at #/anyOf/1:"), (Schema({"$ref": "#/$defs/none"}), "at #:"),

@@ -10,6 +10,7 @@ from typing import Any
 from ..chat import Pattern, Schema, Shape
 from ..errors import UsageError
 
+STEP, LARGEST = 1e-6, 10**15   # of numbers that a schema sets no end to: a small model may go on with digits for ever
 _UNESCAPED = re.compile(r"\\.|/|\n", re.DOTALL)   # what is escaped already, and what must be between the slashes of a grammar
 
 
@@ -47,9 +48,29 @@ def _checked(made: str, what: Callable[[], str]) -> str:
 
 def _json(schema: Mapping[str, Any]) -> str:
     try:
-        return f"start: %json {json.dumps({**schema, 'x-guidance': {'whitespace_flexible': False}}, allow_nan=False)}"
+        return f"start: %json {json.dumps({**_ending(schema), 'x-guidance': {'whitespace_flexible': False}}, allow_nan=False)}"
     except (TypeError, ValueError, RecursionError) as why:
         raise UsageError(f"the JSON Schema is no JSON: {why}"[:300], code="SHAPE", param="shape", remedy="mend it at that place") from None
+
+
+def _ending(schema: Any) -> Any:
+    """A schema whose numbers come to an end: without a step or bounds of its own, six decimals and fifteen digits before them. Whatever it allows the old one allows."""
+    if isinstance(schema, list):
+        return [_ending(part) for part in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {key: rule if key in ("enum", "const", "default", "examples") else _ending(rule) for key, rule in schema.items()}
+    kinds = [schema.get("type")] if isinstance(schema.get("type"), str) else schema.get("type")
+    if not isinstance(kinds, list) or not {"number", "integer"} & {k for k in kinds if isinstance(k, str)}:
+        return found
+    low, high = (next((v for k in keys if isinstance(v := schema.get(k), int | float)), None) for keys in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")))
+    if "number" in kinds and "multipleOf" not in schema and (low is None or high is None or high - low > 1000 * STEP):
+        found["multipleOf"] = STEP
+    if low is None and (high is None or high > -LARGEST):
+        found["minimum"] = -LARGEST
+    if high is None and (low is None or low < LARGEST):
+        found["maximum"] = LARGEST
+    return found
 
 
 def _place(schema: Any, root: Mapping[str, Any], at: str = "#") -> str:
