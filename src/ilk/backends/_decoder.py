@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ._loop import Laws, answer, ending, weighed
 from ._masks import masks, vocabulary
 from ._stream import Writer
-from ._turns import around, functions, messages, spans, without_tools
+from ._turns import around, functions, messages, spans, whole, without_tools
 from ._window import least, room
 
 CHUNK = 512   # tokens read at once
@@ -70,17 +70,10 @@ class Decoder:
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns as the model's own template writes them, up to where its answer begins."""
-        if not self.tokenizer.chat_template:
-            raise UsageError(f"{self.name} has no template of turns", code="TEMPLATE", param="model",
-                             remedy="a model that was taught to chat (its name often ends in -Instruct), or let it go on with a bare text")
-        said = messages(turns)
-        whole = self._rendered(said, tools, True)
-        if said[-1]["role"] != "assistant" and whole == self._rendered(said, tools, False):
-            raise UsageError(f"the template of {self.name} has no generation prompt: it does not say where an answer begins", code="TEMPLATE", param="model",
-                             remedy="take a template that heeds add_generation_prompt")
-        if tools and whole == self._rendered(said, (), True):
+        found = whole(self.name, self.tokenizer.chat_template, turns, lambda said, begins: self._rendered(said, tools, begins))
+        if tools and found == self._rendered(messages(turns), (), True):
             raise UsageError(f"the template of {self.name} knows no tools", code="TOOLS", param="tools", remedy="take a model that was taught to call tools")
-        return whole
+        return found
 
     def _rendered(self, said: list[dict[str, Any]], tools: Sequence[Tool], begins: bool) -> str:
         from jinja2 import TemplateError

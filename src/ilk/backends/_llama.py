@@ -19,7 +19,7 @@ from ._gguf_header import Header
 from ._shapes import fits, grammar
 from ._stop import Stops
 from ._stream import HALF
-from ._turns import functions, messages, spans, without_tools
+from ._turns import functions, spans, whole, without_tools
 from ._window import broken, least, room
 
 PATIENCE = 600.0   # seconds that reading a prompt into tokens may take while another answer is made
@@ -110,15 +110,7 @@ class Llama:
 
     def written(self, turns: Sequence[Turn], tools: Sequence[Tool] = ()) -> str:
         """The turns as the model's own template writes them, up to where its answer begins."""
-        if not self.header.facts.get("tokenizer.chat_template"):
-            raise UsageError(f"{self.name} has no template of turns", code="TEMPLATE", param="model",
-                             remedy="a model that was taught to chat (its name often ends in -Instruct), or let it go on with a bare text")
-        said = messages(turns)
-        whole = self._rendered(said, tools, True)
-        if said[-1]["role"] != "assistant" and whole == self._rendered(said, tools, False):
-            raise UsageError(f"the template of {self.name} has no generation prompt: it does not say where an answer begins", code="TEMPLATE", param="model",
-                             remedy="take a template that heeds add_generation_prompt")
-        return whole
+        return whole(self.name, self.header.facts.get("tokenizer.chat_template"), turns, lambda said, begins: self._rendered(said, tools, begins))
 
     def _rendered(self, said: list[dict[str, Any]], tools: Sequence[Tool], begins: bool) -> str:
         for call in (c for m in said for c in m.get("tool_calls", ())):

@@ -1,7 +1,7 @@
 """Turns as the messages that templates and servers know."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..chat import Call, Picture, Result, Tool, Turn, Words
@@ -34,6 +34,19 @@ def _messages(turn: Turn) -> list[dict[str, Any]]:
 def functions(tools: Sequence[Tool]) -> list[dict[str, Any]] | None:
     """Tools as they are told to a model; None for none."""
     return [{"type": "function", "function": {"name": t.name, "description": t.summary, "parameters": dict(t.schema)}} for t in tools] or None
+
+
+def whole(name: str, template: object, turns: Sequence[Turn], rendered: Callable[[list[dict[str, Any]], bool], str]) -> str:
+    """The turns as a model's own template renders them, up to where its answer begins; UsageError for no template, or one that does not say where."""
+    if not template:
+        raise UsageError(f"{name} has no template of turns", code="TEMPLATE", param="model",
+                         remedy="a model that was taught to chat (its name often ends in -Instruct), or let it go on with a bare text")
+    said = messages(turns)
+    found = rendered(said, True)
+    if said[-1]["role"] != "assistant" and found == rendered(said, False):
+        raise UsageError(f"the template of {name} has no generation prompt: it does not say where an answer begins", code="TEMPLATE", param="model",
+                         remedy="take a template that heeds add_generation_prompt")
+    return found
 
 
 def without_tools(name: str, tools: Sequence[Tool]) -> None:
