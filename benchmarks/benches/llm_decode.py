@@ -40,5 +40,5 @@ def bench() -> dict[str, Any]:
             first, second = (ours, bare) if i % 2 else (bare, ours)
             speeds = {first: first(prompt), second: second(prompt)}
             pairs.append((speeds[ours], speeds[bare]))
-    return {"ours": median(a for a, _ in pairs), "bare": median(b for _, b in pairs), "ratio": median(a / b for a, b in pairs), "unit": "tokens per second", "n": len(pairs),
+    return {"ours": median(a for a, _ in pairs), "peer": median(b for _, b in pairs), "peer_name": "xllamacpp", "ratio": median(a / b for a, b in pairs), "unit": "tokens per second", "n": len(pairs),
             "protocol": f"one thread each, greedy, {TOKENS} tokens, prompt read anew each time; ratio: the median over {len(pairs)} pairs run one after the other, order changing"}

@@ -56,7 +56,7 @@ def bench(many: int = MANY) -> dict[str, Any]:
         found = _recall(wide.search(asked, K)[0], right)
         for index in (exact, wide):
             index.close()
-    return {"value": speed["usearch"] / speed["bare"], "n": many, "size": SIZE, "k": K, "width": width, "recall": found, "recall_bare": recall,
+    return {"ours": speed["usearch"], "peer": speed["bare"], "peer_name": "usearch", "unit": "questions per second", "ratio": speed["usearch"] / speed["bare"], "n": many, "size": SIZE, "k": K, "width": width, "recall": found, "recall_bare": recall,
             "build_seconds": built, "queries_per_second": speed, "one_at_a_time": alone,
             "protocol": "vectors in 1000 heaps of 32 real dimensions; one thread; batches of 1000 questions in turns, median of 5; width: the least power of two with recall@10 >= .95"}
 
