@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -101,7 +100,6 @@ def _run(words: list[str]) -> int:
     OPTIONS.update(found)
     if OPTIONS.pop("_help", None):
         return 0
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL) if hasattr(signal, "SIGPIPE") else None
     build()(words or ["--help"], exit_on_error=False, print_error=False, result_action="return_value")
     return 0
 

@@ -349,7 +349,7 @@ def test_a_slow_server(drip: bytes, stub: Stub) -> None:
     start = time.monotonic()
     with pytest.raises(ModelError) as caught:
         said(stub, first=0.3, whole=0.5)
-    assert caught.value.code == "ENDPOINT_SLOW" and time.monotonic() - start < 2
+    assert caught.value.code == "ENDPOINT_SLOW" and time.monotonic() - start < 4   # the server goes on for five
 
 
 def test_what_fails_for_a_while_is_tried_again(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
