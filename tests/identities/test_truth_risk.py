@@ -133,6 +133,7 @@ def test_without_the_test_it_would_not_hold() -> None:
     assert broken / 200 > 0.3
 
 
+@pytest.mark.slow
 def test_coverage_comes_near_the_best_there_is() -> None:
     from scipy.optimize import brentq
 

@@ -125,6 +125,7 @@ def test_gan_without_momentum_covers_all_digits(tmp_path: Path) -> None:
     assert abs(of["spread"][2] / of["spread"][0] - 1) < 0.2
 
 
+@pytest.mark.slow
 def test_vae_uses_its_codes(tmp_path: Path) -> None:
     of = run_article("vae", tmp_path, "collapsed", "working", "before", "after")
     assert of["collapsed"]["active"] == 0 and of["collapsed"]["kl"] < 0.01

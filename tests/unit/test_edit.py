@@ -67,6 +67,7 @@ def test_rows_and_texts() -> None:
 LINES = ["the cat sat", "the dog sat", "a cat ran", "a dog ran off"] * 30
 
 
+@pytest.mark.slow
 def test_the_middle_of_a_text_is_made_anew() -> None:
     """Grown between its ends by insertion, met by rejection where a text is written from its beginning, and refused where hardly any ends so."""
     for family, met in ((ilk.Insertion(layers=1, heads=2, width=16), "guided"), (ilk.NGram(order=4), "rejected")):
