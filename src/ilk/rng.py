@@ -6,7 +6,7 @@ batches, nor on threads. Normals go through the inverse CDF, because rejection s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
@@ -106,16 +106,58 @@ class Rng:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined(Rng):
+    """Streams end to end, each with so many rows: work asked for apart is done at once, and every row gets what it would have got apart.
+
+    >>> both = Joined.of([(Rng(1), 2), (Rng(2), 3)]).child("noise").normal(5, 4)
+    >>> bool((both[2:] == Rng(2).child("noise").normal(3, 4)).all())
+    True
+    """
+
+    parts: tuple[tuple[Rng, int], ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[Rng, int]]) -> Joined:
+        """Of streams and how many rows of each there are; beyond them there are none."""
+        some = tuple(parts)
+        return cls(some[0][0].seed, some[0][0].path, parts=some)
+
+    def child(self, *names: str | int) -> Rng:
+        """The stream of that name of each."""
+        return replace(self, parts=tuple((rng.child(*names), rows) for rng, rows in self.parts))
+
+    def key(self) -> int:
+        """Of all of them."""
+        return Rng(0, tuple(f"{rng.key()} {rng.first} {rows}" for rng, rows in self.parts)).key()
+
+    def _raw(self, rows: int, width: int) -> NDArray[np.uint64]:
+        out, skip = [], self.first
+        for rng, has in self.parts:
+            take = min(max(0, has - skip), rows)
+            if take:
+                out.append(rng.at(skip)._raw(take, width))
+            rows, skip = rows - take, max(0, skip - has)
+        if rows:
+            raise IndexError(f"{rows} rows beyond the last stream")
+        return np.concatenate(out) if out else np.empty((0, width), dtype=np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
 class Elements(Rng):
     """The same for the elements of ragged items: what element `place` of item `row` gets depends on nothing else."""
 
     row: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     place: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    items: Rng = field(default_factory=lambda: Rng(0))
 
     @classmethod
     def of(cls, rng: Rng, row: Tensor, place: Tensor) -> Elements:
         """Of elements in any order, (N,) each."""
-        return cls(rng.seed, rng.path, rng.first, row, place)
+        return cls(rng.seed, rng.path, rng.first, row, place, rng)
+
+    def child(self, *names: str | int) -> Rng:
+        """The stream of that name, for the same elements."""
+        return Elements.of(self.items.child(*names), self.row, self.place)
 
     def _raw(self, rows: int, width: int) -> NDArray[np.uint64]:
         out = np.empty((rows, width), dtype=np.uint64)
@@ -123,7 +165,7 @@ class Elements(Rng):
         for b in block.unique().tolist() if width else ():
             here = (block == b).nonzero()[:, 0]
             row = self.row[here]
-            wide = Rng(self.seed, (*self.path, str(b)), self.first)._raw(int(row.max()) + 1, BLOCK * width).reshape(-1, BLOCK, width)
+            wide = self.items.child(b)._raw(int(row.max()) + 1, BLOCK * width).reshape(-1, BLOCK, width)
             out[here.numpy()] = wide[row.numpy(), (self.place[here] % BLOCK).numpy()]
         return out
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
-from ilk.rng import Rng, choose
+from ilk.rng import Elements, Joined, Rng, choose
 
 torch.set_num_threads(1)
 SHAPES = st.lists(st.integers(1, 5), max_size=2).map(tuple)
@@ -111,3 +111,27 @@ def test_known_numbers_stay() -> None:
     assert Rng(7).child("init").key() == int.from_bytes(__import__("hashlib").blake2b(b"1:74:init", digest_size=16).digest(), "big")
     bits = np.random.Philox(key=Rng(7).key()).random_raw(4)
     assert Rng(7).uniform(1, 4).tolist()[0] == [((int(b) >> 12) + 0.5) * 2.0**-52 for b in bits]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=5), st.integers(1, 9), st.data())
+def test_joined_streams_give_every_row_what_it_would_get_apart(parts: list[tuple[int, int, int]], width: int, data: st.DataObject) -> None:
+    some = [(Rng(seed).at(first), rows) for seed, rows, first in parts]
+    whole = torch.cat([rng.child("a", 3).uniform(rows, width) for rng, rows in some])
+    both = Joined.of(some).child("a", 3)
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, len(whole)))
+    assert torch.equal(both.at(start).uniform(end - start, width), whole[start:end])
+    middle = data.draw(st.integers(0, start))
+    assert torch.equal(both.at(middle).at(start - middle).uniform(end - start, width), whole[start:end])
+
+
+def test_elements_of_joined_streams() -> None:
+    row, place = torch.tensor([0, 0, 1, 2, 2]), torch.tensor([0, 17, 3, 1, 40])
+    both = Elements.of(Joined.of([(Rng(1), 1), (Rng(2), 2)]).child("x"), row, place).uniform(5, 2)
+    one, two = Elements.of(Rng(1).child("x"), row[:2], place[:2]).uniform(2, 2), Elements.of(Rng(2).child("x"), row[2:] - 1, place[2:]).uniform(3, 2)
+    assert torch.equal(both, torch.cat([one, two]))
+
+
+def test_no_rows_beyond_the_last_stream() -> None:
+    with pytest.raises(IndexError):
+        Joined.of([(Rng(1), 2)]).uniform(3)
