@@ -30,6 +30,7 @@ from .commands.pack import pack, unpack
 from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
+from .commands.serve import serve
 from .commands.task import mark, task
 from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
@@ -51,7 +52,8 @@ def build() -> App:
               help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
-                    publish, score_texts, pack, unpack, doctor, blind, pull, chat, tune, drift, index, ask, task, mark, examine, check_text):
+                    publish, score_texts, pack, unpack, doctor, blind, pull, chat, tune, drift, index, ask, task, mark, examine, check_text,
+                    serve):
         app.command(command)
     app.command(list_, name="list")
     for name, (summary, steps_of) in GROUPS.items():

@@ -18,7 +18,7 @@ LAYERS = (
     ("families", "modalities", "metrics", "nets", "train", "decoding", "samplers", "pages", "catalogue", "exporters", "quantities", "faults", "attacks",
      "trackers", "backends", "tunings", "readers", "indexes", "tasks"),
     ("verbs", "presets", "prompts", "rag", "truth"),
-    ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "__main__"),
+    ("cli", "commands", "console", "flags", "progress", "demo", "testing", "concepts", "serve", "jobs", "__main__"),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 AXES = LAYERS[4]
