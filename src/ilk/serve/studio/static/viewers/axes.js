@@ -1,18 +1,15 @@
 /** Scales with round ticks, and the frame of a drawing. */
+import { ticks } from "../lib/chart.js";
 import { svg } from "../lib/dom.js";
 import { number } from "../lib/words.js";
 
 /** From numbers to places, and the round numbers in between. Nothing finite: 0 to 1. */
-export function scale(values, from, to, ticks = 4) {
+export function scale(values, from, to, n = 4) {
   let low = Infinity, high = -Infinity;
   for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
   if (!(low <= high)) [low, high] = [0, 1];
   if (low === high) [low, high] = [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
-  const rough = (high - low) / ticks, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((k) => k * power >= rough) ?? 10);
-  const marks = [];
-  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) marks.push(Math.abs(v) < step * 1e-9 ? 0 : v);
-  return { at: (v) => from + ((v - low) / (high - low)) * (to - from), marks, low, high };
+  return { at: (v) => from + ((v - low) / (high - low)) * (to - from), marks: ticks(low, high, n), low, high };
 }
 
 /** Lines and numbers of two scales within a drawing. */
