@@ -43,7 +43,7 @@ class Child:
             (folder / RUNS).mkdir(exist_ok=True)
             lock = taken(folder)
             child = cls(job, folder, None, lock)
-            if lock is not None and not (job.attempt > 1 and child.answered()):
+            if lock is not None and "error" in (child.answered() or {"error": None}):
                 child.begin(threads)
         except OSError as why:
             raise why if isinstance(why, ResourceError) else not_written(folder, why) from None
@@ -159,7 +159,7 @@ def _moved(folder: Path, path: Path, models: Path) -> str:
         if not to.exists():
             with atomic(folder / MADE) as file:
                 file.write(json.dumps({"model": name}).encode())
-            with suppress(FileExistsError, OSError):
+            with suppress(OSError):
                 os.rename(path, to)
                 return name
             if not to.exists():

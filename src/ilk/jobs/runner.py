@@ -127,6 +127,8 @@ class Runner:
             work.beaten = time.monotonic()
             if wanted is not None and wanted != work.wanted:
                 self._ask(work, wanted)
+            elif wanted is None and work.wanted == "pause":
+                work.wanted = "resume"   # it was told to stop already
 
     def _ask(self, work: _Work, wanted: str) -> None:
         work.wanted, work.since = wanted, time.monotonic()
@@ -149,8 +151,8 @@ class Runner:
             self.store.leave(id, self.name, "cancelled" if work.wanted == "cancel" else "paused")
         elif work.wanted == "deadline":
             self.store.leave(id, self.name, "failed", error={"message": f"it took more than {self.seconds:.0f} s", "type": "server_error", "param": None, "code": "deadline"})
-        elif otherwise is not None:
-            self.store.leave(id, self.name, otherwise)
+        elif otherwise is not None or work.wanted == "resume":
+            self.store.leave(id, self.name, otherwise or "queued")
         elif answer is not None and answer["error"].get("code") != "STOPPED":
             self.store.leave(id, self.name, "failed", error=plain(_within(answer["error"], self.store.folder.parent)))
         elif work.child.killed:
