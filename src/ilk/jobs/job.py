@@ -17,7 +17,7 @@ class Job:
 
     `priority`: the higher the sooner. `progress`: from 0 to 1, None where it is not known. `made`: what it left, by kind and name or file. `error`: message,
     type, param and code, as in `IlkError.as_json`. Times are seconds since 1970. `attempt` counts how often it was begun: after a crash it goes on from its
-    checkpoint. `params`: what was asked for over HTTP. `read`: how far the events of its process were taken in, by file.
+    checkpoint. `params`: what was asked for over HTTP, `line`: the same as people would type it (python, cli). `read`: how far the events of its process were taken in, by file.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Job:
     error: Mapping[str, Any] | None = None
     name: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    line: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -52,6 +53,7 @@ class Order:
     owner: str = "local"
     name: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
+    line: Mapping[str, str] = field(default_factory=dict)
     priority: int = 0
     key: str | None = None
 

@@ -27,7 +27,7 @@ FILE = "jobs.sqlite"
 _ID = re.compile(r"job_[0-9a-f]{24}")
 _TABLES = """
 CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, words TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,
-  params TEXT NOT NULL, key TEXT, asked TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, progress REAL,
+  params TEXT NOT NULL, line TEXT NOT NULL, key TEXT, asked TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, progress REAL,
   attempt INTEGER NOT NULL DEFAULT 0, made TEXT NOT NULL DEFAULT '{}', error TEXT, runner TEXT, beat REAL, until REAL, wanted TEXT, read TEXT NOT NULL DEFAULT '{}',
   UNIQUE (owner, key));
 CREATE INDEX waiting ON jobs (state, priority DESC, number);
@@ -88,8 +88,9 @@ class Store:
             if db.execute("SELECT count(*) FROM jobs WHERE owner = ? AND state = 'queued'", (order.owner,)).fetchone()[0] >= most:
                 raise Full(f"{most} jobs wait already", remedy="wait until one has begun, or cancel one")
             id, now = f"job_{secrets.token_hex(12)}", self.clock()
-            db.execute("INSERT INTO jobs (id, kind, words, owner, name, params, key, asked, state, priority, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
-                       (id, order.kind, _text(order.words), order.owner, order.name, _text(order.params), order.key, asked, order.priority, now))
+            db.execute("INSERT INTO jobs (id, kind, words, owner, name, params, line, key, asked, state, priority, created) "
+                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                       (id, order.kind, _text(order.words), order.owner, order.name, _text(order.params), _text(order.line), order.key, asked, order.priority, now))
             self._tell(db, id, [{"event": "state", "state": "queued"}])
             return self._one(db, id)
 
@@ -320,6 +321,6 @@ def _text(value: Any) -> str:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    made = {k: json.loads(row[k]) for k in ("made", "params", "read")}
+    made = {k: json.loads(row[k]) for k in ("made", "params", "line", "read")}
     same = {k: row[k] for k in ("id", "kind", "owner", "state", "priority", "created", "started", "ended", "progress", "attempt", "name")}
     return Job(words=tuple(json.loads(row["words"])), error=None if row["error"] is None else json.loads(row["error"]), **made, **same)
