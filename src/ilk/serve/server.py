@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ilk.jobs.runner import Runner
+from ilk.jobs.store import Store
 from ilk.serve.limits import Limits
 from ilk.serve.place import Workspace
 from ilk.serve.work import Engine
@@ -20,6 +23,16 @@ class Server:
     place: Workspace
     limits: Limits = field(default_factory=Limits)
     reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+
+    @cached_property
+    def jobs(self) -> Store:
+        """Long work, shared with `ilk jobs`."""
+        return Store(self.place.part("jobs"))
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What does it."""
+        return Runner(self.jobs, self.place.part("models"), self.limits.jobs, seconds=self.limits.job_seconds)
 
 
 def server_of(request: Request) -> Server:
