@@ -38,7 +38,8 @@ def build(server: Server) -> FastAPI:
 
     app = FastAPI(title="ilk", version=__version__, lifespan=life, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.server = server
-    routers = [import_module(f"{routes.__name__}.{m.name}").router for m in pkgutil.iter_modules(routes.__path__) if not m.name.startswith("_")]
+    names = [m.name for m in pkgutil.iter_modules(routes.__path__) if not m.name.startswith("_") and (server.studio or m.name != "studio")]
+    routers = [import_module(f"{routes.__name__}.{name}").router for name in names]
     for router in routers:
         app.include_router(router)
     app.state.table = Table([*app.routes, *(route for router in routers for route in router.routes)])

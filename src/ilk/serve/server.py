@@ -46,6 +46,7 @@ class Server:
     life: Life = field(default_factory=Life)
     parts: Sequence[Part] = ()
     log_prompts: bool = False
+    studio: bool = True
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
