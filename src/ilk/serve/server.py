@@ -1,6 +1,7 @@
 """What a running server is made of, and how routes get at it."""
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -18,6 +19,7 @@ class Server:
     engine: Engine
     place: Workspace
     limits: Limits = field(default_factory=Limits)
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
 
 
 def server_of(request: Request) -> Server:

@@ -3,6 +3,7 @@
 import { fill, h, newId, svg } from "./dom.js";
 import { number } from "./words.js";
 
+const MOST = 2000;
 const [WIDE, HIGH, LEFT, BOTTOM, TOP, RIGHT] = [640, 220, 54, 26, 12, 10];
 
 /** `add(series, x, y)` draws on; `series` is [{id, label}]. `title` and `describe(points by series)` say it in words. */
@@ -20,7 +21,9 @@ export function chart({ title, series, across, describe = () => "" }) {
   };
   const add = (id, x, y) => {
     if (!Number.isFinite(y) || !points.has(id)) return;
-    points.get(id).push([x, y]);
+    const line = points.get(id);
+    line.push([x, y]);
+    if (line.length > MOST) points.set(id, line.filter((_, i) => i % 2 === 0 || i === line.length - 1));
     if (!waiting) requestAnimationFrame(draw);
     waiting = true;
   };
