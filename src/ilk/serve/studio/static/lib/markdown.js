@@ -1,6 +1,8 @@
-/** Enough of Markdown for model cards and answers: headings, lists, tables, code, emphasis. Everything goes in as text; links are not followed. */
+/** Enough of Markdown for model cards and answers: headings, lists, tables, code, emphasis. Everything goes in as text; of links the address is told, not followed. */
 
 import { h } from "./dom.js";
+
+const ITEM = /^\s*(?:[-*]|(\d{1,9})[.)])\s+(.*)/s;
 
 /** Elements of a text. */
 export function markdown(text) {
@@ -13,12 +15,14 @@ function block(rows) {
   const line = rows.shift();
   const head = /^(#{1,4})\s+(.*)/.exec(line);
   if (head) return h(`h${Math.min(6, head[1].length + 2)}`, {}, inline(head[2]));
-  if (line.startsWith("```")) return h("pre", {}, h("code", {}, taken(rows, (r) => !r.startsWith("```"), true).join("\n")));
-  if (/^\s*[-*]\s+/.test(line)) return h("ul", {}, [line, ...taken(rows, (r) => /^\s*[-*]\s+/.test(r))].map((r) => h("li", {}, inline(r.replace(/^\s*[-*]\s+/, "")))));
+  if (line.startsWith("```")) return h("pre", { class: "code", tabindex: 0 }, h("code", {}, taken(rows, (r) => !r.startsWith("```"), true).join("\n")));
+  if (ITEM.test(line)) return list([line, ...taken(rows, (r) => ITEM.test(r))].map((r) => ITEM.exec(r)));
   if (/^\s*\|/.test(line)) return table([line, ...taken(rows, (r) => /^\s*\|/.test(r))]);
   if (!line.trim()) return null;
-  return h("p", {}, inline([line, ...taken(rows, (r) => r.trim() && !/^(#|```|\s*[-*|]\s)/.test(r))].join(" ")));
+  return h("p", { class: "kept" }, inline([line, ...taken(rows, (r) => r.trim() && !ITEM.test(r) && !/^(#{1,4}\s|```|\s*\|)/.test(r))].join("\n")));
 }
+
+const list = (items) => h(items[0][1] ? "ol" : "ul", { start: items[0][1] > 1 ? items[0][1] : null }, items.map((item) => h("li", {}, inline(item[2]))));
 
 function taken(rows, fits, eat = false) {
   const found = [];
@@ -34,9 +38,12 @@ function table(lines) {
 }
 
 function inline(text) {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\[[^\]]+\]\([^)]+\))/).map((part) => {
-    if (/^`.+`$/.test(part)) return h("code", {}, part.slice(1, -1));
-    if (/^\*\*.+\*\*$/.test(part)) return h("b", {}, part.slice(2, -2));
-    return /^\[([^\]]+)\]\(/.exec(part)?.[1] ?? part;
+  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*|\*[^*\s][^*\n]*\*|!?\[[^\]\n]*\]\([^)\n]+\))/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    if (part.startsWith("`")) return h("code", {}, part.slice(1, -1));
+    if (part.startsWith("**")) return h("b", {}, part.slice(2, -2));
+    if (part.startsWith("*")) return h("em", {}, part.slice(1, -1));
+    const [, said, address] = /^!?\[([^\]]*)\]\(([^)]+)\)$/.exec(part);
+    return said === address ? said : `${said} (${address})`;
   });
 }

@@ -57,7 +57,7 @@ function bench(model, facts, signal, start) {
   };
   const draw = async (state) => {
     columns.hidden = false;
-    const does = { run: results.run, use, goOn: (body, show) => goOn(results, body, show) };
+    const does = { run: results.run, follow: results.follow, use, goOn: (body, show) => goOn(results, body, show) };
     try {
       fill(tool, h("div", { class: "row spread" }, h("h2", {}, t(`edit.item.${facts.kind ?? "text"}`)), past.element), await editor(model, facts, state, does));
     } catch {

@@ -1,4 +1,5 @@
 /** Rows that are changed in place: empty cells are filled, chosen columns made anew. */
+import { post } from "../lib/api.js";
 import { button, h } from "../lib/dom.js";
 import { form } from "../lib/form.js";
 import { toast } from "../lib/toast.js";
@@ -7,7 +8,7 @@ import { number, t } from "../lib/words.js";
 const MOST = 200; // rows that are shown
 
 /** An element that works on rows; `use(rows, marks)` when they have changed: marks are the cells ("row column") that the model wrote. */
-export function cellEditor(model, facts, { items, marks = [] }, { run, use }) {
+export function cellEditor(model, facts, { items, marks = [] }, { run, follow, use }) {
   const rows = items.map((row) => ({ ...row })), columns = [...new Set(rows.flatMap(Object.keys))], filled = new Set(marks), redo = new Set();
   const numeric = new Set((facts.givens ?? []).filter((given) => given.type === "number").map((given) => given.part));
   for (const c of columns) if (rows.some((row) => typeof row[c] === "number") && rows.every((row) => row[c] === null || typeof row[c] === "number")) numeric.add(c);
@@ -19,7 +20,7 @@ export function cellEditor(model, facts, { items, marks = [] }, { run, use }) {
   };
   const impute = () => {
     if (!rows.some((row) => columns.some((c) => row[c] === null))) { toast(t("edit.nothing_empty"), "bad"); return; }
-    run("/v1/impute", { model, items: rows, ...wanted.values() }, (answer) => settle(rows, answer));
+    follow(async (signal) => settle(rows, await post("/v1/impute", { model, items: rows, ...wanted.values() }, { signal })));
   };
   const again = () => {
     if (!redo.size) { toast(t("edit.no_column"), "bad"); return; }

@@ -1,11 +1,12 @@
 /** Libraries of documents: choosing one, and making one of files that are dropped here. */
-import { events, get, post, upload } from "../lib/api.js";
+import { get, upload } from "../lib/api.js";
 import { button, fill, h, newId } from "../lib/dom.js";
 import { form } from "../lib/form.js";
 import { progress } from "../lib/progress.js";
 import { problem, toast } from "../lib/toast.js";
 import { t } from "../lib/words.js";
 import { drop } from "./drop.js";
+import { done as followed } from "./job.js";
 
 /** `element`; `change(name or "")` when another is chosen. `chosen` is the name of the one at work. */
 export function libraries(chosen, change, signal) {
@@ -43,7 +44,7 @@ function maker(signal, done) {
     try {
       const ids = [];
       for (const file of files) ids.push((await upload(file, { purpose: "documents", signal, progress: (p) => bar.set(((p ?? 0) + ids.length) / files.length / 2, file.name) })).id);
-      await followed(await post("/v1/jobs", { kind: "index", params: { files: ids, name: called }, name: called }, { signal, headers: { "idempotency-key": crypto.randomUUID() } }), bar, signal);
+      await followed("index", { files: ids, name: called }, bar.set, signal, called);
       fill(place);
       files.splice(0);
       list();
@@ -54,16 +55,4 @@ function maker(signal, done) {
   };
   return h("div", { class: "stack" }, name.element, drop(t("chat.library.drop"), t("edit.browse"), (more) => { files.push(...more); list(); }, { multiple: true, accept: ".pdf,.txt,.md,.html,.docx,.json,.csv" }), told, place,
     h("div", { class: "row end" }, button(t("chat.library.index"), index, { kind: "primary small" })));
-}
-
-/** Waits for a job, telling how far it is; throws its error where it failed. */
-export async function followed(job, bar, signal) {
-  const ended = (state) => ["done", "failed", "cancelled"].includes(state);
-  if (!ended(job.state)) for await (const { data } of events(`/v1/jobs/${job.id}/events`, { signal })) {
-    if (data.event === "state" && ended(data.state)) break;
-    if (data.event !== "state") bar.set(data.progress ?? null, data.event ?? "");
-  }
-  const found = await get(`/v1/jobs/${job.id}`, { signal });
-  if (found.state !== "done") throw Object.assign(new Error(found.error?.message ?? t("chat.job.ended", { state: found.state })), { remedy: found.error?.remedy ?? "", code: found.error?.code ?? "" });
-  return found;
 }

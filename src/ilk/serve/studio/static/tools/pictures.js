@@ -15,7 +15,8 @@ export async function pictureEditor(model, [item], { run, use }) {
   const anew = () => {
     const mask = tool.mask();
     if (!mask) { toast(t("edit.nothing_marked"), "bad"); return; }
-    run("/v1/edit", { model, items: [item], redo: { mask }, ...wanted.values() }, (answer) => chooser(answer.items, use));
+    const { n = 1, seed = 0 } = wanted.values();   // the same picture n times: each variant is seen as soon as it is there
+    run("/v1/edit", { model, items: Array.from({ length: n }, () => item), redo: { mask }, n: 1, seed }, (answer) => chooser(answer.items, use), true);
   };
   return h("div", { class: "stack" }, tool.element, wanted.element, h("div", { class: "row end" }, button(t("edit.redo_part"), anew, { kind: "primary" })));
 }

@@ -8,7 +8,8 @@ import { t } from "../lib/words.js";
 import { view } from "../viewers/index.js";
 
 /**
- * A place for results: `element`; `run(path, body, show)` asks for items, shows them at every step ({step, of, items}), then what `show(answer)` gives;
+ * A place for results: `element`; `run(path, body, show, gather)` asks for items, shows them at every step ({step, of, items}), then what `show(answer)` gives;
+ * `gather`: a step has only items that are new.
  * `follow(work)` does the same for any work: `work(signal, told)` shows items by `told(items)` and gives an element. `stop()` ends what is at work.
  */
 export function runner(signal, { keepSteps = () => {} } = {}) {
@@ -31,13 +32,15 @@ export function runner(signal, { keepSteps = () => {} } = {}) {
       if (mine === leaving) element.setAttribute("aria-busy", "false");
     }
   }
-  const run = (path, body, show) => follow(async (inner, told, far) => {
+  const run = (path, body, show, gather = false) => follow(async (inner, told, far) => {
     let answer = { items: [] };
+    const all = [];
     for await (const { data } of events(path, { body: { ...body, stream: true }, signal: inner })) {
       if (data.step === undefined) { answer = data; continue; }
       keepSteps(data);
       far(data.step / data.of, `${data.step} / ${data.of}`);
-      told(data.items);
+      if (gather && data.step < data.of) all.push(...data.items);
+      told(gather && data.step < data.of ? all : data.items);
     }
     same.set(answer.line ?? null);
     return show(answer) ?? view(answer.items);

@@ -1,10 +1,10 @@
 /** Steering in the middle of sampling: the way is shown step by step, and from a chosen step on something more is asked. */
 import { button, fill, h, newId } from "../lib/dom.js";
 import { form } from "../lib/form.js";
+import { asked as rulesOf, fieldsOf } from "../lib/rules.js";
 import { toast } from "../lib/toast.js";
 import { t } from "../lib/words.js";
 import { view } from "../viewers/index.js";
-import { condition } from "./given.js";
 import { runner } from "./run.js";
 
 /** An element that samples a model that unfolds its items; `use([item])` where one is to be worked on further. */
@@ -23,17 +23,18 @@ export function steering(model, facts, { signal, use }) {
     if (way.length) fill(slider, along(way, (step) => fill(asked, turning(step))));
   };
   const turning = (step) => {
-    const more = condition(facts);
+    const parts = (facts.givens ?? []).filter((given) => !["label", "prompt"].includes(given.type)), more = form([...fieldsOf(parts), { name: "rules", label: t("create.rules"), type: "long", rows: 2, help: t("create.rules.help"), wide: true }]);
+    more.element.classList.add("two");
     const add = () => {
-      const said = more.value();
-      if (!said) { toast(t("edit.no_condition"), "bad"); return; }
-      turns.push({ step, ...said });
+      const { rules = "", ...values } = more.values(), { given } = rulesOf(parts, values, rules);
+      if (!given.length) { toast(t("edit.no_condition"), "bad"); return; }
+      turns.push({ step, given });
       turns.sort((a, b) => a.step - b.step);
       again();
     };
     return h("section", { class: "card" }, h("h3", {}, t("edit.from_step", { step })), more.element, h("div", { class: "row end" }, button(t("edit.go_on"), add, { kind: "primary" })), list(turns, again));
   };
-  const again = () => second.run("/v1/steer", { model, ...wanted.values(), given: [], turns: turns.map((turn) => ({ ...turn, given: turn.given ?? [] })) }, (answer) => chosen(answer, use, t("edit.steered")));
+  const again = () => second.run("/v1/steer", { model, ...wanted.values(), turns }, (answer) => chosen(answer, use, t("edit.steered")));
   return h("div", { class: "stack" }, h("p", { class: "help" }, t("edit.steer.help")), wanted.element, h("div", { class: "row end" }, button(t("edit.begin"), start, { kind: "primary" })), first.element, slider, asked, second.element);
 }
 
@@ -56,7 +57,6 @@ function along(way, stopped) {
 
 function list(turns, changed) {
   if (!turns.length) return null;
-  const told = (turn) => turn.given?.join(" and ") ?? String(turn.label ?? turn.prompt);
-  return h("ul", { class: "turns" }, turns.map((turn, i) => h("li", {}, t("edit.turn", { step: turn.step }), " ", h("code", {}, told(turn)), " ",
+  return h("ul", { class: "turns" }, turns.map((turn, i) => h("li", {}, t("edit.turn", { step: turn.step }), " ", h("code", {}, turn.given.join(" and ")), " ",
     button("", (e) => { turns.splice(i, 1); e.currentTarget.closest("li").remove(); if (turns.length) changed(); }, { kind: "quiet small", icon: "close", "aria-label": t("edit.turn.remove") }))));
 }

@@ -3,7 +3,7 @@ import { button, h } from "../lib/dom.js";
 import { copier } from "../lib/lines.js";
 import { t } from "../lib/words.js";
 import { answered } from "./cited.js";
-import { markdown } from "./markdown.js";
+import { markdown } from "../lib/markdown.js";
 import { beside } from "./talks.js";
 
 /** One turn as an element; `does`: retry(turn), change(turn, text), enter(id), cite(citation). `busy` while an answer comes. */
