@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -20,6 +21,7 @@ class Server:
     place: Workspace
     limits: Limits = field(default_factory=Limits)
     reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
 
 
 def server_of(request: Request) -> Server:
