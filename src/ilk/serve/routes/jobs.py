@@ -23,7 +23,7 @@ from ilk.serve.shelf import CallersShelf
 from ilk.serve.wire import DONE, event
 from ilk.serve.work import Missing
 
-LOOK, PING = 0.3, 15.0   # seconds between looks at the log, and between signs of life
+LOOK, PING, COUNTED = 0.3, 15.0, 2.0   # seconds between looks at the log, between signs of life, and between counts for the metrics
 SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:", "x-content-type-options": "nosniff"}
 
 
@@ -32,9 +32,19 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     """Jobs are run while the server does; at its end they are stopped, and go on when it starts again."""
     server: Server = app.state.server
     await asyncio.to_thread(lambda: server.runner.start())
+    counting = asyncio.create_task(_counted(server))
     yield
+    counting.cancel()
     await asyncio.to_thread(lambda: server.runner.stop(server.limits.drain_seconds))
     server.jobs.close()
+
+
+async def _counted(server: Server) -> None:
+    """Tells the metrics how many jobs there are."""
+    while True:
+        for (kind, state), n in (await asyncio.to_thread(server.jobs.counts)).items():
+            server.metrics.jobs.labels(kind, state).set(n)
+        await asyncio.sleep(COUNTED)
 
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], lifespan=running, responses=FAULTS)
