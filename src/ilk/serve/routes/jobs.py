@@ -41,8 +41,10 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
 
 async def _counted(server: Server) -> None:
     """Tells the metrics how many jobs there are."""
+    known: dict[tuple[str, str], int] = {}
     while True:
-        for (kind, state), n in (await asyncio.to_thread(server.jobs.counts)).items():
+        known = {**dict.fromkeys(known, 0), **await asyncio.to_thread(server.jobs.counts)}
+        for (kind, state), n in known.items():
             server.metrics.jobs.labels(kind, state).set(n)
         await asyncio.sleep(COUNTED)
 
