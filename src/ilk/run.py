@@ -96,7 +96,7 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class Previewed:
+class Preview:
     """Items that the model makes while it learns, as JSON has them."""
 
     items: tuple[Any, ...]
@@ -142,7 +142,7 @@ class Closed:
     message: str = ""
 
 
-Event = Began | Progress | Validated | Noted | Previewed | Ended | Opened | Measured | Saved | Closed
+Event = Began | Progress | Validated | Noted | Preview | Ended | Opened | Measured | Saved | Closed
 
 
 def as_facts(event: Event) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ilk.jobs.kinds import KINDS, params_of, words_of
 from ilk.errors import UsageError
+from ilk.jobs.kinds import KINDS, params_of, words_of
 
 ROWS = "a,b\n" + "".join(f"{i * 37 % 101 / 10},{'xyz'[i % 3]}\n" for i in range(200))
 
@@ -73,7 +73,8 @@ def resting(client: TestClient) -> Iterator[TestClient]:
 def test_what_is_wrong_is_told_at_once(resting: TestClient) -> None:
     file = upload(resting)
     for kind, params, status, param in (
-            ("dig", {}, 400, "kind"), ("fit", {}, 400, "params.file"), ("fit", {"file": "../../etc/passwd"}, 404, "file"), ("fit", {"file": file, "path": "/"}, 400, "params.path"),
+            ("dig", {}, 400, "kind"), ("fit", {}, 400, "params.file"), ("fit", {"file": "../../etc/passwd"}, 404, "file"),
+            ("fit", {"file": file, "path": "/"}, 400, "params.path"),
             ("fit", {"file": file, "family": "gmm", "options": {"out": "/tmp/x"}}, 400, "params.options"),
             ("fit", {"file": file, "family": "gmm", "options": {"components": "many"}}, 400, "components"),
             ("fit", {"file": file, "family": "gnn"}, 400, "families"), ("fit", {"file": file, "name": "../x"}, 400, "params.name"),
@@ -121,7 +122,8 @@ def test_every_kind_has_words_that_its_command_understands(tmp_path: Path) -> No
     from ilk.flags import options
 
     (tmp_path / "people.csv").write_text(ROWS)
-    asked = {"fit": {"file": "f", "seconds": 2, "options": {"types": {"a": "text"}}}, "tune": {"model": "m", "file": "f", "columns": "a,b"}, "race": {"file": "f", "families": ["gmm"]},
+    asked = {"fit": {"file": "f", "seconds": 2, "options": {"types": {"a": "text"}}}, "tune": {"model": "m", "file": "f", "columns": "a,b"},
+             "race": {"file": "f", "families": ["gmm"]},
              "evaluate": {"model": "m", "file": "f", "n": 5}, "audit": {"model": "m"}, "index": {"files": ["f"], "name": "l"}, "report": {"model": "m", "language": "zh"},
              "export": {"model": "m", "to": "gguf"}, "impute": {"model": "m", "file": "f", "best": True}}
     assert set(asked) == set(KINDS)

@@ -289,7 +289,7 @@ class Life(RuleBasedStateMachine):
         try:
             getattr(self.store, what)(job)
         except (UsageError, NoJob):
-            assert job not in self.acked or self.store.get(job).state in OVER | {"paused"}
+            assert job not in self.acked or self.store.get(job).state in OVER | ({"running"} if what == "resume" else {"paused"})
 
     @rule(job=jobs)
     def remove(self, job: str) -> None:

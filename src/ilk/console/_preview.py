@@ -11,7 +11,7 @@ from typing import Any
 
 from ilk import registry
 from ilk.model import Model
-from ilk.run import Event, Listener, Previewed, Validated
+from ilk.run import Event, Listener, Preview, Validated
 from ilk.serve.ops._items import packed, told
 
 MOST, SHARE, SOON, LETTERS = 8, 0.04, 2.0, 200   # items; of the time of the fit; seconds to the first; tokens of a text without end
@@ -20,10 +20,10 @@ MOST, SHARE, SOON, LETTERS = 8, 0.04, 2.0, 200   # items; of the time of the fit
 def watches() -> tuple[Callable[[Any, Callable[[Event], None]], Listener], ...]:
     """Previews every so many seconds, if the environment variable ILK_PREVIEW asks for them."""
     every = os.environ.get("ILK_PREVIEW", "")
-    return (lambda model, tell: Preview(model, tell, float(every)),) if every else ()
+    return (lambda model, tell: Previews(model, tell, float(every)),) if every else ()
 
 
-class Preview:
+class Previews:
     """Makes items when held-out ones are judged: one first, then as many as their share of the time allows."""
 
     def __init__(self, model: Model, tell: Callable[[Event], None], every: float) -> None:
@@ -38,7 +38,7 @@ class Preview:
         if not isinstance(event, Validated) or now < self._due or self._each > room:
             return
         with suppress(Exception):
-            self.tell(Previewed(tuple(self._items(min(MOST, int(room / self._each)) if self._each else 1))))
+            self.tell(Preview(tuple(self._items(min(MOST, int(room / self._each)) if self._each else 1))))
         took = time.monotonic() - now
         self._spent, self._due = self._spent + took, now + self.every
 

@@ -20,6 +20,7 @@ from ilk.jobs.job import Job
 from ilk.jobs.lock import taken
 
 ANSWER, SAID, NUMBER, RUNS, MADE, ARCHIVE = "answer.json", "errors.txt", ".pid", "runs", ".made", "export"
+COMMAND = (sys.executable, "-P", "-m", "ilk")   # -P: no file of the folder is taken for a module
 RESUMED = ("fit", "tune")   # kinds whose command has --resume; the others do what is left, or all anew
 PREVIEW, LITTLE, LINE, ROUND = 10, 4 << 20, 1 << 18, 1 << 20   # seconds between previews; bytes free that count as full; of an event; of events taken in at a time
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
@@ -54,7 +55,7 @@ class Child:
         (self.folder / NUMBER).unlink(missing_ok=True)
         env = {k: v for k, v in os.environ.items() if not _SECRET.search(k)}
         env |= {name: str(threads) for name in THREADS} | {"ILK_RUNS": str(self.folder / RUNS), "ILK_PREVIEW": str(PREVIEW)}
-        words = [sys.executable, "-P", "-m", "ilk", *self.job.words, *(w for w in self._more() if w not in self.job.words)]
+        words = [*COMMAND, *self.job.words, *(w for w in self._more() if w not in self.job.words)]
         with open(self.folder / ANSWER, "wb") as out, open(self.folder / SAID, "wb") as said:
             self.process = subprocess.Popen(words, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=said, start_new_session=True,
                                             pass_fds=() if self.lock is None else (self.lock,))

@@ -16,8 +16,9 @@ class Job:
     """A job as it stands. `words` is its command line without `ilk`, run in a folder of its own (the workspace's jobs/ID).
 
     `priority`: the higher the sooner. `progress`: from 0 to 1, None where it is not known. `made`: what it left, by kind and name or file. `error`: message,
-    type, param and code, as in `IlkError.as_json`. Times are seconds since 1970. `attempt` counts how often it was begun: after a crash it goes on from its
-    checkpoint. `params`: what was asked for over HTTP, `line`: the same as people would type it (python, cli). `read`: how far the events of its process were taken in, by file.
+    type, param and code, as in `IlkError.as_json`. Times are seconds since 1970. `attempt` counts how often it was begun: after a crash it goes on
+    from its checkpoint. `params`: what was asked for over HTTP, `line`: the same as people would type it (python, cli).
+    `read`: how far the events of its process were taken in, by file.
     """
 
     id: str

@@ -249,7 +249,8 @@ class Impute(Params):
 
     def words(self, shelf: Shelf) -> list[str]:
         """`ilk impute`"""
-        return ["impute", shelf.model(self.model), str(shelf.file(self.file)), *(["--best"] if self.best else []), f"--n={self.n}", f"--seed={self.seed}", "--out", "filled.csv"]
+        more = ["--best"] if self.best else []
+        return ["impute", shelf.model(self.model), str(shelf.file(self.file)), *more, f"--n={self.n}", f"--seed={self.seed}", "--out", "filled.csv"]
 
     def python(self, shelf: Shelf) -> str:
         """ilk.impute"""

@@ -26,9 +26,10 @@ LEASE, ATTEMPTS, VERSION, WAIT = 15.0, 5, 1, 10.0   # seconds; how often a job i
 FILE = "jobs.sqlite"
 _ID = re.compile(r"job_[0-9a-f]{24}")
 _TABLES = """
-CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, words TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,
-  params TEXT NOT NULL, line TEXT NOT NULL, key TEXT, asked TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL, created REAL NOT NULL, started REAL, ended REAL, progress REAL,
-  attempt INTEGER NOT NULL DEFAULT 0, made TEXT NOT NULL DEFAULT '{}', error TEXT, runner TEXT, beat REAL, until REAL, wanted TEXT, read TEXT NOT NULL DEFAULT '{}',
+CREATE TABLE jobs (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, words TEXT NOT NULL, owner TEXT NOT NULL,
+  name TEXT NOT NULL, params TEXT NOT NULL, line TEXT NOT NULL, key TEXT, asked TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL,
+  created REAL NOT NULL, started REAL, ended REAL, progress REAL, attempt INTEGER NOT NULL DEFAULT 0, made TEXT NOT NULL DEFAULT '{}', error TEXT,
+  runner TEXT, beat REAL, until REAL, wanted TEXT, read TEXT NOT NULL DEFAULT '{}',
   UNIQUE (owner, key));
 CREATE INDEX waiting ON jobs (state, priority DESC, number);
 CREATE TABLE events (job TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (job, number)) WITHOUT ROWID;

@@ -45,13 +45,13 @@ class Server:
     engine: Engine
     place: Workspace
     limits: Limits = field(default_factory=Limits)
-    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
     guard: Guard = field(default_factory=Guard)
     metrics: Metrics = field(default_factory=Metrics)
     life: Life = field(default_factory=Life)
     parts: Sequence[Part] = ()
     log_prompts: bool = False
     studio: bool = True
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,8 +13,8 @@ export function lines(texts = null, title = t("frame.lines")) {
   const element = h("section", { class: "lines", "aria-label": title });
   let shown = sessionStorage.getItem("ilk.line") ?? "cli", known = null;
   const set = (now) => {
-    known = now;
-    element.hidden = !now || !Object.keys(now).length;
+    known = Object.fromEntries(Object.entries(now ?? {}).filter(([, text]) => text));
+    element.hidden = !Object.keys(known).length;
     if (!element.hidden) draw();
   };
   const draw = () => {

@@ -48,7 +48,7 @@ async function setup(side, page) {
 }
 
 const remember = (state) => keep("fit", state);
-const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-").slice(0, 60) || "model";
+const stem = (name) => name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/^[-.]+/, "").slice(0, 60) || "model";
 
 function draw(side, choice, page) {
   const { state, context, families, files, options, watch } = page;
@@ -85,10 +85,11 @@ async function begin(start, told, asked, watch) {
 /** What the server is asked to do. */
 function job(state, file, options) {
   const types = kept(`types.${state.file}`);
-  const params = { file: state.file, name: state.name || stem(file.filename), seed: state.seed ?? 0, ...(state.budget > 0 ? { seconds: state.budget } : {}), ...(types && Object.keys(types).length ? { types } : {}) };
+  const params = { file: state.file, name: state.name || stem(file.filename), seed: state.seed ?? 0, ...(state.budget > 0 ? { seconds: state.budget } : {}) };
   if (state.way === "race") return { kind: "race", params: { ...params, ...(state.families.length ? { families: state.families } : {}) } };
   const defaults = Object.fromEntries((options.get(state.family) ?? []).map((o) => [o.name, o.default]));
   const said = Object.fromEntries(Object.entries(state.options).filter(([name, v]) => v !== defaults[name]));
+  if (types && Object.keys(types).length) said.types = types;
   return { kind: "fit", params: { ...params, family: state.family, ...(Object.keys(said).length ? { options: said } : {}) } };
 }
 
