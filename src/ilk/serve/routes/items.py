@@ -143,7 +143,7 @@ class Turn(BaseModel):
 class ToSteer(Drawn):
     """New items, of which more is asked while they are made."""
 
-    model_config = DOCS | ConfigDict(json_schema_extra={"examples": [{"model": "poems", "n": 2, "turns": [{"step": 0, "given": ["The "]}]}]})
+    model_config = DOCS | ConfigDict(json_schema_extra={"examples": [{"model": "people", "n": 2, "turns": [{"step": 4, "given": ["age > 60"]}]}]})
 
     n: Many = 1
     """How many."""
@@ -213,10 +213,10 @@ STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 @router.post("/sample", response_model=Samples, response_model_exclude_none=True, responses=STREAMS)
 async def sample(request: Request, server: Has, asked: ToSample) -> Any:
     """Make new items."""
-    body = asked.model_dump(exclude={"model", "format"}, exclude_none=True)
+    body = asked.model_dump(exclude={"model", "format", "stream", "suffix"}, exclude_none=True)
     _few(server, asked.n)
     if asked.format == "file":
-        return await unless_gone(request, _file(server, asked.model, body))
+        return await unless_gone(request, _file(server, asked.model, {**body, "suffix": asked.suffix}))
     return await _items(request, server, asked, Ask("steps" if asked.stream else "sample", body), "sample")
 
 
@@ -334,7 +334,7 @@ def _step(piece: Reply) -> bytes:
 
 
 async def _file(server: Server, model: str, body: Mapping[str, Any]) -> Response:
-    found = await _last(server, model, Ask("file", {k: v for k, v in body.items() if k != "stream"}))
+    found = await _last(server, model, Ask("file", body))
     return Response(found.blobs[0], media_type="application/octet-stream", headers=attachment(found.body["name"]))
 
 
@@ -346,5 +346,5 @@ def _kind(items: list[Any]) -> str | None:
     return "text" if isinstance(first, str) else "image" if "mime" in first and "b64" in first else "array" if set(first) == {"shape", "values"} else "table"
 
 
-def _line(server: Server, verb: str, asked: BaseModel) -> Line:
-    return lines(verb, asked.model_dump(exclude_none=True, exclude_defaults=True))
+def _line(server: Server, verb: str, asked: BaseModel) -> dict[str, Any]:
+    return lines(verb, asked.model_dump(exclude_none=True, exclude_defaults=True)).model_dump()
