@@ -134,17 +134,26 @@ class Watched:
 
 
 @contextmanager
-def browser(base: str, width: int = 1440, locale: str = "en-US", dark: bool = False) -> Iterator[Watched]:
-    """A page in Chromium."""
+def chromium() -> Iterator[Any]:
+    """The browser; skips where there is none."""
     api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM:
         pytest.skip("there is no chromium")
     with api.sync_playwright() as play:
         opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
-            context = opened.new_context(viewport={"width": width, "height": 1000}, locale=locale, color_scheme="dark" if dark else "light")
-            page = context.new_page()
-            page.set_default_timeout(15000)
-            yield Watched(page, base)
+            yield opened
         finally:
             opened.close()
+
+
+@contextmanager
+def paged(opened: Any, base: str, width: int = 1440, locale: str = "en-US", dark: bool = False) -> Iterator[Watched]:
+    """A page of its own in the browser."""
+    context = opened.new_context(viewport={"width": width, "height": 1000}, locale=locale, color_scheme="dark" if dark else "light")
+    try:
+        page = context.new_page()
+        page.set_default_timeout(8000)
+        yield Watched(page, base)
+    finally:
+        context.close()
