@@ -178,3 +178,18 @@ def test_no_cell_of_csv_is_a_formula() -> None:
 def test_what_can_not_be_meant(client: TestClient, verb: str, asked: dict[str, Any], status: int, code: str | None) -> None:
     answer = client.post(f"/v1/{verb}", json={"model": "people", **asked})
     assert answer.status_code == status and answer.json()["error"]["code"] == (code or answer.json()["error"]["code"]), answer.text
+
+
+def test_evaluate_is_ilks(client: TestClient, models: dict[str, Path]) -> None:
+    rows = TABLE.head(60)
+    found = post(client, "evaluate", model="people", items=rows.to_dicts(), seed=1)
+    want = ilk.evaluate(ilk.load(models["people"]), rows, 60, 1)
+    figures = {f["name"]: f for f in found["figures"]}
+    assert found["n"] == 60 and want.metrics and {n for n, f in figures.items() if f["why"]} == set(want.skipped)
+    assert all(figures[f.name]["value"] == pytest.approx(f.value) for f in want.metrics)
+    id = client.post("/v1/files", files={"file": ("held.csv", rows.write_csv())}).json()["id"]
+    assert post(client, "evaluate", model="people", file=id, seed=1)["figures"] == found["figures"]
+    assert refused(client, "evaluate", model="people", items=rows.to_dicts(), n=501)[:2] == (400, "USE_A_JOB")
+    bad = client.post("/v1/files", files={"file": ("bad.csv", "age,city\n1\n2,3,4\n")}).json()["id"]
+    answer = client.post("/v1/evaluate", json={"model": "people", "file": bad})
+    assert answer.status_code == 400 and "bad.csv" in answer.text and "/files/" not in answer.text

@@ -57,6 +57,7 @@ def test_a_fit_becomes_a_model_and_tells_how(client: TestClient) -> None:
     assert (place.part("models") / "flowers.ilk" / "ilk.json").exists() and not (place.part("jobs") / job["id"]).exists()
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_says_why_and_shows_no_path(client: TestClient) -> None:
     job = ended(client, asked(client, "fit", {"file": upload(client, text="a,b\n1,2\n3\n")}).json()["id"])
     assert job["state"] == "failed" and job["error"]["code"] and job["error"]["type"] == "invalid_request_error"

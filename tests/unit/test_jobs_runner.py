@@ -122,7 +122,7 @@ def test_a_failure_is_told_with_its_code_and_without_paths(place: Place, tmp_pat
 
 
 def test_cancelled_it_stops_and_a_stubborn_one_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ilk.jobs.runner.GRACE", 0.3)
+    monkeypatch.setattr("ilk.jobs.runner.GRACE", 0.1)
     runner = place.runner()
     for what in ("endless", "stubborn"):
         id = place.submit(what)
@@ -191,10 +191,10 @@ while True:
 
 def test_killed_runners_leave_nothing_undone_nor_done_twice(place: Place, tmp_path: Path) -> None:
     """kill -9 of the runner, and now and then of a process too: those that live on are followed by the next runner, not begun again."""
-    ids = [place.submit("slow" if i % 2 else "quick") for i in range(6)]
-    for turn in range(4):
+    ids = [place.submit("slow" if i % 2 else "quick") for i in range(4)]
+    for turn in range(2):
         process = subprocess.Popen([sys.executable, "-c", RUNNER, str(tmp_path)])
-        time.sleep(0.35 + 0.1 * turn)
+        time.sleep(0.4 + 0.1 * turn)
         process.kill()
         process.wait()
         running = [j.id for j in place.store.list(state="running")]
@@ -210,7 +210,7 @@ def test_killed_runners_leave_nothing_undone_nor_done_twice(place: Place, tmp_pa
             runner.step()
         place.over(runner, id)
     jobs = [place.store.get(id) for id in ids]
-    assert {j.state for j in jobs} <= {"succeeded", "interrupted"} and len(place.store.list()) == 6 and place.store.integrity() == ()
+    assert {j.state for j in jobs} <= {"succeeded", "interrupted"} and len(place.store.list()) == 4 and place.store.integrity() == ()
     made = [j.made["model"] for j in jobs if j.state == "succeeded"]
     assert len(made) == len(set(made)) and {p.stem for p in place.models.iterdir()} == set(made), "one model a job, all whole"
     for id in ids:

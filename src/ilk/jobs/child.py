@@ -22,7 +22,7 @@ from ilk.jobs.lock import taken
 ANSWER, SAID, NUMBER, RUNS, MADE, ARCHIVE = "answer.json", "errors.txt", ".pid", "runs", ".made", "export"
 COMMAND = (sys.executable, "-P", "-m", "ilk")   # -P: no file of the folder is taken for a module
 RESUMED = ("fit", "tune")   # kinds whose command has --resume; the others do what is left, or all anew
-PREVIEW, LITTLE, LINE, ROUND = 10, 4 << 20, 1 << 18, 1 << 20   # seconds between previews; bytes free that count as full; of an event; of events taken in at a time
+NICE, PREVIEW, LITTLE, LINE, ROUND = 3, 10, 4 << 20, 1 << 18, 1 << 20   # after others by so much; seconds between previews; bytes free that count as full; of an event; of events taken in at a time
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY", re.IGNORECASE)
 
@@ -51,7 +51,7 @@ class Child:
         return child
 
     def begin(self, threads: int) -> None:
-        """The command, at the lowest right to the processor, its own group of processes; it inherits the lock."""
+        """The command, behind who asks models for the processor, its own group of processes; it inherits the lock."""
         (self.folder / NUMBER).unlink(missing_ok=True)
         env = {k: v for k, v in os.environ.items() if not _SECRET.search(k)}
         env |= {name: str(threads) for name in THREADS} | {"ILK_RUNS": str(self.folder / RUNS), "ILK_PREVIEW": str(PREVIEW)}
@@ -60,7 +60,7 @@ class Child:
             self.process = subprocess.Popen(words, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=said, start_new_session=True,
                                             pass_fds=() if self.lock is None else (self.lock,))
         with suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, 10)
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, NICE)
         with suppress(OSError):   # without it only a runner that comes after this one can't stop it
             (self.folder / NUMBER).write_text(str(self.process.pid), encoding="ascii")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,17 +26,7 @@ LOOK, PING = 0.3, 15.0   # seconds between looks at the log, and between signs o
 SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:", "x-content-type-options": "nosniff"}
 
 
-@asynccontextmanager
-async def running(app: FastAPI) -> AsyncIterator[None]:
-    """Jobs are run while the server does; at its end they are stopped, and go on when it starts again."""
-    server: Server = app.state.server
-    await asyncio.to_thread(lambda: server.runner.start())
-    yield
-    await asyncio.to_thread(lambda: server.runner.stop(server.limits.drain_seconds))
-    server.jobs.close()
-
-
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], lifespan=running, responses=FAULTS)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=FAULTS)
 Id = Annotated[str, Path(description="The number of a job.", examples=["job_0123456789abcdef01234567"], max_length=80)]
 Allowed = Annotated[Caller, needs("jobs")]
 EXAMPLE = {"kind": "fit", "params": {"file": "file-0123456789abcdef01234567", "family": "gmm", "seconds": 60}}

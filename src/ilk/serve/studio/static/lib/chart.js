@@ -52,5 +52,7 @@ function frame(all, lines) {
   const columns = ticks(x0, x1, 5).map((v) => svg("text", { x: x(v), y: HIGH - 8, "text-anchor": "middle" }, number(v)));
   const curves = lines.filter(([, p]) => p.length).map(([id, p]) => [svg("path", { class: `curve ${id}`, d: p.map(([a, b], i) => `${i ? "L" : "M"}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("") }),
     svg("circle", { class: `dot ${id}`, cx: x(p.at(-1)[0]), cy: y(p.at(-1)[1]), r: 3.5 })]);
-  return [...rows, ...columns, ...curves.flat()];
+  const best = lines.filter(([id, p]) => id === "valid" && p.length > 2).map(([, p]) => p.reduce((a, b) => (b[1] < a[1] ? b : a)));
+  const rings = best.map(([a, b]) => [svg("line", { class: "best", x1: x(a), x2: x(a), y1: TOP, y2: HIGH - BOTTOM }), svg("circle", { class: "ring", cx: x(a), cy: y(b), r: 5 })]);
+  return [...rows, ...columns, ...rings.flat(), ...curves.flat()];
 }

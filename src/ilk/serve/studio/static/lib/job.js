@@ -112,6 +112,7 @@ function note(facts, { bar, curves, sample, figures, log }, job) {
     curves.add("train", facts.step, facts.loss);
   }
   if (event === "validated") curves.add("valid", facts.step, facts.loss);
+  if (event === "validated" && facts.best) curves.element.dataset.best = t("jobs.best", { n: facts.step, loss: facts.loss });
   if (event === "validated" || (event === "progress" && Number.isFinite(facts.loss))) curves.element.hidden = false;
   if (event === "preview" && facts.items?.length) fill(sample, h("h3", {}, t("jobs.preview")), view(facts.items.slice(0, 16), { kind: facts.kind }));
   if (event === "measured") fill(figures, Object.entries(facts.figures).map(([name, v]) => h("span", { class: "badge" }, `${name} ${number(v)}`)));

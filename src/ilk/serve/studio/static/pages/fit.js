@@ -56,16 +56,16 @@ function draw(side, choice, page) {
   const file = files.find((f) => f.id === state.file);
   const change = () => { remember(state); tell(); };
   const tell = later(async () => { const { kind, params } = job(state, file, options); copy.set(await linesOf(kind, params, context.signal)); });
-  const other = () => { fill(more, ...settings(state, options, change)); more.hidden = more.childElementCount < 2 || state.way !== "one"; };
+  const other = () => fill(more, h("summary", {}, t("fit.more")), h("div", { class: "stack" }, named.element, state.way === "one" && settings(state, options, change)));
   const way = (which) => { state.way = which; fill(list, which === "one" ? pick(families, state, () => { state.options = {}; other(); change(); }, page.data.default_family) : racers(families, state, change)); segments.forEach((b, i) => b.setAttribute("aria-pressed", String(["one", "race"][i] === which))); other(); change(); };
   const segments = ["one", "race"].map((which) => h("button", { type: "button", on: { click: () => way(which) } }, t(`fit.way.${which}`)));
   const budget = form([
-    { name: "budget", label: t("fit.budget"), type: "select", values: [...SECONDS.map((s) => ({ value: s, label: s < 60 ? t("fit.seconds", { n: s }) : t("fit.minutes", { n: s / 60 }) })), { value: 0, label: t("fit.own") }], help: t("fit.budget.help") },
-    { name: "name", label: t("fit.name"), type: "text", placeholder: stem(file.filename), help: t("fit.name.help") },
+    { name: "budget", label: t("fit.budget"), type: "select", values: [...SECONDS.map((s) => ({ value: s, label: s < 60 ? t("fit.seconds", { n: s }) : t("fit.minutes", { n: s / 60 }) })), { value: 0, label: t("fit.own") }], help: t("fit.budget.help") }], state, (now) => { Object.assign(state, now); change(); });
+  const named = form([{ name: "name", label: t("fit.name"), type: "text", placeholder: stem(file.filename), help: t("fit.name.help") },
     { name: "seed", label: t("fit.seed"), type: "seed" }], state, (now) => { Object.assign(state, { name: "" }, now); change(); });
   const start = h("button", { class: "button primary", type: "submit" }, t("fit.start"));
   side.onsubmit = async (e) => { e.preventDefault(); await begin(start, told, () => job(state, file, options), watch); };
-  fill(side, h("div", { class: "card" }, choice, h("div", { class: "segments", role: "group", "aria-label": t("fit.way") }, segments), list, more), h("div", { class: "card" }, budget.element, told, h("div", { class: "row" }, start)), copy.element);
+  fill(side, h("div", { class: "card" }, choice, h("div", { class: "segments", role: "group", "aria-label": t("fit.way") }, segments), list, budget.element, more, told, h("div", { class: "row" }, start)), copy.element);
   way(state.way);
 }
 
@@ -110,5 +110,5 @@ function settings(state, options, change) {
   const fields = (options.get(state.family) ?? []).map((o) => ({ ...o, label: o.name.replaceAll("_", " "), ...(o.type === "select" ? { any: o.default === null ? t("fit.auto") : undefined } : { placeholder: o.default === null ? t("fit.auto") : "" }), ...(o.high > 1 && o.type !== "select" ? { high: undefined, help: t("fit.range", { low: o.low ?? "", high: o.high }) } : {}) }));
   if (!fields.length) return [];
   const made = form(fields, state.options, (now) => { state.options = now; change(); });
-  return [h("summary", {}, t("fit.more", { family: state.family })), made.element];
+  return [h("h3", {}, t("fit.options", { family: state.family })), made.element];
 }

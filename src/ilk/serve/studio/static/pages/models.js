@@ -26,7 +26,7 @@ export async function show(root, context) {
 }
 
 function card(model, page) {
-  const { state, kind, family, can = [], score, place } = model.ilk;
+  const { state, kind, family, score, place } = model.ilk, can = model.ilk.can ?? [];
   const badges = [kind && t(`data.kind.${kind}`), family, score && t("models.score", { sort: t(`models.score.${score}`, { or: null }) ?? score })].filter(Boolean);
   return h("article", { class: "card model", "aria-label": model.id }, h("header", {}, h("div", {}, h("h2", {}, model.id), h("p", { class: "soft tiny" }, model.created > 0 && moment(model.created))), h("span", { class: `badge ${LOOKS[state] ?? ""}` }, t(`models.state.${state}`, { or: null }) ?? state)),
     badges.length > 0 && h("div", { class: "badges" }, badges.map((b) => h("span", { class: "badge" }, b))),
@@ -34,7 +34,8 @@ function card(model, page) {
     h("footer", {}, uses(model, page), button(t("models.more"), () => details(model, page.signal), { kind: "plain small", icon: "info" }), owned(model, place, page)));
 }
 
-function uses({ id: model, ilk: { can = [] } }, { go }) {
+function uses({ id: model, ilk }, { go }) {
+  const can = ilk.can ?? [];
   return [can.includes("sample") && button(t("create.title"), () => go("create", { model }), { kind: "primary small", icon: "create" }), can.includes("chat") && button(t("chat.title"), () => go("chat", { model }), { kind: "plain small", icon: "chat" }),
     can.includes("score") && button(t("judge.title"), () => go("judge", { model }), { kind: "plain small", icon: "judge" })];
 }
@@ -53,7 +54,7 @@ async function details(model, signal) {
   sheet(model.id, body);
   try {
     const known = await about(model.id, signal);
-    const facts = [["models.fact.family", known.family], ["models.fact.kind", known.kind && t(`data.kind.${known.kind}`)], ["models.fact.shape", known.shape?.join(" × ")], ["models.fact.score", known.score], ["models.fact.signed", known.signed !== undefined && t(known.signed ? "models.yes" : "models.no")], ["models.fact.ways", known.ways?.map((w) => w.name).join(", ")], ["models.fact.givens", known.givens?.map((g) => g.part).join(", ")]].filter(([, v]) => v);
+    const facts = [["models.fact.family", known.family], ["models.fact.kind", known.kind && t(`data.kind.${known.kind}`)], ["models.fact.shape", known.shape?.join(" × ")], ["models.fact.score", known.score], ["models.fact.signed", typeof known.signed === "boolean" && t(known.signed ? "models.yes" : "models.no")], ["models.fact.ways", known.ways?.map((w) => w.name).join(", ")], ["models.fact.givens", known.givens?.map((g) => g.part).join(", ")]].filter(([, v]) => v);
     fill(body, facts.length > 0 && h("dl", { class: "facts" }, facts.map(([name, v]) => [h("dt", {}, t(name)), h("dd", {}, v)])), h("h3", {}, t("models.call")), h("p", { class: "soft small" }, t("models.call.help")), lines(calls(model.id, known.can ?? model.ilk.can ?? [])).element, known.card && [h("h3", {}, t("models.card")), h("div", { class: "card-text" }, markdown(known.card))]);
   } catch (why) {
     fill(body, problem(why) ?? "");
