@@ -48,7 +48,7 @@ const remembered = (model) => { const last = kept("edit.item"); return last?.mod
 /** The place where one item (of a table: some rows) is worked on. */
 function bench(model, facts, signal, start) {
   const tool = h("section", { class: "card" }), results = runner(signal), past = history((state) => draw(state), signal);
-  const columns = h("div", { class: "split wide" }, tool, h("section", { class: "card" }, h("h2", {}, t("edit.result")), results.element));
+  const columns = h("div", { class: facts.kind === "table" ? "stack" : "split wide" }, tool, h("section", { class: "card" }, h("h2", {}, t("edit.result")), results.element));
   columns.hidden = true;
   const use = (items, marks = [], quiet = false) => {
     past.push({ items, marks });
@@ -66,7 +66,7 @@ function bench(model, facts, signal, start) {
   };
   const taken = (items) => { past.clear(); results.clear(); use(items); columns.scrollIntoView({ block: "nearest" }); };
   if (start) use(start);
-  return h("div", { class: "stack" }, source(model, facts, taken, { signal }), columns);
+  return h("div", { class: "stack" }, source(model, facts, taken, { signal, open: !start }), columns);
 }
 
 function editor(model, facts, state, does) {

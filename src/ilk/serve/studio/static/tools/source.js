@@ -9,9 +9,10 @@ import { pictureOf } from "./picture.js";
 
 const MADE = 12;
 
-/** An element; `take(items)` gets what was chosen: one item, of a table the rows. `made` is how many items are made at a time. */
-export function source(model, facts, take, { signal }) {
-  const shelf = h("div", { class: "stack" });
+/** An element; `taken(items)` gets what was chosen: one item, of a table the rows. It folds away then. */
+export function source(model, facts, taken, { signal, open = true }) {
+  const shelf = h("div", { class: "stack" }), element = h("details", { class: "card source", open });
+  const take = (items) => { element.open = false; taken(items); };
   const failed = (why) => fill(shelf, problem(why) ?? "");
   const offer = (items) => {
     const chosen = new Set();
@@ -20,7 +21,7 @@ export function source(model, facts, take, { signal }) {
       if (facts.kind !== "table") take([item]);
     };
     fill(shelf, h("p", { class: "soft small" }, t(facts.kind === "table" ? "edit.choose.rows" : "edit.choose.one")), view(items, facts, { onSelect: pick }),
-      facts.kind === "table" && button(t("edit.take"), () => take((chosen.size ? [...chosen].sort((a, b) => a - b) : items.map((_, i) => i)).map((i) => items[i])), { kind: "primary" }));
+      facts.kind === "table" && h("div", { class: "row end" }, button(t("edit.take"), () => take((chosen.size ? [...chosen].sort((a, b) => a - b) : items.map((_, i) => i)).map((i) => items[i])), { kind: "primary" })));
   };
   const make = async (e) => {
     const pressed = e.currentTarget;
@@ -42,8 +43,9 @@ export function source(model, facts, take, { signal }) {
     }
   };
   const image = facts.kind === "image";
-  return h("section", { class: "card" }, h("h2", {}, t("edit.source")), h("div", { class: "row" }, button(t("edit.make", { n: MADE }), make, { kind: "plain" }), own(facts, take)),
-    drop(t(image ? "edit.drop.pictures" : "edit.drop"), t("edit.browse"), read, { accept: image ? "image/png,image/jpeg,image/webp,image/gif" : undefined, multiple: image }), shelf);
+  element.append(h("summary", {}, h("h2", {}, t("edit.source"))), h("div", { class: "stack" }, h("div", { class: "begin" }, h("div", { class: "row" }, button(t("edit.make", { n: MADE }), make, { kind: "plain" }), own(facts, take)),
+    drop(t(image ? "edit.drop.pictures" : "edit.drop"), t("edit.browse"), read, { accept: image ? "image/png,image/jpeg,image/webp,image/gif" : undefined, multiple: image })), shelf));
+  return element;
 }
 
 /** Something to begin with that nobody made: an empty row, an empty text. */

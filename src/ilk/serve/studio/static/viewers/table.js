@@ -47,7 +47,7 @@ export function sorted(rows, { by, down }) {
 }
 
 function cell(value, numeric) {
-  if (value === null || value === undefined) return h("td", { class: "empty", "aria-label": t("viewers.empty") }, "–");
+  if (value === null || value === undefined) return h("td", { class: numeric ? "empty number" : "empty", "aria-label": t("viewers.empty") }, "–");
   const told = typeof value === "number" ? number(value, 6) : typeof value === "object" ? JSON.stringify(value) : String(value);
   return h("td", { class: numeric ? "number" : null, dir: numeric ? null : "auto", title: told.length > 60 ? told : null }, told);
 }
