@@ -17,6 +17,7 @@ from ilk.serve.app import build
 from ilk.serve.here import Here
 from ilk.serve.place import Workspace
 from ilk.serve.server import Server
+from ilk.serve.understood import answer
 
 OTHERS = ("http://169.254.169.254/latest", "http://[::1]:{port}/", "http://0x7f000001:{port}/", "http://2130706433:{port}/", "http://a\\@127.0.0.1:{port}/", "http://allowed@127.0.0.1:{port}/",
           "http://localhost:{port}/", "file:///etc/passwd", "gopher://127.0.0.1:{port}/_x", "ftp://127.0.0.1:{port}/", "//127.0.0.1:{port}/", "data:,x", "HTTP://127.0.0.1:{port}/")
@@ -71,25 +72,26 @@ def test_nothing_is_fetched(canary: Canary, client: TestClient) -> None:
                             ("edit", {"model": "bits", "items": [{"b64": url}], "redo": {"mask": url}}), ("read", {"file": url}), ("sample", {"model": url}),
                             ("sample", {"model": "bits", "given": [f"Like('{url}', 1)"]}), ("sample", {"model": "bits", "prompt": url}), ("evaluate", {"model": "bits", "file": url}),
                             ("ask", {"library": url, "question": url}), ("ask", {"library": "x", "question": "?", "model": url}), ("libraries", {"name": url})):
-            answer = client.post(f"/v1/{verb}", json=asked)
-            assert 400 <= answer.status_code < 500, (verb, asked, answer.text)
-            assert "root:" not in answer.text
+            got = client.post(f"/v1/{verb}", json=asked)
+            assert 400 <= got.status_code < 500, (verb, asked, got.text)
+            assert "root:" not in got.text
         assert client.post("/v1/lines", json={"verb": "fit", "params": {"file": url}}).status_code == 200   # says it, does nothing
     assert canary.heard == 0
 
 
-def test_addresses_inside_files_are_text(canary: Canary, client: TestClient) -> None:
+def test_addresses_inside_files_are_text(canary: Canary, tmp_path: Path) -> None:
+    """What /v1/read does with a file, in this process, where the canary would be heard all the same."""
     url = f"http://127.0.0.1:{canary.port}/"
     page = f'<html><img src="{url}"><link rel=stylesheet href="{url}"><script src="{url}"></script><iframe src="{url}"></iframe>hello</html>'
     for name, text in (("a.csv", f"a,b\n{url},1\n{url},2\n"), ("a.html", page), ("a.jsonl", json.dumps({"text": url, "$ref": url}) + "\n")):
-        id = client.post("/v1/files", files={"file": (name, text * 3)}).json()["id"]
-        assert client.post("/v1/read", json={"file": id}).status_code == 200
+        (tmp_path / name).write_text(text * 3)
+        assert answer({"path": str(tmp_path / name), "name": name})["kind"]
     assert canary.heard == 0
 
 
 def test_chat_fetches_no_pictures(canary: Canary, client: TestClient) -> None:
     for url in (f"http://127.0.0.1:{canary.port}/a.png", "file:///etc/passwd", "http://169.254.169.254/"):
         content = [{"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": url}}]
-        answer = client.post("/v1/chat/completions", json={"model": "echo", "messages": [{"role": "user", "content": content}]})
-        assert answer.status_code == 400 and answer.json()["error"]["code"] in ("remote_url_disabled", "invalid_request")
+        got = client.post("/v1/chat/completions", json={"model": "echo", "messages": [{"role": "user", "content": content}]})
+        assert got.status_code == 400 and got.json()["error"]["code"] in ("remote_url_disabled", "invalid_request")
     assert canary.heard == 0

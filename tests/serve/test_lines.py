@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_scores_are_the_same_three_times(client: TestClient) -> None:
     answer = client.post("/v1/score", json={"model": "people", "items": ROWS, "given": ["age > 10"]}).json()
     pl.DataFrame(ROWS).write_csv("items.csv")
     said = shell(answer["line"]["cli"])
-    assert said["mean"] == pytest.approx(answer["mean"]) and f"{answer['mean']:.4f}" in python(answer["line"]["python"])[1]
+    assert said["nats"] == pytest.approx(answer["mean"]) and f"{answer['mean']:.4f}" in python(answer["line"]["python"])[1]
 
 
 @pytest.mark.slow
@@ -137,7 +138,7 @@ def test_reports_and_audits_run(home: Path) -> None:
 def test_words_of_long_work_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Any] = []
     for module, name in (("race", "race_command"), ("tune", "tune_command"), ("keep", "export_command")):
-        monkeypatch.setattr(f"ilk.console.{module}.{name}", lambda *said: heard.append(said) or ({"fine": True}, ""))
+        monkeypatch.setattr(f"ilk.console.{module}.{name}", lambda *said: heard.append(deepcopy(said)) or ({"fine": True}, ""))
     assert shell(str(lines("race", {"file": "people.csv", "families": ["chow_liu", "gmm"], "seconds": 5, "name": "sprint"}).cli))["fine"]
     assert shell(str(lines("tune", {"model": "hf:some", "file": "people.csv", "tuning": "lora", "options": {"rank": 4}, "steps": 3, "name": "t"}).cli))["fine"]
     assert shell(str(lines("export", {"model": "people", "to": "onnx", "name": "out"}).cli))["fine"]
