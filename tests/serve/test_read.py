@@ -46,7 +46,7 @@ def test_types_are_taken_and_what_does_not_fit_is_placed(tmp_path: Path) -> None
     assert "no column" in str(said(at, types={"none": "integer"})["problems"]) or said(at, types={"none": "integer"})["kind"] is None
 
 
-@pytest.mark.parametrize(("name", "data", "has"), [("data.csv", "a,b\n1,2\n1,2,3\n", "row 3"), ("data.csv", "a,a\n1,2\n", "a"), ("data.csv", "a,b\n", "no rows"), ("data.npz", b"PK\x03\x04rubbish", "mine")])
+@pytest.mark.parametrize(("name", "data", "has"), [("data.csv", "a,b\n1,2\n1,2,3\n", "row 3"), ("data.csv", "a,a\n1,2\n", "a"), ("data.csv", "a,b\n", "no rows")])
 def test_what_can_not_be_read_is_a_problem_with_its_place(tmp_path: Path, name: str, data: str | bytes, has: str) -> None:
     found = said(file(tmp_path, name, data))
     assert found["kind"] is None and has in str(found["problems"]) and str(tmp_path) not in str(found)
@@ -98,7 +98,7 @@ def test_little_memory_and_little_time_are_413(tmp_path: Path) -> None:
     from ilk.serve.place import Workspace
     from ilk.serve.server import Server
 
-    for limit, code in (({"read_memory": 300 << 20}, "read_memory"), ({"read_seconds": 0.05}, "read_seconds")):
+    for limit, code in (({"read_memory": 300 << 20}, "MEMORY"), ({"read_seconds": 0.05}, "read_seconds")):
         with TestClient(build(Server(Here({}), Workspace.at(tmp_path), Limits.of(limit)))) as client:
             id = client.post("/v1/files", files={"file": ("people.csv", TABLE)}).json()["id"]
             answer = client.post("/v1/read", json={"file": id})

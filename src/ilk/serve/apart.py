@@ -42,7 +42,7 @@ def _answered(out: bytes, ended: int) -> dict[str, Any]:
     with suppress(ValueError):
         found = json.loads(out)
     if not isinstance(found, dict):
-        raise TooLarge("to read this takes more memory than there is for it", code="read_memory", param="file", remedy="send less of it") if ended else IlkError("no answer")
+        raise TooLarge("to read this takes more memory than there is for it", code="MEMORY", param="file", remedy="send less of it") if ended else IlkError("no answer")
     if "error" in found:
         error = found["error"]
         if error["code"] in _BOMBS:

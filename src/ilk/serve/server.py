@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -47,6 +47,7 @@ class Server:
     place: Workspace
     limits: Limits = field(default_factory=Limits)
     reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     guard: Guard = field(default_factory=Guard)
     metrics: Metrics = field(default_factory=Metrics)
     life: Life = field(default_factory=Life)

@@ -133,7 +133,10 @@ def _refusal(name: str, spaces: list[Any], about: Mapping[str, Any]) -> str | No
     except (TypeError, ValueError) as why:
         return str(why).splitlines()[0][:200]
     reasons = [family.refuses(space) for space in spaces]
-    return family.refuses_context(about) if None in reasons else next((r for r in reasons if r), "takes no such data")
+    if None not in reasons:
+        return next((r for r in reasons if r), "takes no such data")
+    absent = [n for n in family.needs if n not in about]
+    return f"needs a {absent[0]} beside every item" if absent else None
 
 
 if __name__ == "__main__":
