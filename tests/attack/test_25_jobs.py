@@ -20,6 +20,7 @@ from ilk.serve.limits import Limits
 from ilk.serve.place import Workspace
 from ilk.serve.server import Server
 
+
 @dataclass
 class Two:
     """A server whose runner begins nothing, and the holders of two keys, a third who may only chat, and an admin."""
