@@ -39,7 +39,8 @@ def test_from_a_dropped_file_to_items_that_obey(server: Running, page: Any, tmp_
     page.get_by_text("3 cells are missing").wait_for()
     assert list(server.canned.files.values())[0]["bytes"] == 15
     page.get_by_label("Type of city").select_option("text")
-    page.wait_for_function("document.querySelector('[aria-label=\"Type of city\"]')?.value === 'text' && document.querySelector('.view')")
+    page.get_by_text("2 columns").wait_for()
+    assert page.get_by_label("Type of city").input_value() == "text"
     assert server.canned.asked[-1][1]["types"] == {"city": "text"}
     page.get_by_role("button", name="Fit a model").click()
     assert page.get_by_role("radio", name="pixelcnn").is_disabled()
