@@ -37,14 +37,14 @@ def _table(made: list[Any]) -> dict[str, Any]:
     kind = "text" if isinstance(made[0], str) else "image" if "mime" in made[0] else "table"
     facts = {**FACTS, "kind": kind}
     return {
-        "GET /v1/models": {"data": [model(NAME, **facts)]}, f"GET /v1/models/{quote(NAME)}": {"id": NAME, "ilk": facts}, f"GET /v1/models/{quote(NAME, safe='=')}": {"id": NAME, "ilk": facts},
+        "GET /v1/models": {"data": [model(NAME, **facts)]}, f"GET /v1/models/{NAME}": {"id": NAME, "ilk": facts},
         "GET /v1/files": {"data": [FILE]}, "POST /v1/files": FILE, "POST /v1/read": READ, "GET /v1/families": {"data": [{"name": "gmm", "options": [{"name": "k", "type": "text", "summary": BAD, "default": BAD}]}]},
         "POST /v1/lines": {"python": BAD, "cli": BAD}, "GET /v1/jobs": {"data": [JOB], "has_more": False}, "GET /v1/jobs/job_1": JOB, "POST /v1/jobs": JOB, "GET /v1/jobs/job_1/events": events({"event": BAD, "x": BAD}),
         "POST /v1/sample": lambda body, _: events({"step": 1, "of": 2, "items": made}, samples(made, met=[{"given": BAD, "met": BAD}])) if body.get("stream") else samples(made, met=[{"given": BAD, "met": BAD}], line={"python": BAD, "cli": BAD}),
         "POST /v1/edit": ERROR, "POST /v1/impute": ERROR, "POST /v1/completions": ERROR, "POST /v1/steer": ERROR,
         "POST /v1/chat/completions": events({"choices": [{"index": 0, "delta": {"content": f"{BAD}\n\n# {IMG}\n- {REMOTE}\n| {SVG} |\n```html\n{BAD}\n```"}}]}), "POST /v1/ask": CITED,
-        "GET /v1/libraries": {"data": [{"name": NAME}]}, f"GET /v1/libraries/{quote(NAME, safe='')}/documents": {"data": [{"name": BAD}]},
-        f"GET /v1/libraries/{quote(NAME, safe='')}/spans": {"text": BAD, "before": BAD, "after": BAD, "path": BAD}}
+        "GET /v1/libraries": {"data": [{"name": NAME}]}, f"GET /v1/libraries/{NAME}/documents": {"data": [{"name": BAD}]},
+        f"GET /v1/libraries/{NAME}/spans": {"text": BAD, "before": BAD, "after": BAD, "path": BAD}}
 
 
 @pytest.fixture(scope="module")

@@ -113,9 +113,9 @@ function parsed(block) {
   return lines.length ? one : null;
 }
 
-/** Gives the person a file to keep; in a CSV nothing is a formula. */
-export async function save(content, name) {
-  const url = URL.createObjectURL(name.endsWith(".csv") ? new Blob([defused(await content.text())], { type: "text/csv" }) : content);
+/** Gives the person a file to keep. In a CSV nothing is a formula, unless it is wanted `exact`, byte by byte. */
+export async function save(content, name, { exact = false } = {}) {
+  const url = URL.createObjectURL(name.endsWith(".csv") && !exact ? new Blob([defused(await content.text())], { type: "text/csv" }) : content);
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
