@@ -20,6 +20,7 @@ from ilk.serve.limits import Limits
 from ilk.serve.place import Workspace
 from ilk.serve.server import Server
 
+
 @dataclass
 class Two:
     """A server whose runner begins nothing, and the holders of two keys, a third who may only chat, and an admin."""
@@ -130,5 +131,6 @@ def test_a_page_of_a_job_runs_no_script(two: Two) -> None:
     (folder / "made.csv").write_text("=cmd|' /C calc'!A0")
     two.server.jobs.leave(id, "me", "succeeded", {"report": "report.html", "file": "made.csv"})
     page, table = (two.ask("a", "GET", f"/v1/jobs/{id}/files/{name}") for name in ("report.html", "made.csv"))
-    assert page.status_code == 200 and page.headers["content-security-policy"].startswith("sandbox; default-src 'none'") and page.headers["x-content-type-options"] == "nosniff"
+    assert page.status_code == 200 and page.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert page.headers["x-content-type-options"] == "nosniff"
     assert "script-src" not in page.headers["content-security-policy"] and table.headers["content-disposition"].startswith("attachment")

@@ -56,7 +56,7 @@ def show_command(name: str, follow: bool, workspace: Path | None) -> Answer:
     facts = [(k, v) for k, v in brief(job).items() if v not in (None, "", {}, [])]
     validated = [f for f in notes if f.get("event") == "validated" and f.get("loss") is not None]
     text = [f"{k}: {_when(v) if k in ('created', 'started', 'ended') else v}" for k, v in facts]
-    text += [f"held-out loss: {min(f["loss"] for f in validated)} at best, {validated[-1]["step"]} steps"] if validated else []
+    text += [f"held-out loss: {min(f['loss'] for f in validated)} at best, {validated[-1]['step']} steps"] if validated else []
     return {**brief(job), "events": len(notes)}, printable("\n".join(text))
 
 

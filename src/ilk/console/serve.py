@@ -159,9 +159,9 @@ def _limits(wanted: Wanted) -> Any:
 
 
 def _engine(places: Mapping[str, str], place: Workspace, limits: Any, memory: int | None) -> Any:
-    from ilk.serve.here import Here
+    from ilk.serve.engine import engine
 
-    return Here(places)
+    return engine(places, place, limits, memory)
 
 
 def _parts(wanted: Wanted) -> tuple[Any, ...]:

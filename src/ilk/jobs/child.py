@@ -22,7 +22,8 @@ from ilk.jobs.lock import taken
 ANSWER, SAID, NUMBER, RUNS, MADE, ARCHIVE = "answer.json", "errors.txt", ".pid", "runs", ".made", "export"
 COMMAND = (sys.executable, "-P", "-m", "ilk")   # -P: no file of the folder is taken for a module
 RESUMED = ("fit", "tune")   # kinds whose command has --resume; the others do what is left, or all anew
-NICE, PREVIEW, LITTLE, LINE, ROUND = 3, 10, 4 << 20, 1 << 18, 1 << 20   # after others by so much; seconds between previews; bytes free that count as full; of an event; of events taken in at a time
+NICE, PREVIEW, LITTLE = 3, 10, 4 << 20   # behind others by so much; seconds between previews; bytes free that count as full
+LINE, ROUND = 1 << 18, 1 << 20           # bytes of an event, and of events taken in at a time, at most
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY", re.IGNORECASE)
 

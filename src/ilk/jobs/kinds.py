@@ -55,14 +55,12 @@ class Params(BaseModel):
         """The command line, run in the folder of the job."""
         raise NotImplementedError
 
-    def python(self, shelf: Shelf) -> str:
-        """About the same in Python."""
-        raise NotImplementedError
-
-    def ids(self) -> Sequence[str]:
-        """The files that it names."""
-        one: str | None = getattr(self, "file", None)
-        return () if one is None else (one,)
+    def called(self, shelf: Shelf) -> dict[str, Any]:
+        """The parameters that were said, files by their senders' names."""
+        said = self.model_dump(exclude_unset=True)
+        if said.get("file") is not None:
+            said["file"] = shelf.called(said["file"])
+        return said
 
 
 class _Timed(Params):
@@ -77,9 +75,6 @@ class _Timed(Params):
 
     def _time(self) -> list[str]:
         return [f"--budget={self.seconds}s"] if self.seconds is not None else [f"--steps={self.steps}"] if self.steps is not None else []
-
-    def _budget(self) -> str:
-        return f", budget={self.seconds!r}" if self.seconds is not None else f", budget=ilk.Steps({self.steps})" if self.steps is not None else ""
 
 
 class Fit(_Timed):
@@ -101,11 +96,6 @@ class Fit(_Timed):
                              remedy=f"ilk fit --family {self.family or DEFAULTS['fit'].get(_guess(str(path)), 'gmm')} --help lists them")
         return [*words, *self._time(), f"--seed={self.seed}", "--out", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
 
-    def python(self, shelf: Shelf) -> str:
-        """ilk.fit"""
-        family = "" if self.family is None else f", ilk.{type(recipe_named(self.family)).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"
-        return f"ilk.fit({shelf.called(self.file)!r}{family}, seed={self.seed}{self._budget()}).save({f'{self.name or _stem(shelf.called(self.file))}.ilk'!r})"
-
 
 class Tune(_Timed):
     """A pretrained text model taught from examples."""
@@ -125,10 +115,6 @@ class Tune(_Timed):
         return ["tune", shelf.model(self.model), str(shelf.file(self.file)), f"--tuning={registry.check('tunings', self.tuning)}", *more, f"--epochs={self.epochs}",
                 *self._time(), f"--seed={self.seed}", "--out", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
 
-    def python(self, shelf: Shelf) -> str:
-        """ilk.tune"""
-        return f"ilk.tune({_told(shelf.model(self.model))!r}, {shelf.called(self.file)!r}, seed={self.seed}{self._budget()})"
-
 
 class Race(Params):
     """Which family suits a file; the winner becomes a model."""
@@ -147,10 +133,6 @@ class Race(Params):
         return ["race", str(shelf.file(self.file)), *families, f"--budget={self.seconds}s", f"--seed={self.seed}", f"--language={self.language}", "--out", "race",
                 "--report", "report.html", "--model", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
 
-    def python(self, shelf: Shelf) -> str:
-        """ilk.race"""
-        return f"ilk.race({shelf.called(self.file)!r}, {self.seconds!r}, {self.families!r}, rules=ilk.RaceRules(seed={self.seed})).best()"
-
 
 class _Judged(Params):
     model: Named
@@ -161,12 +143,6 @@ class _Judged(Params):
     def _words(self, shelf: Shelf) -> list[str]:
         against = [] if self.file is None else ["--against", str(shelf.file(self.file))]
         return [shelf.model(self.model), *against, *([] if self.n is None else [f"--n={self.n}"]), f"--seed={self.seed}"]
-
-    def python(self, shelf: Shelf) -> str:
-        """The verb of that name."""
-        data = "None" if self.file is None else f"ilk.read({shelf.called(self.file)!r})"
-        first = "" if self.kind != "report" else "'report.html', "
-        return f"ilk.{self.kind}(ilk.load({_told(shelf.model(self.model))!r}), {first}{data}, n={self.n}, seed={self.seed})"
 
 
 class Evaluate(_Judged):
@@ -208,17 +184,13 @@ class Index(Params):
     files: list[Id] = Field(min_length=1, max_length=1000)
     name: Name
 
-    def ids(self) -> Sequence[str]:
-        """All of them."""
-        return self.files
+    def called(self, shelf: Shelf) -> dict[str, Any]:
+        """Every file by its sender's name."""
+        return {"files": [shelf.called(id) for id in self.files], "name": self.name}
 
     def words(self, shelf: Shelf) -> list[str]:
         """`ilk index`"""
         return ["index", str(shelf.sources(self.name, self.files)), "--out", str(shelf.library(self.name))]
-
-    def python(self, shelf: Shelf) -> str:
-        """ilk.index"""
-        return f"ilk.index({[shelf.called(id) for id in self.files]!r}, {self.name!r})"
 
 
 class Export(Params):
@@ -231,10 +203,6 @@ class Export(Params):
     def words(self, shelf: Shelf) -> list[str]:
         """`ilk export`"""
         return ["export", shelf.model(self.model), f"--to={registry.check('exporters', self.to)}", "--out", "export"]
-
-    def python(self, shelf: Shelf) -> str:
-        """ilk.export"""
-        return f"ilk.export(ilk.load({_told(shelf.model(self.model))!r}), {self.to!r}, 'export')"
 
 
 class Impute(Params):
@@ -251,10 +219,6 @@ class Impute(Params):
         """`ilk impute`"""
         more = ["--best"] if self.best else []
         return ["impute", shelf.model(self.model), str(shelf.file(self.file)), *more, f"--n={self.n}", f"--seed={self.seed}", "--out", "filled.csv"]
-
-    def python(self, shelf: Shelf) -> str:
-        """ilk.impute"""
-        return f"ilk.impute(ilk.load({_told(shelf.model(self.model))!r}), {shelf.called(self.file)!r}, n={self.n}, best={self.best}, seed={self.seed})"
 
 
 KINDS: Mapping[str, type[Params]] = {cls.kind: cls for cls in (Fit, Tune, Race, Evaluate, Audit, Index, Report, Export, Impute)}
@@ -297,7 +261,7 @@ def words_of(said: Sequence[str], at: Path) -> tuple[str, ...]:
 
 def shown(words: Sequence[str], root: Path) -> str:
     """A command line as people would type it: what is in the workspace by its name."""
-    return shlex.join(["ilk", *(_told(w) if w.startswith(str(root)) else w for w in words)])
+    return shlex.join(["ilk", *(Path(w).name if w.startswith(str(root)) else w for w in words)])
 
 
 def _whole(word: str, before: str, at: Path) -> str:
@@ -343,7 +307,3 @@ def _stem(name: str) -> str:
     """
     found = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(name.rstrip("/")).name.split(".")[0])[:64]
     return found if re.match(r"[A-Za-z0-9_]", found) and found.strip("_") else "data"
-
-
-def _told(place: str) -> str:
-    return Path(place).name if os.sep in place else place

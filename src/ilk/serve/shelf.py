@@ -11,6 +11,7 @@ from ilk.errors import UsageError
 from ilk.files import not_written
 from ilk.serve.caller import Caller
 from ilk.serve.files import Files, part_name
+from ilk.serve.libraries import Libraries
 from ilk.serve.server import Server
 from ilk.serve.work import lacking
 
@@ -46,12 +47,12 @@ class CallersShelf:
         return str(Path(place).absolute()) if os.path.exists(place) else place
 
     def library(self, name: str) -> Path:
-        """Where it is or will be."""
-        return self.server.place.inside("libraries", name)
+        """Where it is or will be; 409 where another's has the name."""
+        return Libraries(self.server.place).claim(name, self.caller)
 
     def sources(self, name: str, ids: Sequence[str]) -> Path:
         """The files of a library under their senders' names, those that were given before among them."""
-        folder = self.server.place.inside("sources", name)
+        folder = self.server.place.inside("sources", self.library(name).name)
         try:
             folder.mkdir(exist_ok=True, mode=0o700)
             for id in ids:

@@ -17,6 +17,7 @@ from ilk.jobs.kinds import KINDS, params_of, shown
 from ilk.jobs.store import NoJob
 from ilk.serve.answers import FAULTS, Fault, attachment
 from ilk.serve.caller import Caller, needs
+from ilk.serve.lines import Line, lines
 from ilk.serve.server import Has, Server
 from ilk.serve.shelf import CallersShelf
 from ilk.serve.wire import DONE, event
@@ -41,13 +42,6 @@ class Asked(BaseModel):
     params: dict[str, Any] = Field({}, max_length=40)
     priority: int = Field(0, ge=-100, le=100, description="The higher the sooner.")
     name: str = Field("", max_length=200, description="For people.")
-
-
-class Line(BaseModel):
-    """The same without a server."""
-
-    python: str
-    cli: str
 
 
 class JobObject(BaseModel):
@@ -90,9 +84,9 @@ class JobGone(BaseModel):
 def submit(server: Has, caller: Allowed, asked: Asked, idempotency_key: Annotated[str | None, Header(max_length=200)] = None) -> dict[str, Any]:
     """Takes a job on: it is kept before this answers. The same Idempotency-Key again is the same job."""
     params, shelf = params_of(asked.kind, asked.params), CallersShelf(server, caller)
-    words, names = tuple(params.words(shelf)), {str(shelf.file(id)): shelf.called(id) for id in params.ids()}
-    line = {"python": params.python(shelf), "cli": shown([names.get(word, word) for word in words], server.place.root)}
-    order = Order(asked.kind, words, caller.id, asked.name, asked.params, line, asked.priority, idempotency_key)
+    words = tuple(params.words(shelf))
+    line = lines(asked.kind, params.called(shelf))
+    order = Order(asked.kind, words, caller.id, asked.name, asked.params, line.model_dump(), asked.priority, idempotency_key)
     job = server.jobs.submit(order, server.limits.jobs_queued)
     server.runner.wake()
     return told(job, server)
