@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
-from tests.studio.canned import Watched, chromium, events, model, paged, picture, png, samples, serving  # noqa: E402
+from tests.studio.canned import Watched, events, model, paged, picture, png, samples, serving  # noqa: E402
 
 pytestmark = pytest.mark.slow
 STATIC = Path(__file__).parents[2] / "src" / "ilk" / "serve" / "studio" / "static"
@@ -72,15 +72,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def seen(base: str, opened: Any) -> Iterator[Watched]:
-    with paged(opened, base) as found:
+def seen(base: str, chromium: Any) -> Iterator[Watched]:
+    with paged(chromium, base) as found:
         found.answers(TABLE)
         yield found
         found.well()
@@ -335,8 +329,8 @@ def test_a_sound_is_a_wav_of_its_samples(seen: Watched) -> None:
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_no_page_is_wider_than_its_window(base: str, opened: Any, width: int, locale: str) -> None:
-    with paged(opened, base, width, locale, dark=width == 390) as seen:
+def test_no_page_is_wider_than_its_window(base: str, chromium: Any, width: int, locale: str) -> None:
+    with paged(chromium, base, width, locale, dark=width == 390) as seen:
         seen.answers(TABLE)
         for where in ("edit?model=digits", "edit?model=people", "edit?model=poems", "chat", "judge", "judge?way=blind", "judge?way=race"):
             seen.go(where)
