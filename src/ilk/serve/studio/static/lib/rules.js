@@ -23,17 +23,18 @@ export function asked(givens, values, more = "") {
     const value = values[g.part];
     if (value === undefined || value === null || value === "") continue;
     if (g.type === "prompt" || g.type === "label") found[g.type] = value;
-    else found.given.push(...rules(quoted(g.part), value));
+    else found.given.push(...(g.type === "number" ? bounds : rules)(quoted(g.part), value));
   }
   found.given.push(...more.split("\n").map((line) => line.trim()).filter(Boolean));
   return found;
 }
 
+function bounds(part, [low, high]) {
+  if (low !== null && low === high) return [`${part} == ${text(low)}`];
+  return [low !== null && `${part} >= ${text(low)}`, high !== null && `${part} <= ${text(high)}`].filter(Boolean);
+}
+
 function rules(part, value) {
   if (!Array.isArray(value)) return [`${part} == ${text(value)}`];
-  if (value.length === 2 && value.every((v) => v === null || typeof v === "number") && !value.every((v) => v === null)) {
-    if (value[0] === value[1]) return [`${part} == ${value[0]}`];
-    return [value[0] !== null && `${part} >= ${value[0]}`, value[1] !== null && `${part} <= ${value[1]}`].filter(Boolean);
-  }
   return value.length === 1 ? [`${part} == ${text(value[0])}`] : [`${part} in [${value.map(text).join(", ")}]`];
 }
