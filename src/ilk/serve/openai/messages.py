@@ -1,0 +1,139 @@
+"""Messages as OpenAI's clients send them, as turns."""
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as NoBase64
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ilk.chat import Call, Part, Picture, Result, Role, Turn, Words
+from ilk.errors import ModelError, UsageError
+from ilk.files import parse_json
+from ilk.serve.openai.fields import Asked
+
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+
+
+class Address(Asked):
+    """Where a picture is: in the address itself."""
+
+    url: str
+    """`data:image/png;base64,...`: addresses elsewhere are not fetched."""
+    detail: str | None = None
+    """Not heeded."""
+
+
+class TextPart(Asked):
+    """Words."""
+
+    type: Literal["text", "input_text", "output_text"]
+    text: str
+
+
+class PicturePart(Asked):
+    """A picture."""
+
+    type: Literal["image_url"]
+    image_url: Address
+
+
+class RefusalPart(Asked):
+    """That an answer was refused."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+class SoundPart(Asked):
+    """A sound, which no model here hears."""
+
+    type: Literal["input_audio"]
+    input_audio: dict[str, Any]
+
+
+MessagePart = Annotated[TextPart | PicturePart | RefusalPart | SoundPart, Field(discriminator="type")]
+
+
+class Called(Asked):
+    """What an earlier answer called: a tool's name and its arguments as a string of JSON."""
+
+    name: str
+    arguments: str
+
+
+class CalledTool(Asked):
+    """A call in an earlier answer."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: Called
+
+
+class Message(Asked):
+    """A turn."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    """Who says it; developer is read as system."""
+    content: str | list[MessagePart] | None = None
+    """What is said: a text or parts."""
+    name: str | None = None
+    """Not heeded."""
+    tool_calls: list[CalledTool] | None = None
+    """What the assistant called."""
+    tool_call_id: str | None = None
+    """Which call a tool answers."""
+    refusal: str | None = None
+    """Not heeded."""
+
+
+def turns_of(messages: list[Message]) -> tuple[Turn, ...]:
+    """The turns; UsageError that names the message for what can't be read."""
+    return tuple(_turn(m, f"messages.{i}") for i, m in enumerate(messages))
+
+
+def _turn(said: Message, at: str) -> Turn:
+    role: Role = "system" if said.role == "developer" else said.role
+    if said.content is None and not said.tool_calls:
+        raise UsageError(f"{at}.content: nothing is said", code="invalid_request", param=f"{at}.content")
+    parts = [Words(said.content)] if isinstance(said.content, str) else [_part(p, f"{at}.content.{k}") for k, p in enumerate(said.content or ())]
+    if role == "tool":
+        return Turn("tool", (Result("".join(p.text for p in parts if isinstance(p, Words)), said.tool_call_id or ""),))
+    calls = [_call(c, f"{at}.tool_calls.{k}") for k, c in enumerate(said.tool_calls or ())]
+    return Turn(role, (*(p for p in parts if not (calls and isinstance(p, Words) and not p.text)), *calls))
+
+
+def _part(said: TextPart | PicturePart | RefusalPart | SoundPart, at: str) -> Part:
+    match said:
+        case TextPart():
+            return Words(said.text)
+        case RefusalPart():
+            return Words(said.refusal)
+        case PicturePart():
+            return picture(said.image_url.url, f"{at}.image_url.url")
+    raise UsageError(f"{at}: sounds are not heard here", code="audio_unsupported", param=at, remedy="write down what is said")
+
+
+def picture(address: str, at: str) -> Picture:
+    """The picture in a `data:` address; UsageError (code remote_url_disabled) for one elsewhere, which is never fetched."""
+    head, comma, data = address.partition(",")
+    scheme, _, kind = head.partition(":")
+    media, *marks = kind.lower().split(";")
+    if scheme.lower() != "data":
+        raise UsageError(f"{at}: addresses are not fetched", code="remote_url_disabled", param=at, remedy="send the picture itself: data:image/png;base64,...")
+    if not comma or media not in PICTURES or "base64" not in marks:
+        raise UsageError(f"{at}: this is no picture", code="invalid_image", param=at, remedy=f"data:TYPE;base64,... with one of: {', '.join(PICTURES)}")
+    try:
+        return Picture(b64decode(data, validate=True), media)
+    except (NoBase64, ValueError):
+        raise UsageError(f"{at}: this is no base64", code="invalid_image", param=at) from None
+
+
+def _call(said: CalledTool, at: str) -> Call:
+    try:
+        arguments = parse_json(said.function.arguments.encode(), "it") if said.function.arguments.strip() else {}
+    except ModelError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise UsageError(f"{at}.function.arguments: this is no object of JSON", code="invalid_request", param=f"{at}.function.arguments")
+    return Call(said.function.name, arguments, said.id)

@@ -1,0 +1,28 @@
+"""Routes of OpenAI's that nothing here serves: said in the form of errors, before any of the body is read."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from ilk.errors import UsageError
+from ilk.serve.openai.told import ERRORS, Refusal
+from ilk.serve.wire import refused
+
+
+class Unserved(UsageError):
+    """What is asked for is not served in this version."""
+
+    exit, http, kind, default = 2, 501, "not_implemented", "not_implemented"
+
+
+def unserved(router: APIRouter, path: str, what: str, methods: Sequence[str] = ("POST",)) -> None:
+    """Adds a route that answers 501, and that trying again is no use."""
+    async def refuse(request: Request) -> JSONResponse:
+        return refused(Unserved(f"{what} not served here", remedy="GET /openapi.json lists what is"), {"x-should-retry": "false", "connection": "close"})
+
+    responses = {**{k: v for k, v in ERRORS.items() if k in (401, 403)}, 501: {"model": Refusal, "description": "Not served in this version."}}
+    name = "_".join(p for p in path.split("/") if p and "{" not in p).replace("-", "_") or router.prefix.rpartition("/")[2]
+    router.add_api_route(path, refuse, methods=list(methods), summary=f"{what[0].upper()}{what[1:]} not served: 501", name=name, responses=responses, status_code=501,
+                         response_model=None)
