@@ -1,7 +1,7 @@
 """Routes: chat, as OpenAI's clients ask for it."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
@@ -21,7 +21,7 @@ EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "echo", "
 
 
 @router.post("/completions", summary="An answer to turns", response_model=Completion, responses=errors_and("The answer; in events if stream is true."))
-async def complete(request: Request, server: Has, asked: ChatAsked = Body(openapi_examples=EXAMPLES)) -> Response:
+async def complete(request: Request, server: Has, asked: Annotated[ChatAsked, Body(openapi_examples=EXAMPLES)]) -> Response:
     """The model's answer to the turns so far: text, calls of tools, or JSON of a schema."""
     known(server.engine, asked.model)
     talks = asked.talks(server.limits)

@@ -1,7 +1,7 @@
 """Routes: completions, as OpenAI's older clients ask for them: they work on any model of texts."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
@@ -22,7 +22,7 @@ EXAMPLES: Any = {"more": {"summary": "More of a text", "value": {"model": "echo"
 
 
 @router.post("", summary="More of a text, or how likely it is", response_model=TextCompletion, responses=errors_and("The texts; in events if stream is true."))
-async def complete(request: Request, server: Has, asked: TextAsked = Body(openapi_examples=EXAMPLES)) -> Response:
+async def complete(request: Request, server: Has, asked: Annotated[TextAsked, Body(openapi_examples=EXAMPLES)]) -> Response:
     """What the model writes after a text; with echo and logprobs the log probability of every token of the text itself."""
     known(server.engine, asked.model)
     parts = asked.parts(server.limits)

@@ -1,7 +1,7 @@
 """Routes: vectors of texts, as OpenAI's clients ask for them."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse
@@ -20,7 +20,7 @@ EXAMPLES: Any = {"one": {"summary": "A text", "value": {"model": "embedder", "in
 
 
 @router.post("", summary="Vectors of texts", response_model=Vectors, responses=ERRORS)
-async def embed(request: Request, server: Has, asked: EmbeddingsAsked = Body(openapi_examples=EXAMPLES)) -> JSONResponse:
+async def embed(request: Request, server: Has, asked: Annotated[EmbeddingsAsked, Body(openapi_examples=EXAMPLES)]) -> JSONResponse:
     """A vector of length 1 for each text; the inner product of two says how alike the texts are."""
     known(server.engine, asked.model)
     work = vectors(server.engine, asked, asked.texts(server.limits))
