@@ -24,7 +24,8 @@ SHAPE = {"type": "object", "properties": {"a": {"type": "integer"}}, "required":
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     script = tmp_path / "script.json"
-    script.write_text(json.dumps([{"tool": "clock", "arguments": {"zone": "UTC"}}, "It is noon", [{"tool": "clock", "arguments": {}}, {"tool": "clock", "arguments": {"zone": "CET"}}]]))
+    call = {"tool": "clock", "arguments": {"zone": "UTC"}}
+    script.write_text(json.dumps([call, "It is noon", [{"tool": "clock", "arguments": {}}, {"tool": "clock", "arguments": {"zone": "CET"}}]]))
     places = {"echo": "echo:", "polite": "echo:Good day to you", "tiny": "echo:one two three four five?window=4", "tools": f"echo:?script={script}", "json": 'echo:{"a": 3}',
               "held": 'echo:{"tool": "clock", "arguments": {"zone": "UTC"}}', "answer": 'echo:{"answer": "noon"}'}
     with TestClient(build(Server(Here(places), Workspace.at(tmp_path / "workspace"))), raise_server_exceptions=False) as found:
@@ -75,7 +76,8 @@ def test_stop_length_and_parts(client: TestClient) -> None:
     short = chat(client, {"max_completion_tokens": 2})
     assert (short["choices"][0]["message"]["content"], short["choices"][0]["finish_reason"]) == ("Good day ", "length")
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
-    assert chat(client, {"model": "echo", "messages": [{"role": "developer", "content": "x"}, {"role": "user", "content": parts}]})["choices"][0]["message"]["content"] == "one two"
+    said = [{"role": "developer", "content": "x"}, {"role": "user", "content": parts}]
+    assert chat(client, {"model": "echo", "messages": said})["choices"][0]["message"]["content"] == "one two"
 
 
 def test_n_answers_with_seeds_that_follow_from_one(client: TestClient) -> None:
@@ -150,7 +152,8 @@ def test_pictures_come_in_the_request_or_not_at_all(client: TestClient) -> None:
 
 
 def test_what_is_ignored_is_said(client: TestClient) -> None:
-    answer = client.post("/v1/chat/completions", json={**HELLO, "reasoning_effort": "low", "new_field": 1, "odd\r\nx-evil: 1": 2, "metadata": {"a": "b"}, "store": False, "user": "me"})
+    more = {"reasoning_effort": "low", "new_field": 1, "odd\r\nx-evil: 1": 2, "metadata": {"a": "b"}, "store": False, "user": "me"}
+    answer = client.post("/v1/chat/completions", json={**HELLO, **more})
     assert answer.headers["x-ilk-ignored"] == "new_field, odd__x-evil__1, reasoning_effort, metadata" and answer.headers["x-ilk-seed"] == "0"
     assert "x-evil" not in answer.headers and "x-ilk-ignored" not in client.post("/v1/chat/completions", json=HELLO).headers
 
@@ -163,11 +166,13 @@ def test_texts_are_gone_on_with_and_weighed(client: TestClient) -> None:
 
     assert made({})["choices"][0] == {"index": 0, "text": "Good day to you", "logprobs": None, "finish_reason": "stop"}
     both = made({"prompt": ["a", "b c"], "n": 2, "max_tokens": 1, "echo": True})
-    assert [c["text"] for c in both["choices"]] == ["aGood ", "aGood ", "b cGood ", "b cGood "] and both["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    assert [c["text"] for c in both["choices"]] == ["aGood ", "aGood ", "b cGood ", "b cGood "]
+    assert both["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     stream = events(client, "/v1/completions", {"model": "polite", "prompt": "Once", "seed": 0, "stream_options": {"include_usage": True}})
-    assert "".join(c["choices"][0]["text"] for c in stream[:-2]) == "Good day to you" and stream[-3]["choices"][0]["finish_reason"] == "stop" and stream[-2]["usage"]["total_tokens"] == 5
-    for body, code in (({"suffix": "x"}, "suffix_unsupported"), ({"prompt": [1, 2]}, "token_input_unsupported"), ({"prompt": [[1]]}, "token_input_unsupported"), ({"prompt": []}, "invalid_request"),
-                       ({"best_of": 3}, "best_of_unsupported"), ({"max_tokens": 0}, "invalid_request"), ({"n": 9}, "over_limit")):
+    assert "".join(c["choices"][0]["text"] for c in stream[:-2]) == "Good day to you"
+    assert stream[-3]["choices"][0]["finish_reason"] == "stop" and stream[-2]["usage"]["total_tokens"] == 5
+    for body, code in (({"suffix": "x"}, "suffix_unsupported"), ({"prompt": [1, 2]}, "token_input_unsupported"), ({"prompt": [[1]]}, "token_input_unsupported"),
+                       ({"prompt": []}, "invalid_request"), ({"best_of": 3}, "best_of_unsupported"), ({"max_tokens": 0}, "invalid_request"), ({"n": 9}, "over_limit")):
         refused(client, {"model": "polite", "prompt": "x", **body}, code, "/v1/completions")
     weighed = made({"prompt": "Good evening", "echo": True, "logprobs": 0, "max_tokens": 0})["choices"][0]
     assert weighed["text"] == "Good evening" and weighed["logprobs"]["tokens"] == ["Good ", "evening"] and weighed["logprobs"]["text_offset"] == [0, 5]
@@ -180,8 +185,8 @@ def test_responses_whole_and_as_events(client: TestClient) -> None:
     assert found["status"] == "completed" and found["output"][0]["content"][0]["text"] == "Good day to you" and found["usage"]["total_tokens"] == 6
     told = events(client, "/v1/responses", asked)
     assert [e["sequence_number"] for e in told] == list(range(len(told)))
-    assert [e["type"].removeprefix("response.") for e in told] == ["created", "in_progress", "output_item.added", "content_part.added", *["output_text.delta"] * 4, "output_text.done",
-                                                                 "content_part.done", "output_item.done", "completed"]
+    assert [e["type"].removeprefix("response.") for e in told] == ["created", "in_progress", "output_item.added", "content_part.added", *["output_text.delta"] * 4,
+                                                                   "output_text.done", "content_part.done", "output_item.done", "completed"]
     short = client.post("/v1/responses", json={**asked, "max_output_tokens": 1}).json()
     assert (short["status"], short["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
     tools = {"model": "tools", "tools": [{"type": "function", **CLOCK["function"]}], "seed": 0}

@@ -44,5 +44,5 @@ async def vectors(engine: Engine, asked: EmbeddingsAsked, texts: Sequence[str]) 
         raise UsageError(f"dimensions: the vectors of {asked.model} have {rows.shape[1]} numbers", code="dimensions_unsupported", param="dimensions", remedy="leave it out")
     data = [{"object": "embedding", "index": i, "embedding": b64encode(row.tobytes()).decode() if asked.encoding_format == "base64" else row.tolist()}
             for i, row in enumerate(rows)]
-    read = int(reply.body.get("tokens", 0))
+    read = int(reply.body.get("tokens") or 0)
     return {"object": "list", "model": asked.model, "data": data, "usage": {"prompt_tokens": read, "total_tokens": read}}

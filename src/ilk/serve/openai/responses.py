@@ -1,7 +1,7 @@
 """Responses: the newer form of chat, each request by itself: nothing is kept from one to the next."""
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ilk.chat import Turn
-from ilk.errors import UsageError
 from ilk.serve.limits import Limits
 from ilk.serve.openai.chat import ChatAsked, Head, call_told, gathered
 from ilk.serve.openai.fields import Asked, ForModel, Name

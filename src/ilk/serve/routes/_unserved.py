@@ -24,5 +24,6 @@ def unserved(router: APIRouter, path: str, what: str, methods: Sequence[str] = (
 
     responses = {**{k: v for k, v in ERRORS.items() if k in (401, 403)}, 501: {"model": Refusal, "description": "Not served in this version."}}
     name = "_".join(p for p in path.split("/") if p and "{" not in p).replace("-", "_") or router.prefix.rpartition("/")[2]
-    router.add_api_route(path, refuse, methods=list(methods), summary=f"{what[0].upper()}{what[1:]} not served: 501", name=name, responses=responses, status_code=501,
-                         response_model=None)
+    for method in methods:
+        router.add_api_route(path, refuse, methods=[method], summary=f"{what[0].upper()}{what[1:]} not served: 501", name=name, responses=responses, status_code=501,
+                             response_model=None)
