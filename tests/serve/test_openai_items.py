@@ -153,7 +153,8 @@ def test_the_window_counts(client: TestClient, engine: Fake) -> None:
 
     engine.does = narrow
     asked = {"model": "model", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 10**9}
-    assert client.post("/v1/chat/completions", json=asked).json()["choices"][0]["finish_reason"] == "length" and engine.asked[-1].body["want"]["most"] == 3
+    assert client.post("/v1/chat/completions", json=asked).json()["choices"][0]["finish_reason"] == "length"
+    assert engine.asked[-1].body["want"]["most"] == 3
     engine.does = lambda ask: [Reply({"tokens": 12, "window": 10})] if ask.op == "count" else _raise()
     for stream in (False, True):
         error = client.post("/v1/chat/completions", json={**asked, "stream": stream})
