@@ -202,5 +202,5 @@ def test_responses_whole_and_as_events(client: TestClient) -> None:
 
 def test_what_nobody_serves_is_said_in_the_form_of_errors(client: TestClient) -> None:
     for path in ("/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations", "/v1/moderations", "/v1/fine_tuning/jobs"):
-        answer = client.post(path, content=b"x" * 100)
+        answer = client.post(path, json={"model": "x", "input": "y" * 1000})
         assert (answer.status_code, answer.json()["error"]["code"], answer.headers["x-should-retry"]) == (501, "not_implemented", "false")

@@ -120,7 +120,7 @@ def test_what_is_transparent_is_made_anew(client: TestClient, engine: Fake) -> N
     assert white.shape == (8, 6) and white[1, 2] == 255 and white.sum() == 255
     for files in ({"image": png()}, {"image": png(), "mask": png()}, {"image": png(), "mask": b"no picture"}, {"image": png(), "mask": png("RGBA", (3000, 3000))}):
         assert code(client.post("/v1/images/edits", data=form, files=files)) in ("invalid_request", "invalid_image", "decompression_bomb")
-    assert code(client.post("/v1/images/edits", json=form)) == "MEDIA_TYPE"
+    assert code(client.post("/v1/images/edits", json=form)) == "unsupported_media_type"
 
 
 def test_variations_of_a_picture(client: TestClient, engine: Fake) -> None:

@@ -10,20 +10,9 @@ from fastapi.routing import APIRoute
 
 from ilk.errors import ModelError, UsageError
 from ilk.files import parse_json
+from ilk.serve.refusals import TooLarge
 
 DEEPEST = 64   # objects and lists inside each other
-
-
-class TooLarge(UsageError):
-    """More bytes than are taken."""
-
-    exit, http, kind, default = 2, 413, "request_too_large", "TOO_LARGE"
-
-
-class Unsupported(UsageError):
-    """A body of a kind that is not taken."""
-
-    exit, http, kind, default = 2, 415, "unsupported_media_type", "MEDIA_TYPE"
 
 
 class Strict(APIRoute):
@@ -43,22 +32,10 @@ class Strict(APIRoute):
 
 async def _read(request: Request) -> None:
     """Puts the parsed body where the framework looks for it."""
-    _check_kind(request)
     data = await bytes_of(request, request.app.state.server.limits.body)
     if not data:
         raise UsageError("the body is empty", code="invalid_json", remedy="send an object of JSON")
     request._body, request._json = data, json_of(data)
-
-
-def _check_kind(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Unsupported(f"a body of {kind[:80]} is not taken here", remedy="content-type: application/json")
-    if (packed := request.headers.get("content-encoding", "identity").lower()) != "identity":
-        raise Unsupported(f"a body packed as {packed[:40]} is not taken", remedy="send it as it is")
-    if not kind:
-        request.scope["headers"] = [*((k, v) for k, v in request.scope["headers"] if k != b"content-type"), (b"content-type", b"application/json")]
-        request.__dict__.pop("_headers", None)
 
 
 async def bytes_of(request: Request, most: int) -> bytes:
@@ -67,7 +44,7 @@ async def bytes_of(request: Request, most: int) -> bytes:
     async for part in request.stream():
         seen += len(part)
         if seen > most:
-            raise TooLarge(f"the body is longer than {most} bytes", code="request_too_large", remedy="send less, or raise the server's limit `body`")
+            raise TooLarge(f"the body is longer than {most} bytes", remedy="send less")
         parts.append(part)
     return b"".join(parts)
 

@@ -1,6 +1,7 @@
 """What a running server is made of, and how routes get at it."""
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Server:
     parts: Sequence[Part] = ()
     log_prompts: bool = False
     studio: bool = True
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from ilk.errors import UsageError
-from ilk.serve.body import Strict, Unsupported, bytes_of
+from ilk.serve.body import Strict, bytes_of
 from ilk.serve.caller import needs
 from ilk.serve.openai.fields import header_of
 from ilk.serve.openai.images import EditAsked, GenerationAsked, PictureAsked, VariationAsked, about, given, items_of, pictures, redone
 from ilk.serve.openai.told import ERRORS, Pictures
+from ilk.serve.refusals import Unsupported
 from ilk.serve.routes._openai import known
 from ilk.serve.server import Has, Server
 from ilk.serve.wire import unless_gone
