@@ -71,7 +71,7 @@ class EditAsked(PictureAsked):
 class VariationAsked(PictureAsked):
     """Pictures like one."""
 
-    strength: Annotated[float, Field(gt=0, le=1)] | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
     """An extra of ilk: how far from it, up to 1."""
 
 

@@ -89,15 +89,21 @@ async def _held(engine: Engine, talk: Talk) -> AsyncGenerator[Piece, None]:
 
 
 async def _fitted(engine: Engine, talk: Talk) -> AsyncGenerator[Piece, None]:
-    """The pieces; where the window has too little room for the tokens that were asked for, as many as it has room for."""
-    begun = False
+    """The pieces; where the window has too little room for the tokens that were asked for, as many as it has room for.
+
+    JSON that was cut before it was whole ends as any answer that was: by its length.
+    """
+    begun, text = False, ""
     try:
         async with aclosing(_asked(engine, talk)) as pieces:
             async for piece in pieces:
-                begun = True
+                begun, text = True, text + piece.get("text", "")
                 yield piece
         return
     except IlkError as why:
+        if why.code == "SHAPE_CUT":
+            yield {"end": await _cut(engine, talk, text)}
+            return
         if begun or why.code not in ("CONTEXT", "context_length_exceeded"):
             raise _named(why) from None
         talk = await _shorter(engine, talk, why)
@@ -111,6 +117,12 @@ async def _asked(engine: Engine, talk: Talk) -> AsyncGenerator[Piece, None]:
     async with aclosing(replies):
         async for reply in replies:
             yield reply.body
+
+
+async def _cut(engine: Engine, talk: Talk, text: str) -> dict[str, Any]:
+    """The end of an answer that was cut, its tokens counted anew."""
+    read, made = [(await counted(engine, talk.model, ask))[0] or 0 for ask in (talk.count(), Ask("count", {"text": text}))]
+    return {"why": "length", "read": read, "made": made}
 
 
 async def _shorter(engine: Engine, talk: Talk, why: IlkError) -> Talk:
