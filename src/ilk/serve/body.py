@@ -1,12 +1,14 @@
 """Bodies of requests: read up to a limit, as strict JSON that any program can hold, before anything else looks at them."""
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from ilk.errors import ModelError, UsageError
 from ilk.files import parse_json
@@ -41,11 +43,14 @@ async def _read(request: Request) -> None:
 async def bytes_of(request: Request, most: int) -> bytes:
     """The body; TooLarge as soon as more than `most` bytes came."""
     parts, seen = [], 0
-    async for part in request.stream():
-        seen += len(part)
-        if seen > most:
-            raise TooLarge(f"the body is longer than {most} bytes", remedy="send less")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            seen += len(part)
+            if seen > most:
+                raise TooLarge(f"the body is longer than {most} bytes", remedy="send less")
+            parts.append(part)
+    except ClientDisconnect:
+        raise asyncio.CancelledError("the client left") from None
     return b"".join(parts)
 
 
