@@ -12,10 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ilk.chat import Want
-from ilk.errors import UsageError
 from ilk.recipe import made
 from ilk.serve.limits import Limits
-from ilk.serve.openai.fields import Drawing, seeds
+from ilk.serve.openai.fields import Drawing, No, seeds
 from ilk.serve.openai.messages import Message, turns_of
 from ilk.serve.openai.nats import chat_nats
 from ilk.serve.openai.talk import Piece, Talk, spoken
@@ -61,7 +60,7 @@ class ChatAsked(Drawing):
     """Ignored."""
     metadata: dict[str, Any] | None = None
     """Ignored: nothing is stored."""
-    store: Literal[False] | None = None
+    store: No | None = None
     """Nothing is stored: false only."""
     modalities: list[Literal["text"]] | None = None
     """Text only."""
@@ -69,12 +68,11 @@ class ChatAsked(Drawing):
     def ignored(self) -> list[str]:
         """The fields that are not heeded."""
         deep = [f"messages.{i}.{name}" for i, m in enumerate(self.messages) for name in (*m.unknown(), *m.said("name", "refusal"))]
-        return [*self.unknown(), *self.said("reasoning_effort", "verbosity", "service_tier", "prediction", "prompt_cache_key", "safety_identifier", "metadata"), *deep]
+        idle = [*(["top_logprobs"] if self.top_logprobs and not self.logprobs else []), *(["tool_choice"] if self.tool_choice not in (None, "none", "auto") and not self.tools else [])]
+        return [*self.unknown(), *idle, *self.said("reasoning_effort", "verbosity", "service_tier", "prediction", "prompt_cache_key", "safety_identifier", "metadata"), *deep]
 
     def talks(self, limits: Limits) -> list[Talk]:
         """One for each answer; UsageError for what can't be met."""
-        if self.top_logprobs is not None and not self.logprobs:
-            raise UsageError("top_logprobs without logprobs", code="invalid_request", param="top_logprobs", remedy="send logprobs: true too")
         tooling = Tooling.of(self.tools, self.tool_choice, self.parallel_tool_calls, limits)
         asked = min(self.max_completion_tokens or self.max_tokens or limits.tokens, limits.tokens)
         want = made(Want, {**self.drawing(limits), "shape": shape_of(self.response_format, limits), "alternatives": (self.top_logprobs or 0) if self.logprobs else None,
@@ -139,7 +137,8 @@ def call_told(call: Mapping[str, Any]) -> dict[str, Any]:
 def usage_of(ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Tokens read (once) and made."""
     read, made_ = max(e["read"] for e in ends), sum(e["made"] for e in ends)
-    return {"prompt_tokens": read, "completion_tokens": made_, "total_tokens": read + made_}
+    return {"prompt_tokens": read, "completion_tokens": made_, "total_tokens": read + made_,
+            "prompt_tokens_details": {"cached_tokens": max(e.get("reused", 0) for e in ends)}}
 
 
 async def chunks(engine: Engine, talks: Sequence[Talk], usage: bool) -> AsyncGenerator[dict[str, Any], None]:

@@ -6,14 +6,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from ilk.chat import Want
 from ilk.errors import UsageError
 from ilk.recipe import made
 from ilk.serve.limits import Limits
 from ilk.serve.openai.chat import Head, usage_of
-from ilk.serve.openai.fields import Drawing, at_most, seeds
+from ilk.serve.openai.fields import TEXTS, Drawing, at_most, seeds
 from ilk.serve.openai.nats import Tokens, text_nats
 from ilk.serve.openai.talk import Piece, Talk, counted, spoken
 from ilk.serve.streamed import together
@@ -25,18 +25,18 @@ MOST = 16   # tokens where none are asked for, as OpenAI has it
 class TextAsked(Drawing):
     """More of a text, or of several."""
 
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: Annotated[str | list[str] | list[int] | list[list[int]], TEXTS]
     """The text to go on with, or several. Numbers of tokens are not taken: they belong to another vocabulary."""
     max_tokens: Annotated[int, Field(ge=0)] | None = None
-    """So many tokens at most, 16 by default; 0 only with echo, to weigh the prompt."""
+    """So many tokens at most, 16 by default; 0 with echo and logprobs weighs the prompt."""
     echo: bool | None = None
     """The prompt stands before what is made; with logprobs its tokens are weighed too."""
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     """Log probabilities of the tokens, and so many of the likeliest at each place."""
-    suffix: str | None = None
+    suffix: Annotated[str, WithJsonSchema({"type": "string", "maxLength": 0})] | None = None
     """What comes after: refused, as no model here writes between two texts."""
-    best_of: Annotated[int, Field(ge=1)] | None = None
-    """Refused unless it is n."""
+    best_of: Annotated[int, Field(ge=1, le=1)] | None = None
+    """1 only: every answer that is made is told."""
 
     def ignored(self) -> list[str]:
         """The fields that are not heeded."""
@@ -56,10 +56,6 @@ class TextAsked(Drawing):
         """One for each text that is to be made; UsageError for what can't be met."""
         if self.suffix:
             raise UsageError("suffix: no model here writes between two texts", code="suffix_unsupported", param="suffix", remedy="leave it out")
-        if self.best_of not in (None, self.n or 1):
-            raise UsageError("best_of: all answers are given", code="best_of_unsupported", param="best_of", remedy="ask for n of them and choose by logprobs")
-        if self.max_tokens == 0 and not self.echo:
-            raise UsageError("max_tokens: 0 without echo makes nothing", code="invalid_request", param="max_tokens", remedy="echo: true weighs the prompt")
         most = min(MOST if self.max_tokens is None else self.max_tokens, limits.tokens)
         want = made(Want, {**self.drawing(limits), "most": most or None, "alternatives": self.logprobs})
         drawn = seeds(self.seed, self.count(limits))

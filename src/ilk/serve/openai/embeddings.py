@@ -11,14 +11,14 @@ from pydantic import Field
 from ilk.errors import UsageError
 from ilk.serve.limits import Limits
 from ilk.serve.openai.completions import token_input
-from ilk.serve.openai.fields import ForModel, at_most
+from ilk.serve.openai.fields import TEXTS, ForModel, at_most
 from ilk.serve.work import Ask, Engine
 
 
 class EmbeddingsAsked(ForModel):
     """Vectors of texts."""
 
-    input: str | list[str] | list[int] | list[list[int]]
+    input: Annotated[str | list[str] | list[int] | list[list[int]], TEXTS]
     """A text or several. Numbers of tokens are not taken: they belong to another vocabulary."""
     encoding_format: Literal["float", "base64"] | None = None
     """Numbers, or base64 of their bytes as little-endian float32."""

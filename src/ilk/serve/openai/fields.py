@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from ilk.chat import Want
 from ilk.errors import UsageError
@@ -15,6 +15,16 @@ from ilk.serve.limits import Limits
 
 _ODD = re.compile(r"[^\w.\[\]-]", re.ASCII)
 SEEDS = 2**31
+TEXTS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})   # numbers of tokens are told apart, and refused
+
+
+def _no(value: bool) -> bool:
+    if value:
+        raise ValueError("only false is served here")
+    return value
+
+
+No = Annotated[bool, AfterValidator(_no), WithJsonSchema({"type": "boolean", "const": False})]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ilk.errors import UsageError
 from ilk.serve.limits import Limits
-from ilk.serve.openai.fields import ForModel, at_most, seeds
+from ilk.serve.openai.fields import ForModel, No, at_most, seeds
 from ilk.serve.work import Ask, Engine, Reply
 
 
@@ -40,9 +40,9 @@ class PictureAsked(ForModel):
     """Ignored."""
     output_compression: int | None = None
     """Ignored: a PNG loses nothing."""
-    stream: Literal[False] | None = None
+    stream: No | None = None
     """Pictures come whole; POST /v1/sample with stream tells the steps."""
-    partial_images: Literal[0] | None = None
+    partial_images: Annotated[int, Field(ge=0, le=0)] | None = None
     """As stream."""
 
     def ignored(self) -> list[str]:

@@ -12,8 +12,8 @@ from pydantic import Field
 from ilk.chat import Turn
 from ilk.serve.limits import Limits
 from ilk.serve.openai.chat import ChatAsked, Head, call_told, gathered
-from ilk.serve.openai.fields import Asked, ForModel, Name
-from ilk.serve.openai.messages import Called, CalledTool, Message, RefusalPart, TextPart, picture, turns_of
+from ilk.serve.openai.fields import Asked, ForModel, Name, No
+from ilk.serve.openai.messages import Called, CalledTool, DataUrl, Message, RefusalPart, TextPart, picture, turns_of
 from ilk.serve.openai.nats import chat_nats
 from ilk.serve.openai.talk import Piece, Talk, spoken
 from ilk.serve.openai.tools import ObjectFormat, SchemaAsked, SchemaFormat, TextFormat, ToolAsked, ToolName
@@ -24,7 +24,7 @@ class InputPicture(Asked):
     """A picture."""
 
     type: Literal["input_image"]
-    image_url: str
+    image_url: DataUrl
     """`data:image/png;base64,...`: addresses elsewhere are not fetched."""
     detail: str | None = None
 
@@ -109,11 +109,11 @@ class ResponsesAsked(ForModel):
     tool_choice: Literal["none", "auto", "required"] | FunctionChoice | None = None
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
-    store: Literal[False] | None = None
+    store: No | None = None
     """Nothing is stored: false only."""
     previous_response_id: None = None
     """Nothing is stored: send the turns so far."""
-    background: Literal[False] | None = None
+    background: No | None = None
     metadata: dict[str, Any] | None = None
     """Told again in the answer, not kept."""
     include: list[str] | None = None

@@ -61,7 +61,7 @@ class SchemaAsked(Asked):
     description: str | None = None
     strict: bool | None = None
     """Not heeded: it is always obeyed."""
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    schema_: dict[str, Any] = Field(alias="schema")
     """The JSON Schema (draft 2020-12)."""
 
 
@@ -88,13 +88,11 @@ Format = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator
 
 
 def shape_of(said: TextFormat | ObjectFormat | SchemaFormat | None, limits: Limits) -> Schema | None:
-    """The shape that an answer is held to; UsageError for a schema that is missing, too large or too deep."""
+    """The shape that an answer is held to; UsageError for a schema that is too large or too deep."""
     match said:
         case ObjectFormat():
             return Schema({"type": "object"})
         case SchemaFormat(json_schema=asked):
-            if asked.schema_ is None:
-                raise UsageError("response_format.json_schema.schema is missing", code="invalid_schema", param="response_format.json_schema.schema")
             return Schema(bounded(asked.schema_, limits, "response_format.json_schema.schema"))
     return None
 
@@ -124,8 +122,8 @@ class Tooling:
         found = {t.function.name: _tool(t.function, limits, f"tools.{i}.function.parameters") for i, t in enumerate(tools or ())}
         if len(found) < len(tools or ()):
             raise UsageError("two tools have the same name", code="invalid_tools", param="tools")
-        if choice is not None and choice not in ("none", "auto") and not found:
-            raise UsageError("a tool is to be called, and there are none", code="invalid_tool_choice", param="tool_choice", remedy="send tools")
+        if not found:
+            return cls()
         if isinstance(choice, ChoiceOf):
             if (name := choice.function.name) not in found:
                 raise UsageError(f"no tool {name!r}", code="invalid_tool_choice", param="tool_choice", remedy=nearest(name, found))

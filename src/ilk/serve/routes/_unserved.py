@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from ilk.errors import UsageError
-from ilk.serve.openai.told import ERRORS, Refusal
 from ilk.serve.wire import refused
 
 
@@ -18,12 +17,10 @@ class Unserved(UsageError):
 
 
 def unserved(router: APIRouter, path: str, what: str, methods: Sequence[str] = ("POST",)) -> None:
-    """Adds a route that answers 501, and that trying again is no use."""
+    """Adds a route that answers 501, and that trying again is no use. The description of the server is of what it serves: it leaves this out."""
     async def refuse(request: Request) -> JSONResponse:
         return refused(Unserved(f"{what} not served here", remedy="GET /openapi.json lists what is"), {"x-should-retry": "false", "connection": "close"})
 
-    responses = {**{k: v for k, v in ERRORS.items() if k in (401, 403)}, 501: {"model": Refusal, "description": "Not served in this version."}}
     name = "_".join(p for p in path.split("/") if p and "{" not in p).replace("-", "_") or router.prefix.rpartition("/")[2]
     for method in methods:
-        router.add_api_route(path, refuse, methods=[method], summary=f"{what[0].upper()}{what[1:]} not served: 501", name=name, responses=responses, status_code=501,
-                             response_model=None)
+        router.add_api_route(path, refuse, methods=[method], name=name, include_in_schema=False)

@@ -17,7 +17,7 @@ from ilk.serve.streamed import streamed
 from ilk.serve.wire import unless_gone
 
 router = APIRouter(prefix="/v1/chat", tags=["openai"], dependencies=[needs("chat")], route_class=Strict)
-EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "echo", "messages": [{"role": "user", "content": "Hello"}], "seed": 0}}}
+EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hello"}], "seed": 0}}}
 
 
 @router.post("/completions", summary="An answer to turns", response_model=Completion, responses=errors_and("The answer; in events if stream is true."))

@@ -16,7 +16,7 @@ from ilk.serve.server import Has
 from ilk.serve.wire import unless_gone
 
 router = APIRouter(prefix="/v1/embeddings", tags=["openai"], dependencies=[needs("chat")], route_class=Strict)
-EXAMPLES: Any = {"one": {"summary": "A text", "value": {"model": "embedder", "input": "Good day to you"}}}
+EXAMPLES: Any = {"one": {"summary": "A text", "value": {"model": "all-minilm-l6-v2", "input": "Good day to you"}}}
 
 
 @router.post("", summary="Vectors of texts", response_model=Vectors, responses=ERRORS)

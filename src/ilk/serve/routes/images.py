@@ -32,9 +32,15 @@ Form = TypeVar("Form", bound=PictureAsked)
 def _form(kind: type[PictureAsked], files: Mapping[str, bool]) -> dict[str, Any]:
     """How the description of the routes tells a form with files, each with whether it must be there."""
     schema = kind.model_json_schema()
-    properties = {**schema["properties"], **{name: {"type": "string", "format": "binary"} for name in files}}
+    properties = {**{name: _said(rule) for name, rule in schema["properties"].items()}, **{name: {"type": "string", "format": "binary"} for name in files}}
     whole = {"type": "object", "properties": properties, "required": [*schema["required"], *(name for name, must in files.items() if must)]}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": whole}}}}
+
+
+def _said(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The rule of a field without null, which no form can say."""
+    some = [r for r in rule.get("anyOf", ()) if r != {"type": "null"}]
+    return {**{k: v for k, v in rule.items() if k not in ("anyOf", "default")}, **(some[0] if len(some) == 1 else {"anyOf": some} if some else {})}
 
 
 @router.post("/generations", summary="New pictures", response_model=Pictures, responses=ERRORS)

@@ -19,7 +19,7 @@ from ilk.serve.streamed import streamed
 from ilk.serve.wire import event, unless_gone
 
 router = APIRouter(prefix="/v1/responses", tags=["openai"], dependencies=[needs("chat")], route_class=Strict)
-EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "echo", "input": "Hello", "seed": 0}}}
+EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "smollm2-135m-instruct", "input": "Hello", "seed": 0}}}
 
 
 @router.post("", summary="An answer, in the form of responses", response_model=ResponseTold, responses=errors_and("The answer; in events if stream is true."))
