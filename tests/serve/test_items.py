@@ -180,6 +180,7 @@ def test_what_can_not_be_meant(client: TestClient, verb: str, asked: dict[str, A
     assert answer.status_code == status and answer.json()["error"]["code"] == (code or answer.json()["error"]["code"]), answer.text
 
 
+@pytest.mark.slow
 def test_evaluate_is_ilks(client: TestClient, models: dict[str, Path]) -> None:
     rows = TABLE.head(60)
     found = post(client, "evaluate", model="people", items=rows.to_dicts(), seed=1)

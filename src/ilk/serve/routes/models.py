@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path as Folder
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,8 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from ilk.errors import UsageError
+from ilk.errors import ModelError, UsageError
+from ilk.files import parse_json
 from ilk.serve.answers import FAULTS, attachment
 from ilk.serve.caller import needs
 from ilk.serve.server import Has, Server
@@ -24,7 +26,7 @@ from ilk.serve.zipped import zipped
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=FAULTS)
 CHAT, FILES, ADMIN = [needs("chat")], [needs("files")], [needs("admin")]
 Name = Annotated[str, Path(description="The name of a model.", examples=["people"])]
-REMEMBERED = 256   # models of which what was told is remembered
+REMEMBERED, WRITTEN = 256, 1 << 20   # models of which what was told is remembered; bytes of a description that is read for a list
 
 
 class GivenField(BaseModel):
@@ -73,7 +75,8 @@ class Facts(BaseModel):
     state: Literal["cold", "loading", "ready", "down"]
     place: str | None = None
     """`workspace`, or `given` where it was named when the server was started."""
-    kind: Literal["table", "text", "image", "array"] | None = None
+    kind: str | None = None
+    """table, text, image or array."""
     family: str | None = None
     can: list[str] | None = None
     """What it can be asked."""
@@ -116,7 +119,7 @@ class Deleted(BaseModel):
 @router.get("", response_model=ModelList, dependencies=CHAT)
 def every(server: Has) -> dict[str, Any]:
     """All models."""
-    return {"object": "list", "data": [told(one) for one in server.engine.served()]}
+    return {"object": "list", "data": [told(one, _known(server, one)) for one in server.engine.served()]}
 
 
 @router.get("/{name:path}/download", dependencies=FILES, response_class=StreamingResponse,
@@ -168,6 +171,18 @@ async def remove(server: Has, name: Name) -> dict[str, Any]:
 def told(served: Served, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """As OpenAI's clients read it; what is ilk's own stands under `ilk`."""
     return {"id": served.name, "object": "model", "created": served.since, "owned_by": "ilk", "ilk": {**served.facts, **(more or {}), "state": served.state}}
+
+
+def _known(server: Server, served: Served) -> Mapping[str, Any]:
+    """What a list tells of a model without loading it: what it told before, else what its folder says."""
+    if (about := server.about.get((served.name, served.place, served.since))) is not None:
+        return {k: v for k, v in about.items() if k not in ("card", "givens", "ways")}
+    with suppress(OSError, ModelError, KeyError, TypeError):
+        at = Folder(served.place) / "ilk.json"
+        if at.stat().st_size <= WRITTEN:
+            said = parse_json(at.read_bytes(), "ilk.json")
+            return {"kind": said["modality"]["name"], "family": said["family"]["name"]}
+    return {}
 
 
 def _served(server: Server, name: str) -> Served:
