@@ -30,7 +30,7 @@ SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'u
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=FAULTS)
 Id = Annotated[str, Path(description="The number of a job.", examples=["job_0123456789abcdef01234567"], max_length=80)]
 Allowed = Annotated[Caller, needs("jobs")]
-EXAMPLE = {"kind": "fit", "params": {"file": "file-0123456789abcdef01234567", "family": "gmm", "seconds": 60}}
+EXAMPLE: Any = {"kind": "fit", "params": {"file": "file-0123456789abcdef01234567", "family": "gmm", "seconds": 60}}
 
 
 class Asked(BaseModel):
