@@ -40,7 +40,7 @@ def test_sequences_side_by_side_have_the_laws_that_they_have_alone(name: str) ->
     starts, going = [[1, 2, 3], [2], list(range(1, 14)), [4, 5, 6, 7, 1, 2]], [3, 1, 2, 5, 4, 3, 2, 1, 1, 2, 3, 4, 5, 1, 2, 3, 4]
     with torch.inference_mode():
         alone = [_begun(body, ids) for ids in starts]
-        laws = [[body.step(one, None), *(body.step(one, torch.tensor([t])) for t in going)] for one in alone]
+        laws = [[body.step(one, None if t is None else torch.tensor([t])).clone() for t in (None, *going)] for one in alone]
         side = [_begun(body, ids) for ids in starts]
         together = side[0].joined(side[1:])
         for i, token in enumerate([None, *going]):
