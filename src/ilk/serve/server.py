@@ -1,13 +1,17 @@
 """What a running server is made of, and how routes get at it."""
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from functools import cached_property
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from ilk.jobs.runner import Runner
+from ilk.jobs.store import Store
 from ilk.serve.admission import Admission
 from ilk.serve.admitted import Admitted
 from ilk.serve.guard import Guard
@@ -15,6 +19,7 @@ from ilk.serve.limits import Limits
 from ilk.serve.metrics import Metrics
 from ilk.serve.place import Workspace
 from ilk.serve.work import Engine
+from ilk.serve.working import Working
 
 
 class Part(Protocol):
@@ -41,10 +46,12 @@ class Server:
     engine: Engine
     place: Workspace
     limits: Limits = field(default_factory=Limits)
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     guard: Guard = field(default_factory=Guard)
     metrics: Metrics = field(default_factory=Metrics)
     life: Life = field(default_factory=Life)
-    parts: Sequence[Part] = ()
+    parts: Sequence[Part] = field(default_factory=lambda: (Working(),))
     log_prompts: bool = False
     studio: bool = True
     admission: Admission = field(init=False)
@@ -55,6 +62,16 @@ class Server:
         object.__setattr__(self, "engine", Admitted(engine, admission, self.metrics, self.limits, self.guard.keys, self.log_prompts))
         self.metrics.follow(self.metrics.running, lambda: admission.running)
         self.metrics.follow(self.metrics.waiting, lambda: admission.waiting)
+
+    @cached_property
+    def jobs(self) -> Store:
+        """Long work, shared with `ilk jobs`."""
+        return Store(self.place.part("jobs"))
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What does it."""
+        return Runner(self.jobs, self.place.part("models"), self.limits.jobs, seconds=self.limits.job_seconds)
 
 
 def server_of(request: Request) -> Server:
