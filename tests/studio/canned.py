@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -99,10 +99,11 @@ class Watched:
         """What "METHOD /v1/path" is answered with: JSON, a text (of events), or a function of the body and the query that gives these. Anything else is 404."""
         def handle(route: Any) -> None:
             request, at = route.request, urlsplit(route.request.url)
-            found = table.get(f"{request.method} {at.path}")
+            asked = f"{request.method} {unquote(at.path)}"
+            found = table.get(asked)
             held = request.post_data_buffer or b""
             body = json.loads(held) if held[:1] == b"{" else {"raw": held}
-            self.sent.append((f"{request.method} {at.path}", body))
+            self.sent.append((asked, body))
             if callable(found):
                 found = found(body, {k: v[0] for k, v in parse_qs(at.query).items()})
             if found is None:

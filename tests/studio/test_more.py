@@ -15,15 +15,15 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
-from tests.studio.canned import Watched, chromium, events, model, paged, picture, png, samples, serving  # noqa: E402
+from tests.studio.canned import Watched, events, model, paged, picture, png, samples, serving
 
 pytestmark = pytest.mark.slow
-STATIC = Path(__file__).parents[2] / "src" / "ilk" / "serve" / "studio" / "static"
 SPAN = {"text": "Chess came from India", "before": "It is told that ", "after": " long ago.", "path": "chess.pdf"}
 CITED = {"answer": "Chess came from India.", "abstained": "", "confidence": 0.8, "claims": [{"text": "Chess came from India.", "support": 0.9, "citations": [1]}],
          "citations": [{"number": 1, "document": "chess.pdf", "start": 16, "end": 37, "quoted": "Chess came from India"}], "dropped": [], "left_out": [], "passages": []}
 METRICS = {"metrics": [{"name": "nats", "value": -10.5, "se": 0.3, "n": 15, "floor": -14.6, "ceiling": None, "better": "higher", "parts": {}, "convention": "c"},
-                       {"name": "c2st", "value": 0.6, "se": 0.02, "n": 15, "floor": 1.0, "ceiling": 0.5, "better": "lower", "parts": {}, "convention": "c"}], "skipped": {"distinct_n": "it is about text"}}
+                       {"name": "c2st", "value": 0.6, "se": 0.02, "n": 15, "floor": 1.0, "ceiling": 0.5, "better": "lower", "parts": {}, "convention": "c"}],
+                           "skipped": {"distinct_n": "it is about text"}}
 REPORT = ("<!doctype html><html lang='en'><head><style>h1{color:rgb(1,2,3)}</style></head><body><h1 onclick='alert(1)'>Audit</h1><a href='#s1'>in</a><a href='https://elsewhere.example'>out</a>"
           "<script>alert(2)</script><img src='https://elsewhere.example/x.png' onerror='alert(3)'><p id='s1' style='position:absolute'>there</p></body></html>")
 
@@ -48,20 +48,23 @@ def _answered(body: Any, _: Any) -> Any:
 
 
 FACTS = {"digits": {"kind": "image", "can": ["sample", "edit", "steps"], "shape": [16, 16, 1], "givens": []},
-         "people": {"kind": "table", "can": ["sample", "edit", "impute", "steps"], "givens": [{"part": "age", "type": "number", "low": 0, "high": 90}, {"part": "city", "type": "category", "values": ["Lyon", "Oslo"]}]},
+         "people": {"kind": "table", "can": ["sample", "edit", "impute", "steps"], "givens": [{"part": "age", "type": "number", "low": 0, "high": 90},
+             {"part": "city", "type": "category", "values": ["Lyon", "Oslo"]}]},
          "poems": {"kind": "text", "can": ["sample", "edit", "continue"], "givens": []}, "talker": {"kind": "text", "can": ["chat", "sample"], "givens": []}}
 TABLE: dict[str, Any] = {
     "GET /v1/models": {"data": [model(name, **facts) for name, facts in FACTS.items()]},
     **{f"GET /v1/models/{name}": {"id": name, "ilk": facts} for name, facts in FACTS.items()},
     "GET /v1/files": {"data": []}, "POST /v1/files": {"id": "file-1", "filename": "chess.pdf"}, "POST /v1/lines": {"python": "ilk.x()", "cli": "ilk x"},
     "POST /v1/sample": _made, "POST /v1/chat/completions": _answered, "POST /v1/ask": CITED,
-    "POST /v1/edit": lambda body, _: events(*({"step": i, "of": 4, "items": [picture(50 * i)]} for i in range(1, 4)), samples([picture(60 * i) for i in range(4)])) if "mask" in body["redo"]
+    "POST /v1/edit": lambda body, _: events(*({"step": i, "of": 4, "items": [picture(50 * i)]} for i in range(1, 4)),
+        samples([picture(60 * i) for i in range(4)])) if "mask" in body["redo"]
     else events(samples([f"anew {body['redo']['span']}"])),
     "POST /v1/impute": lambda body, _: samples([{**row, "age": 42 if row["age"] is None else row["age"]} for row in body["items"]]),
     "POST /v1/steer": lambda body, _: events(samples([{"age": 80, "city": "Lyon"}] * body["n"])),
     "POST /v1/completions": lambda body, _: events(*({"choices": [{"index": i, "text": t} for i in range(body["n"])]} for t in (" and", " on"))),
     "GET /v1/libraries": {"data": [{"name": "papers"}]}, "GET /v1/libraries/papers/documents": {"data": [{"name": "chess.pdf"}]}, "GET /v1/libraries/papers/spans": SPAN,
-    "POST /v1/jobs": lambda body, _: _job(body["kind"], "queued"), "GET /v1/jobs/job_1/events": events({"event": "progress", "fraction": 0.5, "step": 1}, {"event": "state", "state": "succeeded"}),
+    "POST /v1/jobs": lambda body, _: _job(body["kind"], "queued"), "GET /v1/jobs/job_1/events": events({"event": "progress", "fraction": 0.5, "step": 1},
+        {"event": "state", "state": "succeeded"}),
     "GET /v1/jobs/job_1": _job("evaluate", made={"file": "answer.json"}), "GET /v1/jobs/job_1/files/answer.json": METRICS, "GET /v1/jobs/job_1/files/audit.html": REPORT,
 }
 
@@ -72,15 +75,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Any]:
-    with chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def seen(base: str, opened: Any) -> Iterator[Watched]:
-    with paged(opened, base) as found:
+def seen(base: str, chromium: Any) -> Iterator[Watched]:
+    with paged(chromium, base) as found:
         found.answers(TABLE)
         yield found
         found.well()
@@ -292,7 +289,7 @@ def _shown(seen: Watched, items: list[Any], info: dict[str, Any] | None = None, 
 
 def test_a_table_is_sorted_with_empty_cells_last_and_shows_distributions(seen: Watched) -> None:
     _shown(seen, [{"a": 10, "b": "x"}, {"a": None, "b": "y"}, {"a": 9, "b": "z"}])
-    first = lambda: seen.page.locator("tbody tr td:nth-child(2)").all_inner_texts()  # noqa: E731
+    first = lambda: seen.page.locator("tbody tr td:nth-child(2)").all_inner_texts()
     for expected in (["9", "10", "–"], ["10", "9", "–"], ["10", "–", "9"]):
         seen.page.get_by_role("columnheader", name="a").get_by_role("button").click()
         assert first() == expected
@@ -316,12 +313,14 @@ def test_pictures_keep_their_pixels_and_are_walked_by_keys(seen: Watched) -> Non
 
 
 def test_arrays_are_drawn_by_their_shape(seen: Watched) -> None:
-    array = lambda *shape: {"shape": list(shape), "values": [((7 * i) % 11) / 11 for i in range(math.prod(shape))]}  # noqa: E731
-    for shape, what in (((50,), "polyline.curve"), ((2,), "circle.dot"), ((30, 3), "canvas.view-cloud"), ((8, 8), ".view-zoom canvas"), ((8, 8, 3), ".view-zoom canvas"), ((4000,), "svg.view-wave"), ((5,), "table")):
+    array = lambda *shape: {"shape": list(shape), "values": [((7 * i) % 11) / 11 for i in range(math.prod(shape))]}
+    for shape, what in (((50,), "polyline.curve"), ((2,), "circle.dot"), ((30, 3), "canvas.view-cloud"), ((8, 8), ".view-zoom canvas"), ((8, 8, 3),
+        ".view-zoom canvas"), ((4000,), "svg.view-wave"), ((5,), "table")):
         _shown(seen, [array(*shape)] * 3)
         assert seen.page.locator(what).count() >= 1, shape
     _shown(seen, [{"shape": [1, 2], "values": [0.5, 1.0]}], {"kind": "array"})
-    turned = seen.page.evaluate("import('/studio/viewers/cloud.js').then(m => [m.turned([1, 0, 0], Math.PI / 2, 0), m.turned([0, 1, 0], 0, Math.PI / 2), m.centred([[0, 0, 0], [2, 0, 0]])])")
+    turned = seen.page.evaluate("""import('/studio/viewers/cloud.js').then(m =>
+      [m.turned([1, 0, 0], Math.PI / 2, 0), m.turned([0, 1, 0], 0, Math.PI / 2), m.centred([[0, 0, 0], [2, 0, 0]])])""")
     assert turned[0] == pytest.approx([0, 0, -1], abs=1e-12) and turned[1] == pytest.approx([0, 0, 1], abs=1e-12) and turned[2] == [[-1, 0, 0], [1, 0, 0]]
 
 
@@ -335,8 +334,8 @@ def test_a_sound_is_a_wav_of_its_samples(seen: Watched) -> None:
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_no_page_is_wider_than_its_window(base: str, opened: Any, width: int, locale: str) -> None:
-    with paged(opened, base, width, locale, dark=width == 390) as seen:
+def test_no_page_is_wider_than_its_window(base: str, chromium: Any, width: int, locale: str) -> None:
+    with paged(chromium, base, width, locale, dark=width == 390) as seen:
         seen.answers(TABLE)
         for where in ("edit?model=digits", "edit?model=people", "edit?model=poems", "chat", "judge", "judge?way=blind", "judge?way=race"):
             seen.go(where)
@@ -350,12 +349,3 @@ def test_no_page_is_wider_than_its_window(base: str, opened: Any, width: int, lo
             assert seen.page.evaluate("document.documentElement.lang") == "zh-CN"
             seen.page.get_by_text("盲比").wait_for()
         seen.well()
-
-
-@pytest.mark.parametrize("topic", ["edit", "chat", "judge", "viewers"])
-def test_words_are_there_in_both_languages(topic: str) -> None:
-    en, zh = (json.loads((STATIC / "words" / language / f"{topic}.json").read_text()) for language in ("en", "zh"))
-    assert en.keys() == zh.keys() and all(zh.values())
-    used = " ".join(p.read_text() for p in STATIC.rglob("*.js"))
-    unused = [key for key in en if f"{topic}.{key}" not in used and key.rsplit(".", 1)[0] not in {"box", "way", "as", "note", "better", "item", "drop", "audit", "report", "evaluate", "race"} and key not in {"title", "lead", "user", "assistant", "name", "value", "floor", "ceiling", "place", "n", "report.go"}]
-    assert not unused

@@ -1,5 +1,7 @@
 /** The server's API: JSON there and back, errors as objects, streams of events. The token comes with the page's address and stays in this tab. */
 
+import { defused } from "./csv.js";
+
 const KEY = "ilk.token";
 
 /** Takes the token out of the address (#token=...) into the tab's memory. */
@@ -111,9 +113,9 @@ function parsed(block) {
   return lines.length ? one : null;
 }
 
-/** Gives the person a file to keep. */
-export function save(content, name) {
-  const url = URL.createObjectURL(content);
+/** Gives the person a file to keep. In a CSV nothing is a formula, unless it is wanted `exact`, byte by byte. */
+export async function save(content, name, { exact = false } = {}) {
+  const url = URL.createObjectURL(name.endsWith(".csv") && !exact ? new Blob([defused(await content.text())], { type: "text/csv" }) : content);
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -2,13 +2,14 @@
 
 import { blob, events, get, post, remove, save } from "./api.js";
 import { chart } from "./chart.js";
-import { confirm } from "./dialog.js";
+import { confirm, sheet } from "./dialog.js";
 import { button, fill, h } from "./dom.js";
 import { pause } from "./later.js";
 import { lines } from "./lines.js";
 import { progress } from "./progress.js";
 import { problem, toast } from "./toast.js";
 import { moment, number, span, t } from "./words.js";
+import { pageFrame } from "../tools/page.js";
 import { view } from "../viewers/index.js";
 
 export const OVER = ["succeeded", "failed", "cancelled", "interrupted"];
@@ -97,7 +98,7 @@ function draw(job, { head, bar, made, copy }, context, stand) {
 /** What a job left, and where to go with it. */
 export function results(job, { go }) {
   const { model, report, file } = job.made ?? {};
-  const open = async (name) => { const page = await blob(`/v1/jobs/${job.id}/files/${encodeURIComponent(name)}`); window.open(URL.createObjectURL(page), "_blank", "noopener"); };
+  const open = async (name) => { const page = await blob(`/v1/jobs/${job.id}/files/${encodeURIComponent(name)}`); sheet(nameOf(job), pageFrame(await page.text(), name)).classList.add("tall"); };
   const keep = async (name) => save(await blob(`/v1/jobs/${job.id}/files/${encodeURIComponent(name)}`), name.split("/").at(-1));
   const wrong = (act) => () => act().catch((why) => toast(why.message, "bad"));
   if (!model && !report && !file) return null;

@@ -87,7 +87,7 @@ async function tell(told, file, { go, signal, again }) {
       again();
     };
     const retype = (column, type) => { keep(`types.${file.id}`, { ...kept(`types.${file.id}`, {}), [column]: type }); tell(told, file, { go, signal, again }); };
-    const download = async () => save(await blob(`/v1/files/${file.id}/content`), file.filename);
+    const download = async () => save(await blob(`/v1/files/${file.id}/content`), file.filename, { exact: true });
     fill(told, h("div", { class: "card" }, h("header", {}, h("div", {}, h("h2", {}, file.filename), facts(known, file)),
       h("div", { class: "row" }, button("", download, { kind: "quiet", icon: "download", "aria-label": t("data.download"), title: t("data.download") }),
         button("", drop, { kind: "quiet", icon: "remove", "aria-label": t("data.delete.yes"), title: t("data.delete.yes") }),

@@ -13,7 +13,7 @@ function put(frame, html) {
   if (!into || into.body?.dataset.filled) return;
   const sheets = [...found.querySelectorAll("x-style")].map((style) => {
     const sheet = new view.CSSStyleSheet();
-    sheet.replaceSync(style.textContent);
+    sheet.replaceSync(near(style.textContent));
     return sheet;
   });
   found.querySelectorAll("script, style, x-style, link, meta, base, iframe, object, embed, form").forEach((one) => one.remove());
@@ -22,10 +22,13 @@ function put(frame, html) {
   into.adoptedStyleSheets = sheets;
   into.documentElement.lang = found.documentElement.lang;
   into.body.replaceChildren(...found.body.childNodes);
-  looks.forEach(([one, said]) => { one.style.cssText = said; });
+  looks.forEach(([one, said]) => { one.style.cssText = near(said); });
   into.body.dataset.filled = "true";
   into.body.addEventListener("click", (e) => within(e, into));
 }
+
+/** Looks that fetch nothing. */
+const near = (css) => css.replace(/url\(\s*(?!["']?data:image\/)[^)]*\)/gi, "none");
 
 /** Style elements and attributes under names that no policy is about. */
 const renamed = (html) => html.replace(/<(\/?)style\b/gi, "<$1x-style").replace(/<[a-z][^<>]*>/gi, (tag) => tag.replace(/\sstyle=/gi, " x-style="));
