@@ -25,7 +25,7 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield next(found[0] for line in iter(process.stdout.readline, "") if (found := re.search(r"http\S+#token=\S+", line)))   # type: ignore[union-attr]
     finally:
         process.terminate()
-        process.wait(60)
+        process.communicate(timeout=60)
 
 
 def started(page: Any, address: str, family: str, seconds: str) -> None:
@@ -57,7 +57,7 @@ def test_file_fit_condition_evaluate_download(address: str, page: Any) -> None:
     page.get_by_role("button", name="Measure").click(timeout=60_000)
     page.get_by_role("row", name="c2st").wait_for(timeout=180_000)
     page.goto(f"{base}#/models")
-    page.get_by_role("article", name="people").get_by_text("exact scores").wait_for()
+    page.get_by_role("article", name="people").get_by_text("gmm", exact=True).wait_for()
 
 
 def test_a_running_job_is_paused_resumed_and_cancelled(address: str, page: Any) -> None:
