@@ -97,6 +97,7 @@ def main(acts: tuple[Callable[[Any, str], None], ...] = (made, elsewhere)) -> No
     with serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport=LARGE, locale="en-US").new_page()
+        page.set_default_timeout(120_000)
         page.on("console", lambda said: print("console:", said.text))
         for act in acts:
             act(page, address)

@@ -116,7 +116,7 @@ export function shown(page, last) {
   const draw = () => fill(acts, h("span", { class: "soft small", role: "status" }, chosen.size ? t("create.chosen", { n: chosen.size }) : t("create.choose")),
     act(t("create.pin"), "pin", chosen.size > 0, () => page.shelf.add(items())),
     page.model.can?.includes("vary") !== false && act(t("create.vary"), "dice", chosen.size > 0, () => change(page, "vary", items())),
-    act(t("create.interpolate"), "fit", chosen.size === 2, () => change(page, "interpolate", items())), act(t("create.compare"), "models", chosen.size > 1, () => page.shelf.compare(items())));
+    page.model.can?.includes("interpolate") !== false && act(t("create.interpolate"), "fit", chosen.size === 2, () => change(page, "interpolate", items())), act(t("create.compare"), "models", chosen.size > 1, () => page.shelf.compare(items())));
   const select = (i, item, on = !chosen.has(i)) => { if (on) chosen.add(i); else chosen.delete(i); draw(); };
   draw();
   const suffix = FILES[last.kind] ?? "json";
