@@ -37,6 +37,7 @@ def serving() -> Iterator[str]:
 
 def keep(page: Any, name: str) -> None:
     """The page as a picture of 256 colours."""
+    page.mouse.move(0, 0)
     page.wait_for_timeout(600)
     to, colours = PICTURES / f"studio-{name}.png", 256
     image = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
