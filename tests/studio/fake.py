@@ -26,7 +26,8 @@ PEOPLE = {"id": "people", "object": "model", "created": 1, "owned_by": "ilk",
                   "can": ["sample", "score", "steps", "vary"], "score": "exact",
                   "card": "# people\n\nA **model** of `people.csv`.\n\n- rows\n\n| a | b |\n|---|---|\n| 1 | 2 |",
                   "labels": None, "givens": GIVENS, "ways": WAYS, "shape": None}}
-FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None}, {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
+DEPTH = {"name": "depth", "type": "integer", "default": 2, "low": 1, "high": 16, "values": None, "summary": None}
+FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None, "options": [DEPTH]}, {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
 STEPS, PACE = 30, 0.05
 
 
@@ -42,7 +43,6 @@ class Canned:
         self.app.include_router(studio.router)
         for method, path, act in (("POST", "/v1/files", self.upload), ("GET", "/v1/files", self.listed), ("DELETE", "/v1/files/{id}", self.drop),
                                   ("POST", "/v1/read", self.read),
-                                  ("GET", "/v1/families", self.families),
                                   ("GET", "/v1/models", self.models), ("GET", "/v1/models/people", self.model),
                                   ("POST", "/v1/sample", self.sample), ("POST", "/v1/lines", self.lines), ("POST", "/v1/jobs", self.submit), ("GET", "/v1/jobs", self.every),
                                   ("GET", "/v1/jobs/{id}", self.job), ("POST", "/v1/jobs/{id}/{act}", self.act), ("GET", "/v1/jobs/{id}/events", self.events)):
@@ -67,10 +67,6 @@ class Canned:
         problems = [{"where": "city", "what": "3 cells are missing", "remedy": "impute them"}]
         return {"kind": "table", "n": 400, "columns": columns, "shape": None, "problems": problems, "preview": [{"age": 52, "city": "Hill"}], "families": FAMILIES,
                 "default_family": "made"}
-
-    async def families(self) -> dict[str, Any]:
-        option = {"name": "depth", "type": "integer", "default": 2, "low": 1, "high": 16, "values": None}
-        return {"object": "list", "data": [{"name": f["name"], "summary": f["summary"], "options": [option]} for f in FAMILIES]}
 
     async def models(self) -> dict[str, Any]:
         return {"object": "list", "data": [PEOPLE] if self.fits else []}
