@@ -27,7 +27,8 @@ PEOPLE = {"id": "people", "object": "model", "created": 1, "owned_by": "ilk",
                   "card": "# people\n\nA **model** of `people.csv`.\n\n- rows\n\n| a | b |\n|---|---|\n| 1 | 2 |",
                   "labels": None, "givens": GIVENS, "ways": WAYS, "shape": None}}
 DEPTH = {"name": "depth", "type": "integer", "default": 2, "low": 1, "high": 16, "values": None, "summary": None}
-FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None, "options": [DEPTH]}, {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
+FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None, "options": [DEPTH]},
+            {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
 STEPS, PACE = 30, 0.05
 
 
