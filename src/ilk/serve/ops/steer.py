@@ -10,7 +10,7 @@ from ilk.serve.ops._worked import made
 from ilk.serve.work import Ask, Held, Reply
 from ilk.verbs.steps import Step, steps
 
-MOST = 64   # turns of a request
+MOST, SHOWN = 64, 20   # turns of a request; states that are shown
 
 
 def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
@@ -18,11 +18,17 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
     model, turns = model_of(held, ask.body), turns_of(ask.body.get("turns"))
     going: Iterator[Step] = steps(model, whole(ask.body, "n", 1, 1, 1024), whole(ask.body, "seed", 0, -(2**63), 2**63 - 1), way_of(model, ask.body))
     last: Step | None = None
+    shown = -1
     while (state := next(going, None)) is not None:
         last = state
         if turns and state.step >= turns[0][0]:
             going = state.steer(*turns.pop(0)[1]).steps()
-        yield made(model, state.items, step=state.step, of=state.of) if ask.body.get("stream") else None
+        place = SHOWN * state.step // max(1, state.of)
+        if ask.body.get("stream") and place > shown and state.step < state.of:
+            shown = place
+            yield made(model, state.items, step=state.step, of=state.of)
+        else:
+            yield None
     if last is None or turns:
         raise UsageError(f"there is no step {turns[0][0] if turns else 0}", code="STEER", param="turns", remedy="an earlier step")
     yield made(model, last.items, step=last.step, of=last.of)
@@ -32,10 +38,10 @@ def turns_of(said: Any) -> list[tuple[int, list[Any]]]:
     """Steps and what is given there, in order; UsageError for anything else."""
     if not isinstance(said, list) or len(said) > MOST:
         raise UsageError("turns are a list", code="STEER", param="turns", remedy='[{"step": 4, "given": ["age > 60"]}]')
-    found = []
+    found: dict[int, list[Any]] = {}
     for turn in said:
         step, rules = (turn.get("step"), turn.get("given")) if isinstance(turn, Mapping) else (None, None)
         if not isinstance(step, int) or isinstance(step, bool) or step < 0 or not isinstance(rules, list) or not rules or not all(isinstance(r, str | dict) for r in rules):
             raise UsageError("a turn is a step and what is given there", code="STEER", param="turns", remedy='[{"step": 4, "given": ["age > 60"]}]')
-        found.append((step, rules))
-    return sorted(found, key=lambda turn: turn[0])
+        found.setdefault(step, []).extend(rules)
+    return sorted(found.items())
