@@ -121,7 +121,7 @@ FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
     "too long by its own account": (HEAD + b"content-length: 104857600\r\n\r\n", (413,)), "ten thousand headers": (HEAD + b"x: y\r\n" * 10_000 + b"\r\n", (431,)),
     "a header of a megabyte": (HEAD + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n", (431,)), "a header that never ends": (HEAD + b"x: ", (408,)),
     "a name with a space": (HEAD + b"a b: c\r\n\r\n", (400,)), "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", (400,)),
-    "HTTP/9": (b"GET / HTTP/9.9\r\n\r\n", (400, 404, 505)),
+    "HTTP/9": (b"GET /nothing HTTP/9.9\r\n\r\n", (400, 404, 505)),
     "asked to go on": (HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(GOOD) + GOOD, (100, 200)),
     "HTTP/1.0": (HEAD.replace(b"1.1", b"1.0") + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD, (200,)),
     "a path of a megabyte": (b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\n\r\n", (400, 414, 431)),
