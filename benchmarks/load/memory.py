@@ -39,7 +39,7 @@ def load() -> dict[str, Any]:
         watch.join()
         time.sleep(IDLE)
         rest, spooled = server.rss(), sum(1 for _ in (server.workspace / "temporary").iterdir())
-    return {"requests": len(codes), "server_errors": sum(code >= 500 for code in codes), "bombs_refused": sum(400 <= c < 500 for c in codes), "start_mib": start // MIB,
+    return {"requests": len(codes), "server_errors": sum(code >= 500 for code in codes), "refused": sum(400 <= c < 500 for c in codes), "start_mib": start // MIB,
             "grown_mib": (peak[0] - start) // MIB, "rest_grown_mib": (rest - start - start // 10) // MIB, "left_over": spooled}
 
 
@@ -62,7 +62,7 @@ def _did(client: httpx.Client, kind: str) -> int:
         case "sample":
             return client.post("/v1/completions", json={"model": "words", "prompt": "river ", "max_tokens": 32}).status_code
         case "score":
-            return client.post("/v1/embeddings", json={"model": "echo", "input": "x"}).status_code
+            return client.post("/v1/score", json={"model": "words", "items": ["river stone lantern"]}).status_code
         case "list":
             return client.get("/v1/models").status_code
         case "upload":

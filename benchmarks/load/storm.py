@@ -33,7 +33,7 @@ def _stormed(server: Running, stream: bool) -> dict[str, Any]:
     calm = time.monotonic() - start
     first = server.metric("completion_tokens_total")
     time.sleep(1)
-    return {"timeouts": gave_up, "others": others[:3], "after": round(after, 3), "calm": round(calm, 3), "tokens_later": server.metric("completion_tokens_total") - first}
+    return {"timeouts": gave_up, "others": others[:3], "others_many": len(others), "after": round(after, 3), "calm": round(calm, 3), "tokens_later": server.metric("completion_tokens_total") - first}
 
 
 async def _storm(server: Running, stream: bool) -> tuple[int, list[str], float]:
@@ -42,11 +42,11 @@ async def _storm(server: Running, stream: bool) -> tuple[int, list[str], float]:
     start = time.monotonic()
     await client.completions.create(model="words", prompt="river ", max_tokens=10, timeout=5)
     after = time.monotonic() - start
-    return sum(isinstance(f, APITimeoutError | TimeoutError) for f in found), [repr(f)[:200] for f in found if not isinstance(f, APITimeoutError | TimeoutError)], after
+    return sum(isinstance(f, APITimeoutError | TimeoutError) for f in found), [repr(f)[:200] for f in found if not isinstance(f, APITimeoutError | TimeoutError | str)], after
 
 
-async def _given_up(client: AsyncOpenAI, seed: int, stream: bool) -> None:
-    """Half a second in all, whether pieces come or not."""
+async def _given_up(client: AsyncOpenAI, seed: int, stream: bool) -> str | None:
+    """Half a second in all, whether pieces come or not. The text, of one that came to its own end before that."""
     async with asyncio.timeout(PATIENCE if stream else None):
         asked = client.completions.create(model="words", prompt="river ", max_tokens=LONG, seed=seed, stream=stream, timeout=None if stream else PATIENCE)
         answer: Any = await asked
@@ -56,3 +56,5 @@ async def _given_up(client: AsyncOpenAI, seed: int, stream: bool) -> None:
                     pass
             finally:
                 await answer.close()
+            return ""
+        return str(answer.choices[0].text) if answer.choices[0].finish_reason == "stop" else None
