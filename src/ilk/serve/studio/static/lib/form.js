@@ -17,6 +17,14 @@ export function form(fields, start = {}, change = () => {}) {
   return { element: h("div", { class: "fields" }, made.map((m) => m.element)), values, set };
 }
 
+/** The field of an option as the API tells it. A slider is for what goes from 0 to 1; elsewhere the bounds are said. */
+export function optionField(o) {
+  const type = { choice: "select", boolean: "check" }[o.type] ?? o.type, auto = t("fit.auto"), known = { ...o, type, label: o.name.replaceAll("_", " "), help: o.summary };
+  if (type === "select") return { ...known, any: o.default === null ? auto : undefined };
+  const far = Number.isFinite(o.high) && o.high > 1;
+  return { ...known, placeholder: o.default === null ? auto : "", high: far ? undefined : o.high, help: o.summary ?? (far ? t("fit.range", { low: o.low ?? "", high: o.high }) : null) };
+}
+
 function one(field, start, change) {
   const id = newId("field");
   const made = (MAKERS[field.type] ?? MAKERS.text)(field, id, change);
@@ -52,10 +60,35 @@ function seed(field, id, change) {
   return { ...made, control: h("div", { class: "joined" }, made.control, roll) };
 }
 
+/** A lower and an upper bound, each of which may be left open; with sliders where both ends of the range are known. */
 function range(field, id, change) {
-  const ends = ["low", "high"].map((end) => h("input", { id: end === "low" ? id : null, type: "number", step: field.step ?? "any", inputmode: "decimal", placeholder: shown(field[end]), "aria-label": `${field.label}: ${t(`frame.${end}`)}`, on: { input: change } }));
-  const value = () => (ends.every((e) => e.value === "") ? null : ends.map((e) => (e.value === "" ? null : Number(e.value))));
-  return { control: h("div", { class: "ends", role: "group", "aria-labelledby": `${id}-label` }, ends[0], h("span", { "aria-hidden": "true" }, "–"), ends[1]), group: true, value, set: (v) => ends.forEach((e, i) => { e.value = shown(v?.[i]); }) };
+  const kind = typeof field.low === "string" ? "text" : "number", read = (v) => (v === "" ? null : kind === "text" ? v : Number(v));
+  const ends = ["low", "high"].map((end) => h("input", { id: end === "low" ? id : null, type: kind, step: kind === "number" ? field.step ?? "any" : null, inputmode: kind === "number" ? "decimal" : null, autocomplete: "off",
+    placeholder: shown(field[end]), "aria-label": `${field.label}: ${t(`frame.${end}`)}`, on: { input: () => { slide?.sync(); change(); } } }));
+  const slide = bounded(field) ? sliders(field, ends, change) : null;
+  const value = () => (ends.every((e) => e.value === "") ? null : ends.map((e) => read(e.value)));
+  const control = h("div", { class: "range", role: "group", "aria-labelledby": `${id}-label` }, slide?.element, h("div", { class: "ends" }, ends[0], h("span", { "aria-hidden": "true" }, "–"), ends[1]));
+  return { control, group: true, value, set: (v) => { ends.forEach((e, i) => { e.value = shown(v?.[i]); }); slide?.sync(); } };
+}
+
+/** Two sliders on one track; at its end a bound is left open. */
+function sliders(field, ends, change) {
+  const { low, high } = field, step = field.step ?? (high - low) / 200, bounds = [low, high];
+  const made = ["low", "high"].map((end, i) => h("input", { type: "range", min: low, max: high, step, "aria-label": `${field.label} ${t(`frame.slide.${end}`)}`, on: { input: () => moved(i) } }));
+  const element = h("div", { class: "double" }, made);
+  const sync = () => {
+    made.forEach((m, i) => { m.value = ends[i].value === "" ? bounds[i] : ends[i].value; });
+    element.style.setProperty("--from", `${(100 * (made[0].value - low)) / (high - low)}%`);
+    element.style.setProperty("--to", `${(100 * (made[1].value - low)) / (high - low)}%`);
+    element.classList.toggle("free", ends.every((e) => e.value === ""));
+  };
+  const moved = (i) => {
+    const other = Number(made[1 - i].value), at = i === 0 ? Math.min(Number(made[0].value), other) : Math.max(Number(made[1].value), other);
+    ends[i].value = Math.abs(at - bounds[i]) < step / 2 ? "" : String(Number(at.toPrecision(6)));
+    sync();
+    change();
+  };
+  return { element, sync };
 }
 
 function text(field, id, change) {

@@ -86,7 +86,7 @@ async function run(id, parts, context, changed) {
 
 function draw(job, { head, bar, made, copy }, context, stand) {
   const over = OVER.includes(job.state);
-  fill(head, h("div", {}, h("h2", {}, nameOf(job)), h("div", { class: "badges" }, badge(job.state), h("span", { class: "badge" }, t(`jobs.kind.${job.kind}`)), h("span", { class: "badge" }, lasting(job)))),
+  fill(head, h("div", {}, h("h2", {}, nameOf(job)), h("div", { class: "badges" }, badge(job.state), h("span", { class: "badge" }, t(`jobs.kind.${job.kind}`)), h("span", { class: "badge lasting" }, lasting(job)))),
     h("div", { class: "row" }, controls(job, stand)));
   bar.element.hidden = over;
   if (job.state === "running") bar.set(job.progress ?? null, job.progress ? `${Math.round(job.progress * 100)}%` : "");
@@ -106,8 +106,9 @@ export function results(job, { go }) {
     report && button(t("jobs.open.report"), wrong(() => open(report)), { icon: "judge" }), file && button(t("jobs.open.file"), wrong(() => keep(file)), { icon: "download" }));
 }
 
-function note(facts, { bar, curves, sample, figures, log }, job) {
+function note(facts, { head, bar, curves, sample, figures, log }, job) {
   const { event } = facts;
+  head.querySelector(".lasting").textContent = lasting(job);
   if (event === "progress") {
     if (job.state === "running") bar.set(facts.fraction, t("jobs.far", { percent: Math.round(100 * facts.fraction), step: facts.step }));
     curves.add("train", facts.step, facts.loss);
