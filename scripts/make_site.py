@@ -44,7 +44,7 @@ def contents(language: str) -> dict[str, dict[str, str]]:
             name = names.get((DOCS / language / target).resolve())
             if name is not None and name not in seen:
                 seen.add(name)
-                found.setdefault(caption, {})[name] = title.replace("`", "")
+                found.setdefault(caption, {})[name] = title.replace("`", "") if title[0] == "`" else title[0].upper() + title[1:]
     return found
 
 

@@ -29,6 +29,7 @@ add_module_names = False
 class SearchBoth(SearchChinese):
     """Chinese without a dictionary: every two characters that stand together are a word, in the pages and in what is asked; other words as in English."""
 
+    language_name = "English"   # whose stemmer it has
     HAN = re.compile(r"[\u3400-\u9fff]+")
     js_splitter_code = """
 var splitQuery = (query) => query.split(/[^\\p{Letter}\\p{Number}_]+/gu).flatMap((word) => word.split(/([\\u3400-\\u9fff]+)/)).flatMap((part) =>

@@ -1,6 +1,7 @@
 """The site: every page is listed, has its twin in the other language, and all is built without a warning."""
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     for language, word, twin in (("en", "posterior", "中文"), ("zh", "后验", "English")):
         page = (tmp_path / language / "vae.html").read_text(encoding="utf-8")
         assert f'href="../{"zh" if language == "en" else "en"}/vae.html"' in page and twin in page
-        assert f'"{word}"' in (tmp_path / language / "searchindex.js").read_text(encoding="utf-8")   # found by Chinese words too
+        assert json.dumps(word) in (tmp_path / language / "searchindex.js").read_text(encoding="utf-8")   # found by Chinese words too
         assert 'id="ilk.fit"' in (tmp_path / language / "api.html").read_text(encoding="utf-8")
     fetched = [at.name for at in tmp_path.rglob("*.html") if re.search(r'(?:src|rel="stylesheet"[^>]*href)="https?://', at.read_text(encoding="utf-8"))]
     assert fetched == []   # nothing comes from the network
