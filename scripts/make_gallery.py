@@ -97,7 +97,7 @@ def filled() -> Figure:
 def steps() -> Figure:
     """One way from noise to items, step by step."""
     items = moons(2000)
-    model = ilk.fit(items, ilk.FlowMatching(), budget=ilk.Steps(800), seed=0)
+    model = ilk.fit(items, ilk.FlowMatching(), budget=ilk.Steps(2000), seed=0)
     course = list(ilk.steps(model, 600, seed=1))
     figure = Figure(figsize=(5.6, 1.4), layout="constrained")
     for place, at in enumerate(np.linspace(0, len(course) - 1, 5).round().astype(int)):
@@ -109,9 +109,9 @@ def steps() -> Figure:
 
 DRAWN: dict[str, Callable[[], Figure]] = {
     "table": table, "series": series, "filled": filled, "steps": steps,
-    "gmm": lambda: plane(ilk.GMM(components=12), 100), "flow": lambda: plane(ilk.Flow(), 600), "vae": lambda: plane(ilk.VAE(codes=2), 1500), "gan": lambda: plane(ilk.GAN(), 1500),
-    "diffusion": lambda: plane(ilk.Diffusion(), 800), "flow_matching": lambda: plane(ilk.FlowMatching(), 800),
-    "digits_pixelcnn": lambda: pictures(ilk.PixelCNN(width=24, layers=4), 600), "digits_diffusion": lambda: pictures(ilk.Diffusion(net=ilk.UNet2D(width=16)), 600)}
+    "gmm": lambda: plane(ilk.GMM(components=12), 100), "flow": lambda: plane(ilk.Flow(), 600), "vae": lambda: plane(ilk.VAE(codes=4, variance="decoded"), 3000), "gan": lambda: plane(ilk.GAN(), 1500),
+    "diffusion": lambda: plane(ilk.Diffusion(), 800), "flow_matching": lambda: plane(ilk.FlowMatching(), 2000),
+    "digits_pixelcnn": lambda: pictures(ilk.PixelCNN(width=24, layers=4), 600), "digits_diffusion": lambda: pictures(ilk.Diffusion(), 1500)}
 
 
 def draw(to: Path, names: Sequence[str] = ()) -> None:
