@@ -14,6 +14,7 @@ import pytest
 from ._pages import ROOT, code_of, environment
 
 DOCS = ROOT / "docs"
+DRAWN = {"design.md", "families.md"}   # their drawings of letters have words in them
 PAGES = sorted(p.relative_to(DOCS / "en").as_posix() for p in (DOCS / "en").rglob("*.md"))
 
 
@@ -54,7 +55,8 @@ def test_every_page_has_its_twin() -> None:
 def test_twins_have_the_same_headings_and_code(name: str) -> None:
     en, zh = (DOCS / language / name for language in ("en", "zh"))
     assert levels(zh) == levels(en)
-    assert code_of(zh) == code_of(en)
+    said = [[block for block in code_of(page) if name not in DRAWN or block[0] not in ("", "text")] for page in (zh, en)]
+    assert said[0] == said[1]
 
 
 def test_links_out_of_the_site_are_only_text(make: ModuleType) -> None:
