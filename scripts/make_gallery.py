@@ -19,10 +19,10 @@ REAL, MADE = "#7a7a7a", "#0a6ebd"
 
 def moons(n: int) -> np.ndarray[Any, Any]:
     """Two half moons: a law that no single bump describes."""
-    rng = np.random.default_rng(0)
-    turn, upper = np.pi * rng.uniform(size=n), rng.uniform(size=n) < 0.5
+    rng = ilk.Rng(0)
+    turn, upper = np.pi * rng.child("turn").uniform(n).numpy(), rng.child("which").uniform(n).numpy() < 0.5
     points = np.where(upper[:, None], np.stack([np.cos(turn), np.sin(turn)], 1), np.stack([1 - np.cos(turn), 0.5 - np.sin(turn)], 1))
-    return points + 0.08 * rng.standard_normal((n, 2))
+    return points + 0.08 * rng.child("noise").normal(n, 2).numpy()
 
 
 def plane(family: Any, steps: int) -> Figure:
@@ -73,9 +73,9 @@ def table() -> Figure:
 
 def series() -> Figure:
     """A noisy wave, and waves that a hidden Markov model makes."""
-    rng = np.random.default_rng(0)
-    phase = rng.uniform(0, 2 * np.pi, (400, 1))
-    items = np.sin(np.arange(40) * 2 * np.pi / 16 + phase) + 0.1 * rng.standard_normal((400, 40))
+    rng = ilk.Rng(0)
+    phase = 2 * np.pi * rng.child("phase").uniform(400, 1).numpy()
+    items = np.sin(np.arange(40) * 2 * np.pi / 16 + phase) + 0.1 * rng.child("noise").normal(400, 40).numpy()
     made = ilk.fit(items[:, :, None], ilk.HMM(states=16), budget=ilk.Steps(40), seed=0).sample(3, seed=1)
     figure = Figure(figsize=(5.6, 2.0), layout="constrained")
     for place, (lines, title, colour) in enumerate([(items[:3], "real", REAL), (np.asarray(made).reshape(3, 40), "made", MADE)]):
