@@ -21,12 +21,15 @@ HEADINGS = ROOT / "tests" / "stories" / "article_headings.txt"
 PAGES = {"en": DOCS / "articles.md", "zh": DOCS / "articles.zh-CN.md"}
 WORDS = {
     "title": ("The articles, heading by heading", "逐条对照五篇文章"),
-    "lead": ("ilk is to do what five Chinese overview articles of generative AI describe, numbered 000 to 004 here. Below stands every heading of theirs, every kind of use and every question that has "
-             "a title, {n} in all, and what answers it: pages, commands and tests, whose names say what they prove; and what is **not in this version**, because of the reason given. "
+    "lead": ("ilk is to do what five Chinese overview articles of generative AI describe, numbered 000 to 004 here. Below stands every heading of theirs, every kind of use "
+             "and every question that has a title, {n} in all, and what answers it: pages, commands and tests, whose names say what they prove; and what is **not in this "
+             "version**, because of the reason given. "
              "{lacking} of them lack something. The programs of three of the articles are corrected and run [on pages of their own](articles-own).",
-             "ilk 要做的，是五篇生成式 AI 综述文章（这里编号为 000 至 004）所描述的事。下面列出它们的每个标题、每种有标题的用途和每个问题，共 {n} 条，以及与之对应的页面、命令和测试（测试名说明它证明什么）；"
+             "ilk 要做的，是五篇生成式 AI 综述文章（这里编号为 000 至 004）所描述的事。下面列出它们的每个标题、每种有标题的用途和每个问题，共 {n} 条，"
+             "以及与之对应的页面、命令和测试（测试名说明它证明什么）；"
              "**本版本没有的**，写明原因。其中 {lacking} 条有所欠缺。三篇文章里的程序经过改正，[在各自的页面上](articles-own)运行。"),
-    "made": ("This page is written by `python scripts/make_articles.py` from `docs/articles.toml`.", "本页由 `python scripts/make_articles.py` 根据 `docs/articles.toml` 写成。"),
+    "made": ("This page is written by `python scripts/make_articles.py` from `docs/articles.toml`.",
+             "本页由 `python scripts/make_articles.py` 根据 `docs/articles.toml` 写成。"),
     "heading": ("heading", "标题"), "pages": ("pages and commands", "页面与命令"), "tests": ("tests", "测试"),
     "lacks": ("not in this version, because", "本版本没有，因为"), "and": ("; ", "；"), "stop": (". ", "。")}
 

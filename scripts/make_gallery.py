@@ -1,4 +1,7 @@
-"""Draws the pictures of the gallery: docs/pictures/gallery/NAME.png, each by a small model that is fitted here. `python scripts/make_gallery.py [NAME ...]`; about two minutes for all."""
+"""Draws the pictures of the gallery: docs/pictures/gallery/NAME.png, each by a small model that is fitted here.
+
+`python scripts/make_gallery.py [NAME ...]`; about two minutes for all.
+"""
 from __future__ import annotations
 
 import sys
@@ -64,7 +67,8 @@ def table() -> Figure:
     model = ilk.fit(data, ilk.GMM(components=3), seed=0)
     given = model.given("species == 'virginica' and petal_length < 5")
     figure = Figure(figsize=(5.6, 2.6), layout="constrained")
-    for place, (rows, title, colour) in enumerate([(data.items, "real", REAL), (model.sample(150, seed=1), "made", MADE), (given.sample(150, seed=1), "virginica, petal < 5", MADE)]):
+    drawn = [(data.items, "real", REAL), (model.sample(150, seed=1), "made", MADE), (given.sample(150, seed=1), "virginica, petal < 5", MADE)]
+    for place, (rows, title, colour) in enumerate(drawn):
         axes = figure.add_subplot(1, 3, place + 1, xlim=(0.5, 7.5), ylim=(-0.2, 2.8), title=title)
         axes.plot(rows["petal_length"], rows["petal_width"], ".", ms=4, color=colour)
         axes.tick_params(labelsize=7)
@@ -109,7 +113,8 @@ def steps() -> Figure:
 
 DRAWN: dict[str, Callable[[], Figure]] = {
     "table": table, "series": series, "filled": filled, "steps": steps,
-    "gmm": lambda: plane(ilk.GMM(components=12), 100), "flow": lambda: plane(ilk.Flow(), 600), "vae": lambda: plane(ilk.VAE(codes=4, variance="decoded"), 3000), "gan": lambda: plane(ilk.GAN(), 1500),
+    "gmm": lambda: plane(ilk.GMM(components=12), 100), "flow": lambda: plane(ilk.Flow(), 600),
+    "vae": lambda: plane(ilk.VAE(codes=4, variance="decoded"), 3000), "gan": lambda: plane(ilk.GAN(), 1500),
     "diffusion": lambda: plane(ilk.Diffusion(), 800), "flow_matching": lambda: plane(ilk.FlowMatching(), 2000),
     "digits_pixelcnn": lambda: pictures(ilk.PixelCNN(width=24, layers=4), 600), "digits_diffusion": lambda: pictures(ilk.Diffusion(), 1500)}
 

@@ -1,4 +1,7 @@
-"""Runs the code cells of docs/notebooks/*.ipynb as Jupyter would, and writes what they print into the English and the Chinese notebook: `python scripts/make_notebooks.py [NAME ...]`."""
+"""Runs the code cells of docs/notebooks/*.ipynb as Jupyter would, and writes what they print into the English and the Chinese notebook.
+
+`python scripts/make_notebooks.py [NAME ...]`.
+"""
 from __future__ import annotations
 
 import json

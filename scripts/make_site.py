@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 # Pages beside those of a language: where they stand, and what they are called on the site.
 BESIDE = {"threats": DOCS / "threats.md", "json": DOCS / "json.md", "changelog": ROOT / "CHANGELOG.md", "contributing": ROOT / "CONTRIBUTING.md"}
+DOOR = """<!DOCTYPE html><meta charset="utf-8"><title>ilk</title>
+<p><a href="en/index.html">English</a> · <a href="zh/index.html" lang="zh-CN">中文</a></p>
+"""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 TITLES = {"en": ("Verbs and what they work with", "Families", "Kinds of data", "Networks", "Ways of drawing", "Samplers", "Quantities", "Trackers", "Indexes", "Tunings"),
@@ -119,13 +122,15 @@ def _entry(name: str) -> str:
     return f"\n````{{py:{kind}}} ilk.{name}{_signature(found)}\n{text}\n````\n"
 
 
+_SHORT = (str, int, float, bool, tuple, type(None))
+
+
 def _signature(of: Any) -> str:
     try:
         signed = inspect.signature(of)
     except (TypeError, ValueError):
         return ""
-    plain = [p.replace(annotation=inspect.Parameter.empty, default=p.default if isinstance(p.default, str | int | float | bool | None | tuple) or p.default is p.empty else ...)
-             for p in signed.parameters.values()]
+    plain = [p.replace(annotation=p.empty, default=p.default if p.default is p.empty or isinstance(p.default, _SHORT) else ...) for p in signed.parameters.values()]
     return str(signed.replace(parameters=plain, return_annotation=inspect.Signature.empty)).replace("Ellipsis", "...")
 
 
@@ -157,7 +162,7 @@ def build(to: Path) -> int:
         if code := subprocess.run(words, env={**os.environ, "SOURCE_DATE_EPOCH": "0"}, check=False).returncode:
             return code
     shutil.rmtree(source)
-    (to / "index.html").write_text('<!DOCTYPE html><meta charset="utf-8"><title>ilk</title><p><a href="en/index.html">English</a> · <a href="zh/index.html" lang="zh-CN">中文</a></p>\n', encoding="utf-8")
+    (to / "index.html").write_text(DOOR, encoding="utf-8")
     return 0
 
 

@@ -39,7 +39,8 @@ def test_headings_stand_once_each_under_its_article(make: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("key", "value", "said"), [
-    ("pages", ["no_such_page"], "no page no_such_page"), ("commands", ["runs away"], "no command runs away"), ("tests", ["tests/unit/test_no.py"], "no test tests/unit/test_no.py"),
+    ("pages", ["no_such_page"], "no page no_such_page"), ("commands", ["runs away"], "no command runs away"),
+    ("tests", ["tests/unit/test_no.py"], "no test tests/unit/test_no.py"),
     ("tests", ["tests/unit/test_rng.py::test_no"], "no test tests/unit/test_rng.py::test_no"), ("lacks", ["luck"], "no reason luck"), ("zh", "不存在", "no such heading")])
 def test_what_is_not_there_is_told(make: ModuleType, key: str, value: Any, said: str) -> None:
     table = copy.deepcopy(make.table())

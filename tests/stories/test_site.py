@@ -61,7 +61,9 @@ def test_twins_have_the_same_headings_and_code(name: str) -> None:
 
 def test_links_out_of_the_site_are_only_text(make: ModuleType) -> None:
     at = DOCS / "en" / "articles" / "gan.md"
-    said = make.linked("[a](vae.md) [b](../gan.md#options) [c](../../../tests/x.py) ![d](../../articles-pictures/gan.png) [e](https://x.org)\n```\n[f](g.md)\n```\n", at, "articles/gan", "en")
+    said = make.linked(
+        "[a](vae.md) [b](../gan.md#options) [c](../../../tests/x.py) ![d](../../articles-pictures/gan.png) [e](https://x.org)\n```\n[f](g.md)\n```\n",
+        at, "articles/gan", "en")
     assert said == "[a](../articles/vae.md) [b](../gan.md#options) c ![d](../articles-pictures/gan.png) [e](https://x.org)\n```\n[f](g.md)\n```\n"
 
 

@@ -16,8 +16,10 @@ from ilk.errors import DataError, IlkError
 HOME = Path(__file__).parents[2] / "src" / "ilk"
 ERRORS = {cls.__name__ for cls in (IlkError, *IlkError.__subclasses__())} | {"TrainingError"}
 # Where the errors of fit, sample, score, evaluate and of reading data are raised.
-OFTEN = ("cli", "flags", "errors", "files", "store", "model", "registry", "recipe", "rules", "run", "memory", "dataset", "verbs/read", "verbs/fit", "verbs/sample", "verbs/score",
-         "verbs/evaluate", "verbs/condition", "verbs/open", "console/_shared", "console/learn", "console/judge", "console/make", "modalities/table", "modalities/text", "modalities/array",
+OFTEN = ("cli", "flags", "errors", "files", "store", "model", "registry", "recipe", "rules", "run", "memory", "dataset",
+         "verbs/read", "verbs/fit", "verbs/sample", "verbs/score",
+         "verbs/evaluate", "verbs/condition", "verbs/open", "console/_shared", "console/learn", "console/judge", "console/make", "modalities/table", "modalities/text",
+         "modalities/array",
          "modalities/image", "modalities/_reading", "modalities/_infer", "modalities/_files", "modalities/_text_records", "modalities/_image_files", "modalities/_image_load")
 WANTED = 0.9   # the share of their messages and remedies that has to be in Chinese
 COMMANDS = "the help of all commands has a Chinese twin: add it to src/ilk/words/zh.json under help"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from ilk.errors import IlkError
 
 CATALOGUE = Path(__file__).with_name("zh.json")
+LONGEST = 2000
 _PLACE = re.compile(r"\{(\d+)(!?)\}")
 
 
@@ -58,12 +59,18 @@ def translated(text: str) -> str:
     >>> translated("people.csv row 3 has 2 cells, the header has 4")
     'people.csv 第 3 行有 2 个单元格，表头有 4 个'
     """
+    if len(text) > LONGEST:   # of patterns with several holes a long text could make long work
+        return text
     indented = text[:len(text) - len(text.lstrip(" "))]
     for pattern, chinese in _patterns():
         if found := pattern.fullmatch(text.strip(" ")):
-            put = found.groups()
-            return indented + _PLACE.sub(lambda place: translated(put[int(place[1])]) if place[2] else put[int(place[1])], chinese)
+            return indented + _filled(chinese, found.groups())
     return text
+
+
+def _filled(chinese: str, put: Sequence[str]) -> str:
+    """A translation with what was put in."""
+    return _PLACE.sub(lambda place: translated(put[int(place[1])]) if place[2] else put[int(place[1])], chinese)
 
 
 @cache
