@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 2
 SEEDS ?= 1
 
-.PHONY: demo test test-all lint bench load figure figures stub clean
+.PHONY: demo test test-all lint docs bench load figure figures stub clean
 
 $(STAMP): pyproject.toml constraints.txt tests/plugin/pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -27,6 +27,11 @@ lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
+# The site in English and Chinese, site/en and site/zh. Warnings are errors; nothing comes from the network.
+docs: $(STAMP)
+	OMP_NUM_THREADS=1 $(PY) scripts/make_articles.py --check
+	OMP_NUM_THREADS=1 $(PY) scripts/make_site.py
+
 bench: $(STAMP)
 	@$(PY) -m benchmarks.run bench $(NAME)
 
@@ -46,6 +51,7 @@ stub: $(STAMP)
 	$(PY) scripts/make_help.py
 	$(PY) scripts/make_map.py
 	$(PY) scripts/make_figures.py
+	$(PY) scripts/make_articles.py
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

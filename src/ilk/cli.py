@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from . import __version__
 from .commands._shared import OPTIONS, SHELL, as_json, put
+from .commands._spoken import spoken
 from .commands.ask import ask
 from .commands.audit import audit, publish
 from .commands.blind import blind
@@ -35,6 +36,7 @@ from .commands.serve import keys_list, keys_new, keys_remove, limits, serve
 from .commands.task import mark, task
 from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
+from .words import failure, help_text, told
 
 # Commands of two words.
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
@@ -52,18 +54,21 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
 
 def build() -> App:
     """The command with its verbs."""
-    app = App(name="ilk", help="Learn what your data is like; make more of its kind.", version=__version__, help_format="markdown",
-              help_epilogue="`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped).")
+    commands, arguments, parameters = (make(name=help_text(title)) for make, title in (
+        (Group.create_default_commands, "Commands"), (Group.create_default_arguments, "Arguments"), (Group.create_default_parameters, "Parameters")))
+    app = App(name="ilk", help=help_text("Learn what your data is like; make more of its kind."), version=__version__, help_format="markdown", group_commands=commands,
+              group_arguments=arguments, group_parameters=parameters, help_epilogue=help_text(
+                  "`ilk COMMAND --help` says more. Errors exit with 2 (usage), 3 (data), 4 (model), 5 (resources), 6 (refused), 130 and 143 (stopped)."))
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
                     publish, score_texts, pack, unpack, doctor, blind, pull, chat, tune, drift, index, ask, task, mark, examine, check_text,
                     serve, limits):
-        app.command(command)
-    app.command(list_, name="list")
+        app.command(spoken(command))
+    app.command(spoken(list_), name="list")
     for name, (summary, steps_of) in GROUPS.items():
-        group = App(name=name, help=summary)
+        group = App(name=name, help=help_text(summary))
         for word, command in steps_of.items():
-            group.command(command, name=word)
+            group.command(spoken(command), name=word)
         app.command(group)
     return app
 
@@ -131,12 +136,12 @@ def _fail(why: IlkError) -> int:
         with suppress(OSError, IlkError):
             put(as_json(why.as_json()) + "\n")
     with suppress(OSError, AttributeError):
-        sys.stderr.write(f"ilk: error[{why.code}]: {why}\n")
+        sys.stderr.write(f"ilk: error[{why.code}]: {failure(why)}\n")
     return int(getattr(why, "exit_code", why.exit))
 
 
 def _quiet(code: int) -> int:
-    sys.stderr.write("ilk: stopped\n")
+    sys.stderr.write(f"ilk: {told('stopped')}\n")
     return code
 
 

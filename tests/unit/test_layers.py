@@ -10,7 +10,7 @@ import pytest
 HOME = Path(__file__).parents[2] / "src" / "ilk"
 LAYERS = (
     ("errors", "rng", "batch", "space", "captions", "rules", "constraints", "given", "grammar", "region", "store", "files", "letters",
-     "sentences", "memory", "machine", "coding"),
+     "sentences", "memory", "machine", "coding", "words"),
     ("run", "registry"),
     ("distribution", "lift", "dataset", "modality", "metric", "recipe", "exporter", "quantity", "fault", "attack", "tracker", "records",
      "chat", "shapes", "backend", "reader", "vectors", "tuning", "checked", "sandbox"),

@@ -22,6 +22,7 @@ from ilk.tracker import Tracker
 from ilk.verbs._own import alike
 from ilk.verbs.lineage import SUFFIX, is_own, record
 from ilk.verbs.open import model_at
+from ilk.words import told
 
 Answer = tuple[dict[str, Any], str]
 WHOLE = 1000   # tokens of a text that has no end
@@ -72,7 +73,7 @@ def mapping(text: str) -> dict[str, Any]:
 def way_of(model: Model, how: str | None, options: Mapping[str, Any]) -> How | None:
     """The way of drawing that is named; of a text that has no end, its beginning."""
     if how is None and getattr(model.modality, "per", "") == "whole":
-        sys.stderr.write(f"a whole text has no end: the first {WHOLE} tokens (--how ancestral --most N for more)\n")
+        sys.stderr.write(told(f"a whole text has no end: the first {WHOLE} tokens (--how ancestral --most N for more)\n"))
         how, options = "ancestral", {"decoding": {"most": WHOLE}}
     axis = next(iter(options), "decoding")
     made: How | None = recipe.made(registry.get(axis, how), options.get(axis, {})) if how else None
@@ -89,8 +90,8 @@ def handed(model: Model | Dataset[Any], items: Any, out: Path | None, answer: Ma
     whole = {"out": None if out is None else str(out), **answer}
     if out is not None:
         write_items(model, items, out, answer)
-        return whole, printable(f"{said}{len(items)} items in {out}")
-    sys.stderr.write(printable(said))
+        return whole, printable(told(f"{said}{len(items)} items in {out}"))
+    sys.stderr.write(printable(told(said)))
     return {**whole, "items": listed(items)}, printed(model, items)
 
 

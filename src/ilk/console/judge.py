@@ -25,6 +25,7 @@ from ilk.verbs.prefer import prefer, read_likes
 from ilk.verbs.sample import sample
 from ilk.verbs.score import score
 from ilk.verbs.show import summary
+from ilk.words import told
 
 
 def classify_command(at: str, data: str, by: str | None, held: str | None, seed: int, out: Path | None) -> Answer:
@@ -96,7 +97,7 @@ def score_command(at: str, data: str, given: Sequence[str], seed: int) -> Answer
     model = Asked(given).of(at)
     found = alike(model, data)
     scored = score(model, found if "test" in found.splits else found.items, seed)
-    return {"nats": scored.mean, "sort": scored.sort, "se": scored.error, "measure": scored.measure, "n": len(scored.nats), "per": dict(scored.per)}, repr(scored)
+    return {"nats": scored.mean, "sort": scored.sort, "se": scored.error, "measure": scored.measure, "n": len(scored.nats), "per": dict(scored.per)}, told(repr(scored))
 
 
 def evaluate_command(at: str, against: str | None, n: int | None, only: Sequence[str], given: Sequence[str], seed: int) -> Answer:

@@ -26,6 +26,7 @@ from ilk.verbs._own import alike
 from ilk.verbs.fit import default_family, fit
 from ilk.verbs.read import read
 from ilk.verbs.score import Score, affordable, score
+from ilk.words import told
 
 HELD_OUT = 2000
 
@@ -71,7 +72,7 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     answer = {"model": str(out), "family": registry.name_of("families", model.body.family), "seconds": round(time.monotonic() - start, 2), "steps": count.steps,
               "nats": None if scored is None else scored.mean, "sort": None if scored is None else scored.sort,
               "audit": model.card["audit"]}
-    return answer, printable(_fit_text(model, found, answer, scored))
+    return answer, printable(told(_fit_text(model, found, answer, scored)))
 
 
 def _begin(at: str, family: str | None, modality: str | None, options: Mapping[str, Any]) -> Model:
