@@ -44,8 +44,8 @@ def log() -> Iterator[io.StringIO]:
     logging.getLogger("uvicorn.access").disabled = False
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60), st.text(min_size=6, max_size=40).filter(lambda t: t.strip() and t.isalnum()))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60), st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=6, max_size=40))
 def test_no_token_and_no_prompt_is_ever_told(tmp_path_factory: pytest.TempPathFactory, log: io.StringIO, token: str, prompt: str) -> None:
     async def run() -> bytes:
         at, said = tmp_path_factory.mktemp("s"), b""
@@ -69,7 +69,7 @@ def test_a_fault_is_logged_by_its_place_and_not_by_its_text(tmp_path: Path, log:
 
         def broken(name: str, asked: Any) -> Any:
             raise RuntimeError("what somebody wrote " + TOKEN)
-        object.__setattr__(has.engine, "ask", broken) if False else setattr(has.engine, "ask", broken)
+        has.engine.ask = broken
         async with running(has) as app:
             return await ask(app, "POST", "/v1/chat/completions", [bearer(TOKEN), JSON], chat())
     said = asyncio.run(run())
@@ -110,7 +110,7 @@ def test_answers_are_never_pages(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("bound", [{"rpm": 1}, {"budget": 12}])
+@pytest.mark.parametrize("bound", [{"rpm": 1}, {"budget": 6}])
 def test_one_of_eight_passes_on_what_is_for_one(tmp_path: Path, bound: dict[str, int]) -> None:
     async def run() -> list[Any]:
         has = server(tmp_path, {"echo": "echo:a b c d e?pause=0.02"})
@@ -219,17 +219,20 @@ def test_seats_are_counted_before_bodies_are_read(tmp_path: Path) -> None:
 
 def test_the_urgent_go_first_and_keys_take_turns() -> None:
     async def run() -> list[str]:
-        admission, order = Admission(Limits(running=1, queue=50)), []
+        admission, order, free = Admission(Limits(running=1, queue=50)), [], asyncio.Event()
 
         async def work(key: str, kind: Any) -> None:
             with admission.seat(key, kind) as seat:
                 async with admission.slot(seat, "m"):
                     order.append(f"{key}{kind[0]}")
-                    await asyncio.sleep(0)
+                    await free.wait()
         first = asyncio.create_task(work("z", "other"))
         await asyncio.sleep(0)
         wanted = [*[("a", "chat")] * 4, ("b", "chat"), ("c", "sample"), ("a", "other"), ("d", "chat"), ("b", "chat")]
-        await asyncio.gather(first, *(work(key, kind) for key, kind in wanted))
+        waiting = [asyncio.create_task(work(key, kind)) for key, kind in wanted]
+        await asyncio.sleep(0)
+        free.set()
+        await asyncio.gather(first, *waiting)
         return order
     assert asyncio.run(run()) == ["zo", "ac", "bc", "dc", "ac", "bc", "ac", "ac", "cs", "ao"]
 
@@ -258,7 +261,7 @@ def test_who_leaves_the_queue_makes_room() -> None:
 
 def test_a_client_that_leaves_stops_the_work(tmp_path: Path) -> None:
     async def run() -> None:
-        has = server(tmp_path, {"echo": "echo:" + "a " * 1000 + "?pause=0.02"})
+        has = server(tmp_path, {"echo": "echo:" + "a " * 100 + "?pause=0.02"})
         async with running(has) as app:
             said = await asyncio.wait_for(ask(app, "POST", "/v1/chat/completions", [bearer(TOKEN), JSON], chat(), leaves=True), 5)
             assert said.status == 0 and has.admission.running == has.admission.seated == 0 and b"ilk_requests_cancelled_total 1.0" in has.metrics.text()
@@ -267,7 +270,7 @@ def test_a_client_that_leaves_stops_the_work(tmp_path: Path) -> None:
 
 def test_a_request_has_an_end(tmp_path: Path) -> None:
     async def run() -> None:
-        has = server(tmp_path, {"echo": "echo:" + "a " * 1000 + "?pause=0.05"}, Limits(request_seconds=0.3))
+        has = server(tmp_path, {"echo": "echo:" + "a " * 100 + "?pause=0.05"}, Limits(request_seconds=0.3))
         async with running(has) as app:
             said = await ask(app, "POST", "/v1/chat/completions", [bearer(TOKEN), JSON], chat())
             assert said.status == 503 and said.error["code"] == "timeout" and said.headers["x-should-retry"] == "false" and has.admission.running == 0
