@@ -48,7 +48,7 @@ class Local(Backend):
         model = load(name)
         if isinstance(model.body, Converses):
             return cast(Chat, model.body.chat)   # one that is pretrained, or tuned
-        if why := _refuses(model):
+        if why := LocalModel.refuses(model):
             raise UsageError(f"{name} can't be talked with: {why}", code="NO_CHAT", param="model", remedy="a transformer, rnn or ngram of texts, fitted without labels")
         return LocalModel(f"local:{name}", model)
 
@@ -58,20 +58,21 @@ class Local(Backend):
         return Path(name)
 
 
-def _refuses(model: Model) -> str | None:
-    if not isinstance(model.codec, BPE | Bytes | Characters):
-        return "it is not of texts as characters, bytes or pieces"
-    if not isinstance(model.body, NextToken) or not isinstance(model.lift, Same):
-        return "its family does not go on token by token"
-    return "it is told labels or captions, or is given something" if model.body.about or model.givens else None
-
-
 @dataclass(frozen=True, eq=False)
 class LocalModel:
     """What `ilk.load` gives, as something to talk with. A transformer looks back as far as its `context`, by the law that it was fitted with."""
 
     name: str
     model: Model
+
+    @staticmethod
+    def refuses(model: Model) -> str | None:
+        """Why a model can't be talked with, or None if it can."""
+        if not isinstance(model.codec, BPE | Bytes | Characters):
+            return "it is not of texts as characters, bytes or pieces"
+        if not isinstance(model.body, NextToken) or not isinstance(model.lift, Same):
+            return "its family does not go on token by token"
+        return "it is told labels or captions, or is given something" if model.body.about or model.givens else None
 
     @property
     def window(self) -> int:

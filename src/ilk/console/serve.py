@@ -159,14 +159,16 @@ def _limits(wanted: Wanted) -> Any:
 
 
 def _engine(places: Mapping[str, str], place: Workspace, limits: Any, memory: int | None) -> Any:
-    from ilk.serve.here import Here
+    from ilk.serve.engine import engine
 
-    return Here(places)
+    return engine(places, place, limits, memory)
 
 
 def _parts(wanted: Wanted) -> tuple[Any, ...]:
     """What runs beside the routes. With --jobs 0 jobs are kept, and run by nobody here."""
-    return ()
+    from ilk.serve.working import Working
+
+    return () if wanted.jobs == 0 else (Working(),)
 
 
 def _guard(wanted: Wanted, place: Workspace) -> tuple[Guard, str | None]:

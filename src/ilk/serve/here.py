@@ -15,22 +15,38 @@ from ilk.chat import Chat, Embeds
 from ilk.serve import ops
 from ilk.serve.work import Ask, Held, Reply, Served, lacking
 
+ELSEWHERE = ("echo", "openai")
 AHEAD = 64   # pieces that are made before anybody takes one
 
 
 def held(name: str, place: str) -> Held:
     """The model at a place, a folder or an address, opened."""
-    from ilk.verbs.open import model_at, open
-
-    scheme = place.partition(":")[0] if ":" in place else ""
-    if scheme not in registry.names("backends") or Path(place).exists():
-        model = model_at(place)
-        chat = getattr(model.body, "chat", None)
-        return Held(name, model, chat if isinstance(chat, Chat) else None)
+    if not elsewhere(place) and not _address(place):
+        return _of_folder(name, place)
     found = opened(place)
     if isinstance(found, Chat):
-        return Held(name, open(place), found, found if isinstance(found, Embeds) else None)
-    return Held(name, None, None, found)
+        return Held(name, chat=found, embeds=found if isinstance(found, Embeds) else None, address=place)
+    return Held(name, embeds=found, address=place)
+
+
+def elsewhere(place: str) -> bool:
+    """Whether the work of a place is done by another server, or there is none."""
+    return _address(place) and place.partition(":")[0] in ELSEWHERE
+
+
+def _address(place: str) -> bool:
+    return ":" in place and place.partition(":")[0] in registry.names("backends") and not Path(place).exists()
+
+
+def _of_folder(name: str, place: str) -> Held:
+    from ilk.backends.local import LocalModel
+    from ilk.verbs.open import model_at
+
+    model = model_at(place)
+    chat = getattr(model.body, "chat", None)
+    if not isinstance(chat, Chat) and not LocalModel.refuses(model):
+        chat = LocalModel(name, model)
+    return Held(name, model, chat if isinstance(chat, Chat) else None)
 
 
 class Here:
@@ -92,15 +108,17 @@ class _Pieces:
         end: BaseException | None = None
         try:
             for piece in self._run():
-                self._room.acquire()
+                if piece is not None:
+                    self._room.acquire()
                 if self._stopped:
                     return
-                self._put(piece)
+                if piece is not None:
+                    self._put(piece)
         except Exception as why:  # handed on to whoever asked
             end = why
         self._put(end)
 
-    def _run(self) -> Iterator[Reply]:
+    def _run(self) -> Iterator[Reply | None]:
         pieces = ops.run(self._held, self._ask)
         try:
             yield from pieces

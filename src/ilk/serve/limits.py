@@ -45,6 +45,10 @@ class Limits(BaseModel):
     """Pixels of a picture."""
     ratio: Count = 100
     """How many times larger than packed an archive may be."""
+    read_memory: Count = 4096 * MIB
+    """Address space of the process that reads an uploaded file."""
+    read_seconds: Seconds = 60
+    """Until an uploaded file is read."""
     running: Count = 2
     """Requests at work at once, a model."""
     queue: Annotated[int, Field(ge=0)] = 64
@@ -77,6 +81,8 @@ class Limits(BaseModel):
     """Jobs that run at once."""
     jobs_queued: Count = 100
     """Jobs of a key that wait."""
+    job_seconds: Seconds = 7 * 86400
+    """A job in all."""
     workspace: Count = 10 * 1024 * MIB
     """All that is kept on disk."""
 

@@ -1,13 +1,17 @@
 """What a running server is made of, and how routes get at it."""
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from functools import cached_property
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from ilk.jobs.runner import Runner
+from ilk.jobs.store import Store
 from ilk.serve.admission import Admission
 from ilk.serve.admitted import Admitted
 from ilk.serve.guard import Guard
@@ -47,6 +51,8 @@ class Server:
     parts: Sequence[Part] = ()
     log_prompts: bool = False
     studio: bool = True
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +61,16 @@ class Server:
         object.__setattr__(self, "engine", Admitted(engine, admission, self.metrics, self.limits, self.guard.keys, self.log_prompts))
         self.metrics.follow(self.metrics.running, lambda: admission.running)
         self.metrics.follow(self.metrics.waiting, lambda: admission.waiting)
+
+    @cached_property
+    def jobs(self) -> Store:
+        """Long work, shared with `ilk jobs`."""
+        return Store(self.place.part("jobs"))
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What does it."""
+        return Runner(self.jobs, self.place.part("models"), self.limits.jobs, seconds=self.limits.job_seconds)
 
 
 def server_of(request: Request) -> Server:

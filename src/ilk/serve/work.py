@@ -1,13 +1,15 @@
 """What is asked of a model that is served and what comes back, whoever does the work: a process of its own, this one, or another server."""
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ilk.chat import Chat, Embeds
 from ilk.errors import IlkError, UsageError
-from ilk.model import Model
+
+if TYPE_CHECKING:
+    from ilk.model import Model
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,30 @@ class Reply:
 
 @dataclass(frozen=True)
 class Held:
-    """A model where the work is done. Of a folder: `model`. Of an address: `chat` or `embeds`, and `model` where it makes texts."""
+    """A model where the work is done. Of a folder: `model`, and `chat` where it goes on token by token. Of an `address`: `chat` or `embeds`.
+
+    `memo` is for what operations worked out and may need again.
+    """
 
     name: str
     model: Model | None = None
     chat: Chat | None = None
     embeds: Embeds | None = None
+    address: str = ""
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def items(self) -> Model:
         """The model that makes and scores items; UsageError (code CAPABILITY) where there is none."""
-        if self.model is None:
+        if self.model is not None:
+            return self.model
+        if self.chat is None or not self.address:
             raise UsageError(f"{self.name} makes no items: it makes vectors of texts", code="CAPABILITY", param="model", remedy="GET /v1/models says what each can do")
-        return self.model
+        if "items" not in self.memo:
+            from ilk.verbs.open import open   # not above: it takes in torch, which a model of llama.cpp does without
+
+            self.memo["items"] = open(self.address)
+        found: Model = self.memo["items"]
+        return found
 
     def talks(self) -> Chat:
         """The model that answers turns; UsageError (code CAPABILITY) where there is none."""
@@ -50,9 +64,24 @@ class Held:
 
 
 class Op(Protocol):
-    """An operation: a module of `ops` with this function. Whoever asked may close the iterator at any piece; between pieces there is at most a step of the model."""
+    """An operation: a module of `ops` with this function. Whoever asked may close the iterator at any piece; between pieces there is at most a step of the model.
 
-    def run(self, held: Held, ask: Ask) -> Iterator[Reply]: ...
+    A piece that is None tells nothing: it stands where a step was made, so that work can end there.
+    """
+
+    def run(self, held: Held, ask: Ask) -> Iterator[Reply | None]: ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """An operation that is done for several at once where they ask `alike`: each gets what it would get alone.
+
+    `fitting` is how many of them, the first ones, go into one round; `together` gives all their answers at the end, None before.
+    """
+
+    def alike(self, held: Held, ask: Ask) -> Hashable | None: ...
+    def fitting(self, held: Held, asks: Sequence[Ask]) -> int: ...
+    def together(self, held: Held, asks: Sequence[Ask]) -> Iterator[Sequence[Reply] | None]: ...
 
 
 @dataclass(frozen=True)

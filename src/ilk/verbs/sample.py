@@ -67,9 +67,13 @@ def sample(model: Model, n: int, seed: int = 0, how: How | None = None) -> Sampl
     if not 0 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"0 to {MOST} items", code="OPTION", param="n")
     made = drawn(model, n, Rng(seed).child("sample"), bound(model, how))
+    return Sampled(made, n, seed, named(how), parts(model), model.met.met.cost)
+
+
+def parts(model: Model) -> tuple[GivenMet, ...]:
+    """All that is given, and how each was met."""
     met = model.met
-    said = tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
-    return Sampled(made, n, seed, named(how), said, met.met.cost)
+    return tuple(GivenMet(text, sort, met.met.obeys if sort == "rejected" else 1.0, met.met.ess) for text, sort in met.parts)
 
 
 def bound(model: Model, how: How | None) -> How | None:

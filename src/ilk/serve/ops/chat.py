@@ -10,7 +10,7 @@ from ilk.serve.work import Ask, Held, Reply
 from ilk.verbs._turns import turn_from_json, want_from_json
 
 
-def run(held: Held, ask: Ask) -> Iterator[Reply]:
+def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
     """The pieces as the model makes them."""
     turns, want = [turn_from_json(t) for t in ask.body["turns"]], want_from_json(ask.body.get("want", {}))
     for piece in held.talks().chat(turns, want):

@@ -1,0 +1,143 @@
+"""Work side by side in one process: every ask in a thread of its own, but those that can be done at once, which are."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic, sleep
+from typing import Any
+
+from ilk.serve import ops
+from ilk.serve.engine.faults import told
+from ilk.serve.engine.frames import Frame
+from ilk.serve.work import Ask, Held, Reply
+
+AHEAD = 32            # pieces that are made before anybody takes one
+GATHER = 0.02         # share of the last draw, and seconds at most 0.01, that others are waited for
+
+
+class Doing:
+    """An ask that is worked on."""
+
+    def __init__(self, number: int, ask: Ask) -> None:
+        self.number, self.ask = number, ask
+        self.room, self.stopped = threading.Semaphore(AHEAD), False
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        self.stopped = True
+        self.room.release()
+
+    def took(self, many: int) -> None:
+        """So many pieces were taken."""
+        self.room.release(many)
+
+
+class Lanes:
+    """All that is worked on. `send` takes frames from any thread."""
+
+    def __init__(self, held: Held, send: Callable[[Frame], None]) -> None:
+        self.held, self.send = held, send
+        self.doing: dict[int, Doing] = {}
+        self.alike: dict[Hashable, list[Doing]] = {}
+        self.lock = threading.Lock()
+
+    def begin(self, number: int, ask: Ask) -> None:
+        """Starts on an ask."""
+        one = self.doing[number] = Doing(number, ask)
+        key = ops.alike(self.held, ask)
+        if key is None:
+            threading.Thread(target=self._alone, args=(one,), daemon=True).start()
+            return
+        with self.lock:
+            waiting = self.alike.setdefault(key, [])
+            waiting.append(one)
+            if len(waiting) == 1:
+                threading.Thread(target=self._lane, args=(key,), daemon=True).start()
+
+    def stop(self, number: int) -> None:
+        """Ends work at its next step."""
+        if (one := self.doing.get(number)) is not None:
+            one.stop()
+
+    def took(self, number: int, many: int) -> None:
+        """Makes room for more pieces."""
+        if (one := self.doing.get(number)) is not None:
+            one.took(many)
+
+    def _alone(self, one: Doing) -> None:
+        with _Closing(ops.run(self.held, one.ask)) as pieces:
+            self._over(one, self._try(one, pieces))
+
+    def _try(self, one: Doing, pieces: Iterator[Reply | None]) -> Mapping[str, Any]:
+        try:
+            for piece in pieces:
+                if one.stopped or (piece is not None and not self._tell(one, piece)):
+                    break
+        except Exception as why:  # told to whoever asked
+            return {"error": told(why)}
+        return {}
+
+    def _tell(self, one: Doing, piece: Reply) -> bool:
+        one.room.acquire()
+        if not one.stopped:
+            self.send(Frame({"piece": one.number, "body": piece.body}, piece.blobs))
+        return not one.stopped
+
+    def _over(self, one: Doing, said: Mapping[str, Any]) -> None:
+        self.doing.pop(one.number, None)
+        self.send(Frame({"end": one.number, **said}))
+
+    def _lane(self, key: Hashable) -> None:
+        """Draws for all that ask alike, until nobody does. The first stays in its place meanwhile, so that no other lane is begun."""
+        last = 0.0
+        while True:
+            sleep(min(0.01, GATHER * last))
+            with self.lock:
+                group = [one for one in self.alike[key]]
+            begun = monotonic()
+            self._group([one for one in group if not one.stopped])
+            last = monotonic() - begun
+            for one in group:
+                if one.number in self.doing and one.stopped:
+                    self._over(one, {})
+            with self.lock:
+                self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
+                if not self.alike[key]:
+                    del self.alike[key]
+                    return
+
+    def _group(self, group: Sequence[Doing]) -> None:
+        """One draw for several, as many as go into it; where it fails each is drawn by itself, so that nobody is told of another's fault."""
+        some = ops.fitting(self.held, [one.ask for one in group])
+        group = group[:some]
+        if len(group) > 1:
+            with suppress(Exception), _Closing(ops.together(self.held, [one.ask for one in group])) as rounds:
+                self._rounds(group, rounds)
+                return
+        for one in group:
+            self._alone(one)
+
+    def _rounds(self, group: Sequence[Doing], rounds: Iterator[Sequence[Reply] | None]) -> None:
+        for made in rounds:
+            if all(one.stopped for one in group):
+                return
+            for one, piece in zip(group, made or (), strict=False):
+                if not one.stopped:
+                    self._tell(one, piece)
+                    self._over(one, {})
+
+
+class _Closing:
+    """An iterator that is closed in any case, so that what it holds is let go at once."""
+
+    def __init__(self, pieces: Iterator[Any]) -> None:
+        self.pieces = pieces
+
+    def __enter__(self) -> Iterator[Any]:
+        return self.pieces
+
+    def __exit__(self, *why: object) -> None:
+        close: Callable[[], None] | None = getattr(self.pieces, "close", None)
+        if close is not None:
+            close()

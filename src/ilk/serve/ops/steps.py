@@ -1,0 +1,37 @@
+"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs, at most about 20, the last with the items as they are at the end and "met"."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from ilk.serve.ops._asked import model_of, way_of, whole
+from ilk.serve.ops._items import told
+from ilk.serve.work import Ask, Held, Reply
+from ilk.verbs.condition import BLOCK
+from ilk.verbs.sample import parts
+from ilk.verbs.steps import Step, steps
+
+SHOWN = 20
+
+
+def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
+    """The states of all that are made; those not shown are None."""
+    n, seed = whole(ask.body, "n", 1, 1, BLOCK), whole(ask.body, "seed", 0, -(2**63), 2**63 - 1)
+    model = model_of(held, ask.body)
+    last: Step | None = None
+    shown = -1
+    for last in steps(model, n, seed, way_of(model, ask.body)):
+        place = SHOWN * last.step // max(1, last.of)
+        if place > shown and last.step < last.of:
+            shown = place
+            yield _piece(model.modality, last)
+        else:
+            yield None
+    if last is not None:
+        piece = _piece(model.modality, last)
+        yield Reply({**piece.body, "met": [asdict(given) for given in parts(model)]}, piece.blobs)
+
+
+def _piece(modality: object, state: Step) -> Reply:
+    said, blobs = told(modality, state.items)  # type: ignore[arg-type]
+    return Reply({"step": state.step, "of": state.of, "items": said}, blobs)
