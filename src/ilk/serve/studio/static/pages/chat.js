@@ -8,6 +8,7 @@ import { moment, t } from "../lib/words.js";
 import { panel } from "../tools/cited.js";
 import { libraries } from "../tools/library.js";
 import { can, models, noModel, picker } from "../tools/models.js";
+import { quoted, sent } from "../tools/openai.js";
 import { add, beside, enter, forget, fresh, keep, kept, messages, path } from "../tools/talks.js";
 import { body, turnView } from "../tools/turns.js";
 
@@ -139,7 +140,7 @@ class Talk {
       if (choice.finish_reason === "length") turn.note = "length";
       told();
     }
-    this.same.set(asLines(request));
+    this.same.set(sent("chat/completions", "chat.completions", request));
   }
 }
 
@@ -160,12 +161,4 @@ function parsed(schema) {
   } catch {
     throw Object.assign(new Error(t("chat.schema.bad")), { code: "SCHEMA" });
   }
-}
-
-const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
-
-function asLines(request) {
-  const curl = `curl ${location.origin}/v1/chat/completions -H "Authorization: Bearer $ILK_KEY" \\\n  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(request))}`;
-  const python = ["from openai import OpenAI", "", `client = OpenAI(base_url=${JSON.stringify(`${location.origin}/v1`)}, api_key="...")`, `answer = client.chat.completions.create(**json.loads(r'''${JSON.stringify(request).replaceAll("'''", "\\u0027\\u0027\\u0027")}'''))`, "print(answer.choices[0].message.content)"];
-  return { openai: ["import json", ...python].join("\n"), curl };
 }
