@@ -32,7 +32,7 @@ def serving() -> Iterator[str]:
             yield next(found[0] for line in lines if (found := re.search(r"http\S+#token=\S+", line)))
         finally:
             process.terminate()
-            process.wait(60)
+            process.communicate(timeout=60)
 
 
 def keep(page: Any, name: str) -> None:
