@@ -156,7 +156,7 @@ def test_empty_cells_are_filled_and_marked(seen: Watched) -> None:
     assert seen.page.locator("td.filled").count() == 3
     assert seen.page.locator("td.filled input").first.input_value() == "42"
     seen.page.get_by_role("button", name="Undo").click()
-    seen.page.wait_for_function("document.querySelectorAll('td.filled').length === 0")
+    seen.page.locator("td.filled").first.wait_for(state="detached")
 
 
 def test_a_text_goes_on_and_a_span_of_letters_is_written_anew(seen: Watched) -> None:
