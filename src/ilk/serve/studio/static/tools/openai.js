@@ -1,7 +1,7 @@
 /** A request as people would send it without the page: by curl, and with OpenAI's client. */
 
 /** A text as a shell takes it. */
-export const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
+const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
 
 /** Both, for lib/lines.js. `route` is below /v1, `method` that of the client. */
 export function sent(route, method, request) {
