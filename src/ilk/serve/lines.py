@@ -150,8 +150,7 @@ def _chat(asked: Asked) -> Said:
     else:
         python = [f"print(ilk.reply({asked.get('model')!r}, {last!r}{_more(want=want)}).text)"]
     many = sum(role == "user" for role, _ in turns) > 1
-    words = ["chat", *_flags({"--model": asked.get("model"), "--system": system, "--temperature": asked.get("temperature"), "--most": asked.get("max_tokens")}),
-        *_seed(asked), "--", last]
+    words = ["chat", *_flags({"--model": asked.get("model"), "--system": system, "--temperature": asked.get("temperature"), "--most": asked.get("max_tokens")}), *_seed(asked), "--", last]
     return python, [] if many else words
 
 
@@ -160,10 +159,8 @@ def _tune(asked: Asked) -> Said:
     tuning = asked.get("tuning")
     made = _Code(_recipe("tunings", tuning, asked.get("options") or {})) if tuning else None
     budget = None if asked.get("steps") is None and asked.get("seconds") is None else _Code(_budget(asked))
-    python = [f"model = ilk.tune({asked['model']!r}, {asked['file']!r}{_more(tuning=made, seed=asked.get('seed'), budget=budget)})",
-        *([f"model.save({out!r})"] if out else [])]
-    words = ["tune", _plain(asked["model"]), _plain(asked["file"]), *_flags({"--tuning": tuning}), *_options(asked.get("options") or {}), *_spent(asked),
-        *_seed(asked), *_flags({"--out": out})]
+    python = [f"model = ilk.tune({asked['model']!r}, {asked['file']!r}{_more(tuning=made, seed=asked.get('seed'), budget=budget)})", *([f"model.save({out!r})"] if out else [])]
+    words = ["tune", _plain(asked["model"]), _plain(asked["file"]), *_flags({"--tuning": tuning}), *_options(asked.get("options") or {}), *_spent(asked), *_seed(asked), *_flags({"--out": out})]
     return python, words
 
 

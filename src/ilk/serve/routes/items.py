@@ -246,8 +246,7 @@ class Scores(BaseModel):
     line: Line
 
 
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}},
-    "description": "Items; as events with `stream`, as a file with `format`"}}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}}, "description": "Items; as events with `stream`, as a file with `format`"}}
 
 
 @router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
