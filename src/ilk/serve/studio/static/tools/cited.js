@@ -32,7 +32,7 @@ export function panel(signal) {
       const found = await get(`/v1/libraries/${encodeURIComponent(library)}/spans?${query}`, { signal });
       const mark = h("mark", { tabindex: -1 }, found.text);
       fill(place, h("p", { class: "soft small" }, t("chat.letters", { start, end })), h("div", { class: "as-is passage", dir: "auto" }, found.before ?? "", mark, found.after ?? ""));
-      mark.scrollIntoView({ block: "center" });
+      element.scrollTop = mark.offsetTop - element.clientHeight / 2;
       mark.focus({ preventScroll: true });
     } catch (why) {
       fill(place, problem(why, () => open(library, { document: name, start, end })) ?? "");
