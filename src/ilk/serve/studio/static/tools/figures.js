@@ -14,7 +14,7 @@ export function figures({ metrics, skipped = {} }) {
 
 /** Where a figure is between the floor (left) and the ceiling (right), with its standard error. Nothing where they are not both known. */
 export function track({ value, se, floor, ceiling, better }) {
-  if (!Number.isFinite(value) || !Number.isFinite(floor) || !Number.isFinite(ceiling)) return null;
+  if (better === "middle" || !Number.isFinite(value) || !Number.isFinite(floor) || !Number.isFinite(ceiling)) return null;
   const known = [value, floor, ceiling], low = Math.min(...known), high = Math.max(...known), turn = better === "lower";
   const at = (v) => { const part = high > low ? (v - low) / (high - low) : 0.5; return 8 + 144 * (turn ? 1 - part : part); };
   const clip = (x) => Math.max(2, Math.min(158, x));
