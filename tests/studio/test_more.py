@@ -310,7 +310,7 @@ def test_pictures_keep_their_pixels_and_are_walked_by_keys(seen: Watched) -> Non
     seen.page.keyboard.press("ArrowRight")
     seen.page.get_by_text("3 / 5").wait_for()
     seen.page.keyboard.press("Escape")
-    assert seen.page.locator("dialog").count() == 0
+    seen.page.locator("dialog").wait_for(state="detached")
 
 
 def test_arrays_are_drawn_by_their_shape(seen: Watched) -> None:
