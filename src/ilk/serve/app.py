@@ -87,6 +87,7 @@ async def _http(request: Request, why: Exception) -> Response:
     answer = refused(error, headers)
     answer.status_code = status
     if status == 405:   # all methods of that path, whichever route they are of
-        rows = request.app.state.table.rows
-        answer.headers["allow"] = ", ".join(sorted({m for pattern, _, methods in rows if pattern.match(request.url.path) for m in methods}))
+        table = request.app.state.table
+        here = table.find(request.method, request.url.path)
+        answer.headers["allow"] = ", ".join(sorted({method for _, name, methods in table.rows if name == here for method in methods}))
     return answer
