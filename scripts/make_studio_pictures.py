@@ -37,6 +37,7 @@ def serving() -> Iterator[str]:
 
 def keep(page: Any, name: str) -> None:
     """The page as a picture of 256 colours."""
+    page.mouse.move(0, 0)
     page.wait_for_timeout(600)
     to, colours = PICTURES / f"studio-{name}.png", 256
     image = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
@@ -97,6 +98,7 @@ def main(acts: tuple[Callable[[Any, str], None], ...] = (made, elsewhere)) -> No
     with serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport=LARGE, locale="en-US").new_page()
+        page.set_default_timeout(120_000)
         page.on("console", lambda said: print("console:", said.text))
         for act in acts:
             act(page, address)

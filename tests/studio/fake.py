@@ -16,13 +16,19 @@ from ilk.serve.routes import studio
 
 LINE = {"python": "import ilk\nprint(1)", "cli": "ilk sample people.ilk -n 5"}
 COLUMNS = [{"name": "age", "type": "integer", "described": "integer", "missing": 0, "low": 18, "high": 90, "values": None, "many": None, "examples": [52, 54]},
-           {"name": "city", "type": "category", "described": "category of 2", "missing": 3, "low": None, "high": None, "values": ["Hill", "Market"], "many": 2, "examples": ["Hill"]}]
+           {"name": "city", "type": "category", "described": "category of 2", "missing": 3, "low": None, "high": None, "values": ["Hill", "Market"], "many": 2,
+            "examples": ["Hill"]}]
 GIVENS = [{"part": "age", "type": "number", "low": 18, "high": 90, "step": 1}, {"part": "city", "type": "category", "values": ["Hill", "Market"]}]
-WAYS = [{"name": "top_p", "axis": "decoding", "summary": "The likeliest values only.", "options": [{"name": "p", "type": "number", "default": 0.9, "low": 0, "high": 1, "values": None, "summary": "their mass"}]}]
+WAYS = [{"name": "top_p", "axis": "decoding", "summary": "The likeliest values only.",
+         "options": [{"name": "p", "type": "number", "default": 0.9, "low": 0, "high": 1, "values": None, "summary": "their mass"}]}]
 PEOPLE = {"id": "people", "object": "model", "created": 1, "owned_by": "ilk",
-          "ilk": {"state": "ready", "place": "workspace", "kind": "table", "family": "made", "can": ["sample", "score", "steps", "vary"], "score": "exact", "signed": False,
-                  "card": "# people\n\nA **model** of `people.csv`.\n\n- rows\n\n| a | b |\n|---|---|\n| 1 | 2 |", "labels": None, "givens": GIVENS, "ways": WAYS, "shape": None}}
-FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None}, {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
+          "ilk": {"state": "ready", "place": "workspace", "kind": "table", "family": "made",
+                  "can": ["sample", "score", "steps", "vary"], "score": "exact",
+                  "card": "# people\n\nA **model** of `people.csv`.\n\n- rows\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+                  "labels": None, "givens": GIVENS, "ways": WAYS, "shape": None}}
+DEPTH = {"name": "depth", "type": "integer", "default": 2, "low": 1, "high": 16, "values": None, "summary": None}
+FAMILIES = [{"name": "made", "summary": "Masked.", "takes": True, "why": None, "options": [DEPTH]},
+            {"name": "pixelcnn", "summary": "Pictures.", "takes": False, "why": "takes pictures"}]
 STEPS, PACE = 30, 0.05
 
 
@@ -36,8 +42,9 @@ class Canned:
         self.fits = False
         self.app = FastAPI()
         self.app.include_router(studio.router)
-        for method, path, act in (("POST", "/v1/files", self.upload), ("GET", "/v1/files", self.listed), ("DELETE", "/v1/files/{id}", self.drop), ("POST", "/v1/read", self.read),
-                                  ("GET", "/v1/families", self.families), ("GET", "/v1/models", self.models), ("GET", "/v1/models/people", self.model),
+        for method, path, act in (("POST", "/v1/files", self.upload), ("GET", "/v1/files", self.listed), ("DELETE", "/v1/files/{id}", self.drop),
+                                  ("POST", "/v1/read", self.read),
+                                  ("GET", "/v1/models", self.models), ("GET", "/v1/models/people", self.model),
                                   ("POST", "/v1/sample", self.sample), ("POST", "/v1/lines", self.lines), ("POST", "/v1/jobs", self.submit), ("GET", "/v1/jobs", self.every),
                                   ("GET", "/v1/jobs/{id}", self.job), ("POST", "/v1/jobs/{id}/{act}", self.act), ("GET", "/v1/jobs/{id}/events", self.events)):
             self.app.add_api_route(path, act, methods=[method], response_model=None)
@@ -59,11 +66,8 @@ class Canned:
         self.asked.append(("read", said))
         columns = [{**c, "type": said.get("types", {}).get(c["name"], c["type"])} for c in COLUMNS]
         problems = [{"where": "city", "what": "3 cells are missing", "remedy": "impute them"}]
-        return {"kind": "table", "n": 400, "columns": columns, "shape": None, "problems": problems, "preview": [{"age": 52, "city": "Hill"}], "families": FAMILIES, "default_family": "made"}
-
-    async def families(self) -> dict[str, Any]:
-        option = {"name": "depth", "type": "integer", "default": 2, "low": 1, "high": 16, "values": None}
-        return {"object": "list", "data": [{"name": f["name"], "summary": f["summary"], "options": [option]} for f in FAMILIES]}
+        return {"kind": "table", "n": 400, "columns": columns, "shape": None, "problems": problems, "preview": [{"age": 52, "city": "Hill"}], "families": FAMILIES,
+                "default_family": "made"}
 
     async def models(self) -> dict[str, Any]:
         return {"object": "list", "data": [PEOPLE] if self.fits else []}
@@ -80,7 +84,8 @@ class Canned:
         if said.get("format") == "file":
             return Response("age,city\n40,Hill\n", media_type="text/csv")
         if "impossible" in str(said["given"]):
-            return JSONResponse({"error": {"message": "no row can be like that", "type": "invalid_request_error", "param": "given", "code": "IMPOSSIBLE", "remedy": "ask for less"}}, 400)
+            why = {"message": "no row can be like that", "remedy": "ask for less", "type": "invalid_request_error", "param": "given", "code": "IMPOSSIBLE"}
+            return JSONResponse({"error": why}, 400)
         rows = [{"age": 40 + i, "city": "Hill" if "Hill" in str(said["given"]) else "Market"} for i in range(said["n"])]
         met = [{"given": rule, "met": "exact", "share": 1.0, "ess": None} for rule in said["given"]]
         whole = {"object": "ilk.samples", "model": "people", "n": said["n"], "seed": said["seed"], "kind": "table", "items": rows, "met": met, "line": LINE}
@@ -92,8 +97,8 @@ class Canned:
     async def submit(self, request: Request) -> JSONResponse:
         said, id = await request.json(), f"job_{len(self.jobs)}"
         self.asked.append(("job", said))
-        self.jobs[id] = {"id": id, "object": "ilk.job", "name": "", "priority": 0, "attempt": 1, "state": "running", "progress": 0.0, "created": time.time(), "started": time.time(),
-                         "ended": None, "made": {}, "error": None, "line": LINE, **said}
+        self.jobs[id] = {"id": id, "object": "ilk.job", "name": "", "priority": 0, "attempt": 1, "state": "running", "progress": 0.0, "created": time.time(),
+                         "started": time.time(), "ended": None, "made": {}, "error": None, "line": LINE, **said}
         return JSONResponse(self.jobs[id], 202)
 
     async def every(self, state: str = "") -> dict[str, Any]:
@@ -115,7 +120,7 @@ class Canned:
             if job["state"] != "running":
                 break
             job["progress"] = i / STEPS
-            facts = {"event": "progress", "at": time.time(), "step": i, "fraction": i / STEPS, "loss": 3 / i} if i % 5 else {"event": "validated", "at": time.time(), "step": i, "loss": 4 / i, "best": True}
+            facts = {"event": "progress", "step": i, "fraction": i / STEPS, "loss": 3 / i} if i % 5 else {"event": "validated", "step": i, "loss": 4 / i, "best": True}
             yield f"id: {i}\ndata: {json.dumps(facts)}\n\n"
         else:
             job.update(state="succeeded", made={"model": "people"}, ended=time.time())
@@ -133,7 +138,7 @@ class Running:
         self._thread.start()
         while not self._server.started:
             time.sleep(0.01)
-        self.address = "http://127.0.0.1:{}".format(self._server.servers[0].sockets[0].getsockname()[1])
+        self.address = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
     def stop(self) -> None:
         self._server.should_exit = True

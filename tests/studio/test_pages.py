@@ -1,6 +1,8 @@
 """The studio in a real browser, before a server of canned answers."""
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ def test_from_a_dropped_file_to_items_that_obey(server: Running, page: Any, tmp_
     page.goto(f"{server.address}/#token=secret")
     page.locator(".drop").wait_for()
     assert "secret" not in page.url
-    moved = page.evaluate_handle("""() => { const moved = new DataTransfer(); moved.items.add(new File(['age,city\\n1,Hill'], 'people.csv', { type: 'text/csv' })); return moved; }""")
+    moved = page.evaluate_handle("""() => { const moved = new DataTransfer(); moved.items.add(new File(['age,city\\n1,Hill'], 'people.csv', { type: 'text/csv' }));
+      return moved; }""")
     page.dispatch_event(".drop", "drop", {"dataTransfer": moved})
     page.get_by_text("3 cells are missing").wait_for()
     assert list(server.canned.files.values())[0]["bytes"] == 15
@@ -49,7 +52,8 @@ def test_from_a_dropped_file_to_items_that_obey(server: Running, page: Any, tmp_
     page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Open in Create").wait_for()
     job = next(said for kind, said in server.canned.asked if kind == "job")
-    assert job["kind"] == "fit" and job["params"]["options"] == {"depth": 3, "types": {"city": "text"}} and job["params"]["seconds"] == 60 and job["params"]["name"] == "people"
+    options = {"depth": 3, "types": {"city": "text"}}
+    assert job["kind"] == "fit" and job["params"] == {"file": "file-0", "family": "made", "options": options, "seconds": 60, "seed": 0, "name": "people"}
     assert page.locator(".chart path.valid").count() == 1
     page.get_by_role("button", name="Open in Create").click()
     page.locator("label.chip", has_text="Hill").click()
@@ -84,7 +88,8 @@ def test_a_race_of_what_was_chosen(server: Running, page: Any) -> None:
     page.locator("label.chip", has_text="made").click()
     page.get_by_role("button", name="Start").click()
     page.locator("section[data-job]").wait_for()
-    assert server.canned.asked[-1][1] | {"name": ""} == {"kind": "race", "name": "", "params": {"file": "file-0", "name": "people", "seed": 0, "seconds": 60, "families": ["made"]}}
+    params = {"file": "file-0", "name": "people", "seed": 0, "seconds": 60, "families": ["made"]}
+    assert server.canned.asked[-1][1] | {"name": ""} == {"kind": "race", "name": "", "params": params}
 
 
 def ready(server: Running, page: Any) -> None:
@@ -161,8 +166,7 @@ def test_every_page_fits_and_is_labelled(server: Running, page: Any, width: int,
     ready(server, page)
     page.evaluate(f"localStorage.setItem('ilk.language', '{language}')")
     page.set_viewport_size({"width": width, "height": 900})
-    with_file = page.evaluate("fetch('/studio/samples/people.csv').then((a) => a.blob()).then((b) => { const f = new FormData(); f.append('file', b, 'people.csv'); return fetch('/v1/files', { method: 'POST', body: f }); }).then((a) => a.ok)")
-    assert with_file
+    server.canned.files["file-0"] = {"id": "file-0", "object": "file", "bytes": 9483, "created_at": 0, "filename": "people.csv", "purpose": "user_data"}
     for name in PAGES:
         page.goto(f"{server.address}/studio/?{width}#/{name}")
         page.locator(f"#page-{name} > *").first.wait_for(state="attached")
@@ -182,3 +186,16 @@ def test_light_and_dark(server: Running, page: Any) -> None:
     page.reload()
     page.get_by_role("button", name="Light").wait_for()
     assert page.evaluate(ground) != light
+
+
+def test_pictures_that_are_dropped_together_are_one_set(server: Running, page: Any) -> None:
+    page.goto(f"{server.address}/studio/")
+    packed = page.evaluate("""async () => { const { zipped } = await import('/studio/lib/zip.js'), texts = ['one', 'zwei', ''];
+      const all = texts.map((t, i) => new File([t], i === 2 ? 'a.png' : `${'a图'[i]}.png`));
+      return [...new Uint8Array(await (await zipped(all, 'p.zip')).arrayBuffer())]; }""")
+    with zipfile.ZipFile(io.BytesIO(bytes(packed))) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == {"a.png": b"one", "图.png": b"zwei", "2-a.png": b""}
+    page.locator("input[type=file]").set_input_files([{"name": f"{i}.png", "mimeType": "image/png", "buffer": b"x"} for i in range(3)])
+    page.locator("button.file").wait_for()
+    assert [file["filename"] for file in server.canned.files.values()] == ["pictures.zip"]

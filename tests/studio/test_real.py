@@ -20,7 +20,8 @@ SAMPLE = HOME / "samples" / "people.csv"
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """That of a studio with a workspace of its own, the token behind #."""
-    process = subprocess.Popen([sys.executable, "-m", "ilk", "serve", "--port", "0", "--workspace", str(tmp_path / "workspace")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    command = [sys.executable, "-m", "ilk", "serve", "--port", "0", "--workspace", str(tmp_path / "workspace")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         yield next(found[0] for line in iter(process.stdout.readline, "") if (found := re.search(r"http\S+#token=\S+", line)))   # type: ignore[union-attr]
     finally:

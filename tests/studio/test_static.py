@@ -90,7 +90,8 @@ def test_what_the_browser_has_is_not_sent_again(client: TestClient) -> None:
     assert client.get("/studio/studio.js", headers={"if-none-match": '"other"'}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["../__init__.py", "%2e%2e/__init__.py", "..%2f__init__.py", "static/../../__init__.py", "nothing.js", "/etc/passwd", "words/en/frame.json%00.js"])
+@pytest.mark.parametrize("path", ["../__init__.py", "%2e%2e/__init__.py", "..%2f__init__.py", "static/../../__init__.py", "nothing.js", "/etc/passwd",
+                                  "words/en/frame.json%00.js"])
 def test_nothing_else_can_be_had(path: str) -> None:
     from ilk.serve.work import Missing
 

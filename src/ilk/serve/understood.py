@@ -115,6 +115,7 @@ def _preview(data: Any) -> list[Any]:
 def _families(data: Any) -> dict[str, Any]:
     """Which families take the data as they are, why others don't, and which one is taken when nobody says."""
     from ilk.rng import Rng
+    from ilk.serve.ops._form import options_of
     from ilk.verbs.fit import LIFTS, default_family
 
     few = data.sample("train", 1000, Rng(0).child("learn"))
@@ -123,7 +124,8 @@ def _families(data: Any) -> dict[str, Any]:
     found = []
     for name in registry.names("families"):
         why = _refusal(name, spaces, data.about)
-        found.append({"name": name, "summary": registry.summary("families", name), "takes": why is None, "why": why})
+        options = [] if why else [o for o in options_of("families", name) if o["type"] != "other"]
+        found.append({"name": name, "summary": registry.summary("families", name), "takes": why is None, "why": why, "options": options})
     return {"families": found, "default_family": registry.name_of("families", default_family(data))}
 
 

@@ -67,6 +67,8 @@ class FamilySaid(BaseModel):
     summary: str
     takes: bool
     why: str | None = None
+    options: list[dict[str, Any]] = []
+    """Its options, as those of a model's ways of drawing."""
 
 
 class Understood(BaseModel):

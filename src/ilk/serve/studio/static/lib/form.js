@@ -17,6 +17,14 @@ export function form(fields, start = {}, change = () => {}) {
   return { element: h("div", { class: "fields" }, made.map((m) => m.element)), values, set };
 }
 
+/** The field of an option as the API tells it. A slider is for what goes from 0 to 1; elsewhere the bounds are said. */
+export function optionField(o) {
+  const type = { choice: "select", boolean: "check" }[o.type] ?? o.type, auto = t("fit.auto"), known = { ...o, type, label: o.name.replaceAll("_", " "), help: o.summary };
+  if (type === "select") return { ...known, any: o.default === null ? auto : undefined };
+  const far = Number.isFinite(o.high) && o.high > 1;
+  return { ...known, placeholder: o.default === null ? auto : "", high: far ? undefined : o.high, help: o.summary ?? (far ? t("fit.range", { low: o.low ?? "", high: o.high }) : null) };
+}
+
 function one(field, start, change) {
   const id = newId("field");
   const made = (MAKERS[field.type] ?? MAKERS.text)(field, id, change);

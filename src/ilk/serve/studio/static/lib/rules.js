@@ -3,7 +3,7 @@
 import { t } from "./words.js";
 
 const quoted = (part) => `\`${part.replaceAll("`", "``")}\``;
-const text = (value) => (typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value));
+const text = (value) => (typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : typeof value === "boolean" ? (value ? "True" : "False") : String(value));
 
 /** Fields for lib/form.js of the givens of a model, as GET /v1/models/{id} tells them. */
 export function fieldsOf(givens) {
@@ -11,6 +11,8 @@ export function fieldsOf(givens) {
     if (g.type === "prompt") return { name: g.part, label: t("create.prompt"), type: "long", rows: 2, help: t("create.prompt.help") };
     if (g.type === "label") return { name: g.part, label: t("create.label"), type: "select", values: g.values ?? [], any: t("create.any") };
     if (g.type === "number") return { name: g.part, label: g.part, type: "range", low: g.low, high: g.high, step: g.step };
+    if (g.type === "date") return { name: g.part, label: g.part, type: "range", low: g.low ?? "", high: g.high ?? "" };
+    if (["prefix", "suffix"].includes(g.part) && g.type === "text") return { name: g.part, label: t(`create.${g.part}`), type: "long", rows: 2 };
     const values = g.values ?? [];
     return values.length && values.length <= 12 ? { name: g.part, label: g.part, type: "many", values } : values.length ? { name: g.part, label: g.part, type: "select", values, any: t("create.any") } : { name: g.part, label: g.part, type: "text" };
   });
@@ -23,7 +25,7 @@ export function asked(givens, values, more = "") {
     const value = values[g.part];
     if (value === undefined || value === null || value === "") continue;
     if (g.type === "prompt" || g.type === "label") found[g.type] = value;
-    else found.given.push(...(g.type === "number" ? bounds : rules)(quoted(g.part), value));
+    else found.given.push(...(["number", "date"].includes(g.type) ? bounds : rules)(quoted(g.part), value));
   }
   found.given.push(...more.split("\n").map((line) => line.trim()).filter(Boolean));
   return found;

@@ -2,7 +2,7 @@
 
 import { ask, events, post, save } from "../lib/api.js";
 import { button, fill, h } from "../lib/dom.js";
-import { form } from "../lib/form.js";
+import { form, optionField } from "../lib/form.js";
 import { keep, kept } from "../lib/keep.js";
 import { later } from "../lib/later.js";
 import { lines, linesOf } from "../lib/lines.js";
@@ -60,7 +60,7 @@ function controls(page, choice) {
   const conditions = (some) => form(fieldsOf(some), state.values, (now) => change({ values: { ...Object.fromEntries(Object.entries(state.values).filter(([part]) => !some.some((g) => g.part === part))), ...now } })).element;
   const rules = givens.some((g) => !["prompt", "label"].includes(g.type)) && form([{ name: "more", label: t("create.rules"), type: "long", rows: 2, placeholder: t("create.rules.example"), help: t("create.rules.help") }], state, change).element;
   const way = ways.find((w) => w.name === state.how);
-  const drawn = () => { const now = ways.find((w) => w.name === state.how); fill(options, now && [h("p", { class: "help" }, now.summary), form(now.options.map(field), state.options, (o) => change({ options: o })).element]); };
+  const drawn = () => { const now = ways.find((w) => w.name === state.how); fill(options, now && [h("p", { class: "help" }, now.summary), form(now.options.filter((o) => o.type !== "other").map(optionField), state.options, (o) => change({ options: o })).element]); };
   const how = ways.length > 0 && form([{ name: "how", label: t("create.how"), type: "select", any: t("create.how.own"), values: ways.map((w) => w.name) }], { how: way?.name }, (now) => { change({ how: now.how ?? null, options: {} }); drawn(); }).element;
   const most = form([{ name: "n", label: t("create.n"), type: "integer", low: 1, high: 200, step: 1 }, { name: "seed", label: t("create.seed"), type: "seed", help: t("create.seed.help") },
     ...(model.can?.includes("steps") ? [{ name: "live", label: t("create.live"), type: "check" }] : [])], state, (now) => change({ n: 1, seed: 0, ...now }));
@@ -72,8 +72,6 @@ function controls(page, choice) {
   drawn();
   tell();
 }
-
-const field = (o) => ({ ...o, label: o.name.replaceAll("_", " "), help: o.summary, ...(o.type === "select" ? {} : { placeholder: o.default === null ? t("fit.auto") : "" }), ...(o.high > 1000 ? { high: undefined } : {}) });
 
 async function make(page, told, most) {
   const { stage, context, model } = page, left = new AbortController(), bar = progress(t("create.making"));
@@ -116,7 +114,7 @@ export function shown(page, last) {
   const draw = () => fill(acts, h("span", { class: "soft small", role: "status" }, chosen.size ? t("create.chosen", { n: chosen.size }) : t("create.choose")),
     act(t("create.pin"), "pin", chosen.size > 0, () => page.shelf.add(items())),
     page.model.can?.includes("vary") !== false && act(t("create.vary"), "dice", chosen.size > 0, () => change(page, "vary", items())),
-    act(t("create.interpolate"), "fit", chosen.size === 2, () => change(page, "interpolate", items())), act(t("create.compare"), "models", chosen.size > 1, () => page.shelf.compare(items())));
+    page.model.can?.includes("interpolate") !== false && act(t("create.interpolate"), "fit", chosen.size === 2, () => change(page, "interpolate", items())), act(t("create.compare"), "models", chosen.size > 1, () => page.shelf.compare(items())));
   const select = (i, item, on = !chosen.has(i)) => { if (on) chosen.add(i); else chosen.delete(i); draw(); };
   draw();
   const suffix = FILES[last.kind] ?? "json";

@@ -22,7 +22,9 @@ export function shelf(page) {
     if (!pins.length) return;
     const acts = h("div", { class: "row" });
     const act = (label, name, allowed, run) => button(label, run, { kind: "plain small", icon: name, disabled: !allowed });
-    const arm = () => fill(acts, act(t("create.interpolate"), "fit", chosen.size === 2 && picked().every((p) => p.kind === page.model?.kind), () => change(page, "interpolate", picked())), act(t("create.vary"), "dice", chosen.size > 0 && picked().every((p) => p.kind === page.model?.kind), () => change(page, "vary", picked())),
+    const takes = (verb) => picked().every((p) => p.kind === page.model?.kind) && page.model.can?.includes(verb) !== false;
+    const arm = () => fill(acts, act(t("create.interpolate"), "fit", chosen.size === 2 && takes("interpolate"), () => change(page, "interpolate", picked())),
+      act(t("create.vary"), "dice", chosen.size > 0 && takes("vary"), () => change(page, "vary", picked())),
       act(t("create.compare"), "models", chosen.size > 1, () => compare(picked())), act(t("create.unpin"), "close", chosen.size > 0, () => write(pins.filter((_, i) => !chosen.has(i)))),
       button("JSON", () => save(new Blob([JSON.stringify(pins, null, 1)], { type: "application/json" }), "pinned.json"), { kind: "quiet small", icon: "download" }));
     arm();

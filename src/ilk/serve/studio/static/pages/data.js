@@ -121,7 +121,7 @@ function columns(all, retype, file) {
     const types = TYPES.includes(c.type) ? TYPES : [c.type, ...TYPES];
     return h("tr", {}, h("th", { scope: "row" }, c.name),
       h("td", {}, h("select", { id: newId("type"), "aria-label": t("data.type_of", { name: c.name }), on: { change: (e) => retype(c.name, e.target.value) } }, types.map((v) => h("option", { value: v, selected: v === (chosen[c.name] ?? c.type) }, t(`data.type.${v}`, { or: null }) ?? v)))),
-      h("td", { class: "clip", title: spread(c) }, spread(c)), h("td", { class: "numeric" }, c.missing ? number(c.missing) : h("span", { class: "soft" }, "–")), h("td", { class: "clip soft" }, (c.examples ?? []).slice(0, 4).map((v) => v ?? "–").join(", ")));
+      h("td", { class: "clip", title: spread(c) }, spread(c)), h("td", { class: "numeric" }, c.missing ? number(c.missing) : h("span", { class: "soft" }, "–")), h("td", { class: "clip soft" }, (c.examples ?? []).slice(0, 3).map((v) => v ?? "–").join(", ")));
   };
   return h("section", { class: "card" }, h("header", {}, h("div", {}, h("h2", {}, t("data.columns")), h("p", { class: "soft small" }, t("data.columns.help")))),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": t("data.columns") }, h("table", {}, h("thead", {}, h("tr", {}, ["name", "type", "values", "missing", "examples"].map((w) => h("th", { scope: "col", class: w === "missing" ? "numeric" : "" }, t(`data.head.${w}`))))), h("tbody", {}, all.map(row)))));

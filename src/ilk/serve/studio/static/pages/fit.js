@@ -1,8 +1,8 @@
 /** Fit: a family learns from a file, or several race; what happens is seen while it happens. */
 
-import { get, post } from "../lib/api.js";
+import { post } from "../lib/api.js";
 import { button, fill, h, newId } from "../lib/dom.js";
-import { form } from "../lib/form.js";
+import { form, optionField } from "../lib/form.js";
 import { follow } from "../lib/job.js";
 import { keep, kept } from "../lib/keep.js";
 import { later } from "../lib/later.js";
@@ -16,14 +16,13 @@ const SECONDS = [30, 60, 120, 300, 900, 3600];
 
 export async function show(root, context) {
   const { params, go, signal } = context;
-  const [files, known] = await Promise.all([dataFiles(signal), get("/v1/families", { signal })]);
+  const files = await dataFiles(signal);
   if (!files.length) return fill(root, h("div", { class: "card" }, empty("fit", t("fit.none"), t("fit.none.help"), button(t("fit.to_data"), () => go("data"), { kind: "primary", icon: "data" }))));
   const state = { way: "one", budget: 60, seed: 0, options: {}, families: [], ...kept("fit", {}) };
   const asked = params.file ?? state.file;
   state.file = files.some((f) => f.id === asked) ? asked : files[0].id;
   const side = h("form", { class: "stack stays" }), watched = h("div", { class: "stack" });
-  const options = new Map(known.data.map((f) => [f.name, f.options]));
-  const again = () => setup(side, { files, options, state, context, again, watch });
+  const again = () => setup(side, { files, state, context, again, watch });
   const watch = (job) => { keep("fit.job", job); fill(watched, job ? follow(job, context) : h("div", { class: "card" }, empty("fit", t("fit.idle"), t("fit.idle.help")))); };
   fill(root, h("div", { class: "split" }, side, watched));
   watch(params.job ?? kept("fit.job"));
@@ -41,7 +40,7 @@ async function setup(side, page) {
     const families = data.families.toSorted((a, b) => Number(b.takes) - Number(a.takes) || Number(b.name === data.default_family) - Number(a.name === data.default_family));
     if (!families.some((f) => f.name === state.family && f.takes)) state.family = data.default_family;
     state.families = state.families.filter((name) => families.some((f) => f.name === name && f.takes));
-    return draw(side, choice.element, { ...page, data, families });
+    return draw(side, choice.element, { ...page, data, families, options: new Map(families.map((f) => [f.name, f.options ?? []])) });
   } catch (why) {
     return fill(side, h("div", { class: "card" }, choice.element, problem(why, again) ?? ""));
   }
@@ -107,7 +106,7 @@ function racers(families, state, change) {
 
 /** The family's own options; those left at their defaults are not said. */
 function settings(state, options, change) {
-  const fields = (options.get(state.family) ?? []).map((o) => ({ ...o, label: o.name.replaceAll("_", " "), ...(o.type === "select" ? { any: o.default === null ? t("fit.auto") : undefined } : { placeholder: o.default === null ? t("fit.auto") : "" }), ...(o.high > 1 && o.type !== "select" ? { high: undefined, help: t("fit.range", { low: o.low ?? "", high: o.high }) } : {}) }));
+  const fields = (options.get(state.family) ?? []).map(optionField);
   if (!fields.length) return [];
   const made = form(fields, state.options, (now) => { state.options = now; change(); });
   return [h("h3", {}, t("fit.options", { family: state.family })), made.element];
