@@ -20,7 +20,8 @@ from tests.studio.canned import Watched, events, model, paged, picture, png, sam
 pytestmark = pytest.mark.slow
 SPAN = {"text": "Chess came from India", "before": "It is told that ", "after": " long ago.", "path": "chess.pdf"}
 CITATION = {"number": 1, "document": "/sources/chess.pdf", "start": 16, "end": 37, "quoted": "Chess came from India"}
-CITED = {"object": "ilk.answer", "answer": "Chess came from India.", "abstained": "", "confidence": 0.8, "sentences": [{"text": "Chess came from India.", "support": 0.9, "citations": [CITATION]}],
+CITED = {"object": "ilk.answer", "answer": "Chess came from India.", "abstained": "", "confidence": 0.8,
+         "sentences": [{"text": "Chess came from India.", "support": 0.9, "citations": [CITATION]}],
          "citations": [CITATION], "dropped": [], "left_out": [], "passages": [], "line": {"python": "ilk.ask(...)", "cli": "ilk ask papers"}}
 METRICS = {"metrics": [{"name": "nats", "value": -10.5, "se": 0.3, "n": 15, "floor": -14.6, "ceiling": None, "better": "higher", "parts": {}, "convention": "c"},
                        {"name": "c2st", "value": 0.6, "se": 0.02, "n": 15, "floor": 1.0, "ceiling": 0.5, "better": "lower", "parts": {}, "convention": "c"}],
