@@ -35,8 +35,10 @@ JOB = {"id": "job_1", "object": "ilk.job", "kind": "fit", "name": BAD, "state": 
 NAME = f"bad{IMG}"
 REPORT = ("<style>@import url(https://elsewhere.example/x.css); body { background: url(https://elsewhere.example/y.png) }</style><body onload=alert(9)>"
           f"{IMG}{SVG}<iframe src='https://elsewhere.example'></iframe><p style='background:url(https://elsewhere.example/z)'>{REMOTE}</p>")
-CITED = {"answer": BAD, "abstained": "", "confidence": 0.5, "claims": [{"text": BAD, "support": 1, "citations": [1]}], "citations": [{"number": 1, "document": BAD,
-    "start": 0, "end": 3, "quoted": BAD}], "dropped": [BAD]}
+CITATION = {"number": 1, "document": BAD, "start": 0, "end": 3, "quoted": BAD}
+CITED = {"answer": BAD, "abstained": "", "confidence": 0.5, "sentences": [{"text": BAD, "support": 1, "citations": [CITATION]}], "citations": [CITATION],
+         "dropped": [BAD], "line": {"python": BAD, "cli": BAD}}
+
 
 
 def _table(made: list[Any]) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def test_answers_prompts_and_documents_are_text(seen: Watched) -> None:
     told = answer.inner_text()
     assert IMG in told and "https://elsewhere.example/?q=SECRET" in told and answer.locator("img, a, svg").count() == 0
     assert IMG in seen.page.locator(".turn.user").first.inner_text()
-    seen.page.get_by_label("Documents").select_option(label=NAME)
+    seen.page.get_by_label("Documents", exact=True).select_option(label=NAME)
     write.fill(BAD)
     write.press("Enter")
     seen.page.get_by_role("button", name="Footnote 1").click()

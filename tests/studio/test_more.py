@@ -19,8 +19,10 @@ from tests.studio.canned import Watched, events, model, paged, picture, png, sam
 
 pytestmark = pytest.mark.slow
 SPAN = {"text": "Chess came from India", "before": "It is told that ", "after": " long ago.", "path": "chess.pdf"}
-CITED = {"answer": "Chess came from India.", "abstained": "", "confidence": 0.8, "claims": [{"text": "Chess came from India.", "support": 0.9, "citations": [1]}],
-         "citations": [{"number": 1, "document": "chess.pdf", "start": 16, "end": 37, "quoted": "Chess came from India"}], "dropped": [], "left_out": [], "passages": []}
+CITATION = {"number": 1, "document": "/sources/chess.pdf", "start": 16, "end": 37, "quoted": "Chess came from India"}
+CITED = {"object": "ilk.answer", "answer": "Chess came from India.", "abstained": "", "confidence": 0.8,
+         "sentences": [{"text": "Chess came from India.", "support": 0.9, "citations": [CITATION]}],
+         "citations": [CITATION], "dropped": [], "left_out": [], "passages": [], "line": {"python": "ilk.ask(...)", "cli": "ilk ask papers"}}
 METRICS = {"metrics": [{"name": "nats", "value": -10.5, "se": 0.3, "n": 15, "floor": -14.6, "ceiling": None, "better": "higher", "parts": {}, "convention": "c"},
                        {"name": "c2st", "value": 0.6, "se": 0.02, "n": 15, "floor": 1.0, "ceiling": 0.5, "better": "lower", "parts": {}, "convention": "c"}],
                            "skipped": {"distinct_n": "it is about text"}}
@@ -156,7 +158,7 @@ def test_empty_cells_are_filled_and_marked(seen: Watched) -> None:
     assert seen.page.locator("td.filled").count() == 3
     assert seen.page.locator("td.filled input").first.input_value() == "42"
     seen.page.get_by_role("button", name="Undo").click()
-    seen.page.wait_for_function("document.querySelectorAll('td.filled').length === 0")
+    seen.page.locator("td.filled").first.wait_for(state="detached")
 
 
 def test_a_text_goes_on_and_a_span_of_letters_is_written_anew(seen: Watched) -> None:
@@ -224,7 +226,7 @@ def test_a_pdf_is_asked_and_its_citation_opened(seen: Watched) -> None:
     marked = seen.page.locator("aside mark")
     marked.wait_for()
     assert marked.inner_text() == SPAN["text"] and "long ago" in seen.page.locator("aside").inner_text()
-    seen.answers({**TABLE, "POST /v1/ask": {**CITED, "answer": "", "claims": [], "citations": [], "abstained": "nothing fits"}})
+    seen.answers({**TABLE, "POST /v1/ask": {**CITED, "answer": "", "sentences": [], "citations": [], "abstained": "nothing fits"}})
     write.fill("And go?")
     write.press("Enter")
     seen.page.get_by_text("The documents do not answer this.").wait_for()
@@ -309,7 +311,7 @@ def test_pictures_keep_their_pixels_and_are_walked_by_keys(seen: Watched) -> Non
     seen.page.keyboard.press("ArrowRight")
     seen.page.get_by_text("3 / 5").wait_for()
     seen.page.keyboard.press("Escape")
-    assert seen.page.locator("dialog").count() == 0
+    seen.page.locator("dialog").wait_for(state="detached")
 
 
 def test_arrays_are_drawn_by_their_shape(seen: Watched) -> None:

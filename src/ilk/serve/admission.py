@@ -54,7 +54,7 @@ class _Slot:
 
 @dataclass
 class _Line:
-    """What waits for a model, and what runs. `now` is the turn of the newest that began, `last` that of each key's newest."""
+    """What waits for a model, and what runs. `now` is the turn of the newest that began, `last` the one after each key's newest."""
 
     running: int = 0
     waiting: list[_Slot] = field(default_factory=list)
@@ -64,8 +64,8 @@ class _Line:
 
     def turn(self, seat: Seat) -> tuple[int, float, int]:
         self.number += 1
-        mine = max(self.now, self.last.get(seat.key, 0.0)) + 1
-        self.last[seat.key] = mine
+        mine = max(self.now, self.last.get(seat.key, 0.0))
+        self.last[seat.key] = mine + 1
         return RANKS[seat.kind], mine, self.number
 
 
@@ -149,7 +149,7 @@ class Admission:
             first = min(line.waiting, key=lambda waiting: waiting.turn)
             line.waiting.remove(first)
             self._begin(line, first)
-        if not line.waiting:
+        if not line.running:
             line.last.clear()
 
     def _after(self, before: int, models: int) -> float:

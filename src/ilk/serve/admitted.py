@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -101,7 +100,7 @@ class Admitted:
         """Holds what the work may cost and settles what it did. Where less is left than was asked for, the answer is cut to that."""
         meter, held = _Meter(time.monotonic()), None
         if self._keys is not None and ask.op in TEXTS:
-            read = len(json.dumps(ask.body, default=str)) // LETTERS
+            read = _letters(ask.body) // LETTERS
             want = dict(ask.body.get("want") or {})
             most = int(want.get("most") or self._limits.tokens)
             held = self._keys.reserve(seat.key, read + 1, read + most)
@@ -124,3 +123,9 @@ class Admitted:
             self._metrics.ttft.labels(name).observe(now - seat.since)
         meter.at = now
 
+
+def _letters(value: Any) -> int:
+    """Of all texts in a request."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return sum(map(_letters, value)) if isinstance(value, list | tuple) else len(value) if isinstance(value, str) else 0

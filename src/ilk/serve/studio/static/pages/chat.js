@@ -8,6 +8,7 @@ import { moment, t } from "../lib/words.js";
 import { panel } from "../tools/cited.js";
 import { libraries } from "../tools/library.js";
 import { can, models, noModel, picker } from "../tools/models.js";
+import { sent } from "../tools/openai.js";
 import { add, beside, enter, forget, fresh, keep, kept, messages, path } from "../tools/talks.js";
 import { body, turnView } from "../tools/turns.js";
 
@@ -58,7 +59,7 @@ class Talk {
 
   drawTools() {
     const { settings } = this.talk, model = picker(this.all, settings.model, (id) => this.set({ model: id }));
-    const fields = form([{ name: "system", label: t("chat.system"), type: "long", rows: 2 }, { name: "temperature", label: t("edit.temperature"), type: "number", low: 0, high: 2, step: 0.05 },
+    const fields = form([{ name: "quote", label: t("chat.quote"), type: "check" }, { name: "system", label: t("chat.system"), type: "long", rows: 2 }, { name: "temperature", label: t("edit.temperature"), type: "number", low: 0, high: 2, step: 0.05 },
       { name: "seed", label: t("edit.seed"), type: "seed" }, { name: "tokens", label: t("edit.tokens"), type: "integer", low: 1, high: 4096 }, { name: "schema", label: t("chat.schema"), type: "long", rows: 3, help: t("chat.schema.help"), placeholder: '{"type": "object", ...}' }],
     settings, (now) => this.set({ system: "", schema: "", temperature: undefined, seed: undefined, tokens: undefined, ...now }));
     fill(this.tools, model.element, libraries(settings.library ?? "", (library) => { if (library !== (settings.library ?? "")) this.set({ library }); }, this.signal), h("details", {}, h("summary", {}, t("chat.settings")), fields.element));
@@ -124,10 +125,10 @@ class Talk {
   }
 
   async fromDocuments(talk, before, turn, signal) {
-    const { library, model } = talk.settings, question = before.at(-1).content;
-    const found = await post("/v1/ask", { library, question, model }, { signal });
+    const { library, model, quote } = talk.settings, question = before.at(-1).content;
+    const found = await post("/v1/ask", { library, question, ...(quote ? {} : { model }) }, { signal });
     Object.assign(turn, { cited: found, content: found.answer ?? "" });
-    this.same.set({ cli: `ilk ask ${quoted(library)} ${quoted(question)} --model ${quoted(model)}`, python: `import ilk\nilk.ask(${JSON.stringify(library)}, ${JSON.stringify(question)}, model=${JSON.stringify(model)})` });
+this.same.set(found.line ?? null);
   }
 
   async streamed(talk, before, turn, signal, again, told) {
@@ -139,7 +140,7 @@ class Talk {
       if (choice.finish_reason === "length") turn.note = "length";
       told();
     }
-    this.same.set(asLines(request));
+    this.same.set(sent("chat/completions", "chat.completions", request));
   }
 }
 
@@ -160,12 +161,4 @@ function parsed(schema) {
   } catch {
     throw Object.assign(new Error(t("chat.schema.bad")), { code: "SCHEMA" });
   }
-}
-
-const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
-
-function asLines(request) {
-  const curl = `curl ${location.origin}/v1/chat/completions -H "Authorization: Bearer $ILK_KEY" \\\n  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(request))}`;
-  const python = ["from openai import OpenAI", "", `client = OpenAI(base_url=${JSON.stringify(`${location.origin}/v1`)}, api_key="...")`, `answer = client.chat.completions.create(**json.loads(r'''${JSON.stringify(request).replaceAll("'''", "\\u0027\\u0027\\u0027")}'''))`, "print(answer.choices[0].message.content)"];
-  return { openai: ["import json", ...python].join("\n"), curl };
 }

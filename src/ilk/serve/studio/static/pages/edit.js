@@ -8,6 +8,7 @@ import { view } from "../viewers/index.js";
 import { cellEditor } from "../tools/cells.js";
 import { history } from "../tools/history.js";
 import { about, can, models, noModel, picker } from "../tools/models.js";
+import { sent } from "../tools/openai.js";
 import { pictureEditor } from "../tools/pictures.js";
 import { runner } from "../tools/run.js";
 import { source } from "../tools/source.js";
@@ -78,7 +79,8 @@ function editor(model, facts, state, does) {
 
 /** A text goes on: completions, shown as they come. */
 function goOn(results, body, show) {
-  return results.follow(async (signal, told) => {
+  return results.follow(async (signal, told, far, same) => {
+    same(sent("completions", "completions", body));
     const ends = Array.from({ length: body.n }, () => "");
     for await (const { data } of events("/v1/completions", { body: { ...body, stream: true }, signal })) {
       for (const piece of data.choices ?? []) ends[piece.index] = (ends[piece.index] ?? "") + (piece.text ?? "");

@@ -1,5 +1,5 @@
 /** Judge: figures of a model, what it gives away, which family suits a file, and which of two people prefer. */
-import { upload } from "../lib/api.js";
+import { save, upload } from "../lib/api.js";
 import { button, fill, h } from "../lib/dom.js";
 import { form } from "../lib/form.js";
 import { keep, kept } from "../lib/keep.js";
@@ -81,6 +81,9 @@ function asked(kind, { model, file, n, seed, seconds, name }) {
 /** What a job that is done says, as elements. */
 async function told(kind, job, { signal, go }) {
   const { report, file, model } = job.made, next = model && note("good", h("p", {}, t("judge.made", { model })), button(t("create.title"), () => go("create", { model }), { kind: "plain small" }));
-  if (report) return h("section", { class: "card" }, next, pageFrame(await (await left(job, report, signal)).text(), t(`judge.way.${kind}`)));
+  if (report) {
+    const page = await left(job, report, signal);
+    return h("section", { class: "card" }, next, h("div", { class: "row end" }, button(t("judge.keep"), () => save(page, report), { kind: "plain small", icon: "download" })), pageFrame(await page.text(), t(`judge.way.${kind}`)));
+  }
   return h("section", { class: "card" }, next, h("h2", {}, t("judge.figures")), figures(JSON.parse(await (await left(job, file, signal)).text())));
 }

@@ -20,7 +20,11 @@ export function cellEditor(model, facts, { items, marks = [] }, { run, follow, u
   };
   const impute = () => {
     if (!rows.some((row) => columns.some((c) => row[c] === null))) { toast(t("edit.nothing_empty"), "bad"); return; }
-    follow(async (signal) => settle(rows, await post("/v1/impute", { model, items: rows, ...wanted.values() }, { signal })));
+    follow(async (signal, told, far, same) => {
+      const answer = await post("/v1/impute", { model, items: rows, ...wanted.values() }, { signal });
+      same(answer.line ?? null);
+      return settle(rows, answer);
+    });
   };
   const again = () => {
     if (!redo.size) { toast(t("edit.no_column"), "bad"); return; }

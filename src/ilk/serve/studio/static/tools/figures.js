@@ -12,14 +12,14 @@ export function figures({ metrics, skipped = {} }) {
     left.length > 0 && h("details", {}, h("summary", {}, t("judge.skipped", { n: left.length })), h("ul", {}, left.map(([name, why]) => h("li", {}, h("b", {}, name), `: ${why}`)))));
 }
 
-/** Where a figure is between the floor (left) and the ceiling (right), with its standard error. Nothing where neither is known. */
+/** Where a figure is between the floor (left) and the ceiling (right), with its standard error. Nothing where they are not both known. */
 export function track({ value, se, floor, ceiling, better }) {
-  if (!Number.isFinite(value) || (!Number.isFinite(floor) && !Number.isFinite(ceiling))) return null;
-  const known = [value, floor, ceiling].filter(Number.isFinite), low = Math.min(...known), high = Math.max(...known), turn = better === "lower";
+  if (better === "middle" || !Number.isFinite(value) || !Number.isFinite(floor) || !Number.isFinite(ceiling)) return null;
+  const known = [value, floor, ceiling], low = Math.min(...known), high = Math.max(...known), turn = better === "lower";
   const at = (v) => { const part = high > low ? (v - low) / (high - low) : 0.5; return 8 + 144 * (turn ? 1 - part : part); };
   const clip = (x) => Math.max(2, Math.min(158, x));
   const told = t("judge.track", { value: number(value), floor: number(floor), ceiling: number(ceiling) });
   return svg("svg", { viewBox: "0 0 160 18", class: "judge-track", role: "img", "aria-label": told }, svg("line", { x1: 8, x2: 152, y1: 9, y2: 9 }),
-    Number.isFinite(floor) && svg("line", { class: "floor", x1: at(floor), x2: at(floor), y1: 3, y2: 15 }), Number.isFinite(ceiling) && svg("line", { class: "ceiling", x1: at(ceiling), x2: at(ceiling), y1: 3, y2: 15 }),
+    svg("line", { class: "floor", x1: at(floor), x2: at(floor), y1: 3, y2: 15 }), svg("line", { class: "ceiling", x1: at(ceiling), x2: at(ceiling), y1: 3, y2: 15 }),
     se > 0 && svg("line", { class: "error", x1: clip(at(value - se)), x2: clip(at(value + se)), y1: 9, y2: 9 }), svg("circle", { cx: at(value), cy: 9, r: 4.5 }));
 }

@@ -8,6 +8,9 @@ import { t } from "../lib/words.js";
 import { drop } from "./drop.js";
 import { done as followed } from "./job.js";
 
+/** The last part of a path: documents are named by where they were read from. */
+export const leaf = (path) => String(path).split(/[\\/]/).at(-1) || String(path);
+
 /** `element`; `change(name or "")` when another is chosen. `chosen` is the name of the one at work. */
 export function libraries(chosen, change, signal) {
   const id = newId("library"), select = h("select", { id, on: { change: () => { change(select.value); listed(); } } }), documents = h("div", { class: "small" });
@@ -26,7 +29,7 @@ export function libraries(chosen, change, signal) {
   const listed = async () => {
     if (!select.value) { fill(documents); return; }
     const all = (await get(`/v1/libraries/${encodeURIComponent(select.value)}/documents`, { signal })).data;
-    fill(documents, h("ul", { class: "documents" }, all.map((one) => h("li", { class: "soft" }, one.name ?? one.document ?? one.id))));
+    fill(documents, h("ul", { class: "documents" }, all.map((one) => h("li", { class: "soft", title: one.name ?? one.document }, leaf(one.name ?? one.document ?? one.id)))));
   };
   fresh.append(maker(signal, async (name) => { fresh.open = false; await refresh(name); }));
   refresh(chosen);
@@ -36,10 +39,12 @@ export function libraries(chosen, change, signal) {
 function maker(signal, done) {
   const name = form([{ name: "name", label: t("chat.library.name"), type: "text", placeholder: "papers" }]), files = [], told = h("ul", { class: "documents" }), place = h("div", { class: "stack" });
   const list = () => fill(told, files.map((file) => h("li", {}, file.name)));
-  const index = async () => {
+  const index = async (e) => {
+    const pressed = e?.currentTarget;
     const { name: called = "" } = name.values();
     if (!/^[\p{L}\p{N}][\p{L}\p{N}_-]*$/u.test(called) || !files.length) { toast(t("chat.library.wanted"), "bad"); return; }
     const bar = progress(t("chat.indexing"));
+    if (pressed) pressed.disabled = true;
     fill(place, bar.element);
     try {
       const ids = [];
@@ -50,8 +55,9 @@ function maker(signal, done) {
       list();
       await done(called);
     } catch (why) {
-      fill(place, problem(why, index) ?? "");
+      fill(place, problem(why, () => index()) ?? "");
     }
+    if (pressed) pressed.disabled = false;
   };
   return h("div", { class: "stack" }, name.element, drop(t("chat.library.drop"), t("edit.browse"), (more) => { files.push(...more); list(); }, { multiple: true, accept: ".pdf,.txt,.md,.html,.docx,.json,.csv" }), told, place,
     h("div", { class: "row end" }, button(t("chat.library.index"), index, { kind: "primary small" })));

@@ -10,7 +10,8 @@ import { view } from "../viewers/index.js";
 /**
  * A place for results: `element`; `run(path, body, show, gather)` asks for items, shows them at every step ({step, of, items}), then what `show(answer)` gives;
  * `gather`: a step has only items that are new.
- * `follow(work)` does the same for any work: `work(signal, told)` shows items by `told(items)` and gives an element. `stop()` ends what is at work.
+ * `follow(work)` does the same for any work: `work(signal, told, far, same)` shows items by `told(items)`, says how far it is
+ * and what would do the same (lib/lines.js), and gives an element. `stop()` ends what is at work.
  */
 export function runner(signal, { keepSteps = () => {} } = {}) {
   const shown = h("div", { class: "stack" }), same = lines(), element = h("div", { class: "stack", "aria-busy": "false" }, shown, same.element);
@@ -24,7 +25,7 @@ export function runner(signal, { keepSteps = () => {} } = {}) {
     bar.set(null, t("edit.working"));
     element.setAttribute("aria-busy", "true");
     try {
-      const found = await work(mine.signal, (items) => fill(preview, items?.length ? view(items) : null), bar.set);
+      const found = await work(mine.signal, (items) => fill(preview, items?.length ? view(items) : null), bar.set, same.set);
       if (mine === leaving) fill(shown, found);
     } catch (why) {
       if (mine === leaving) fill(shown, why.name === "AbortError" ? h("p", { class: "soft" }, t("edit.stopped")) : problem(why, () => follow(work)));
@@ -32,7 +33,7 @@ export function runner(signal, { keepSteps = () => {} } = {}) {
       if (mine === leaving) element.setAttribute("aria-busy", "false");
     }
   }
-  const run = (path, body, show, gather = false) => follow(async (inner, told, far) => {
+  const run = (path, body, show, gather = false) => follow(async (inner, told, far, line) => {
     let answer = { items: [] };
     const all = [];
     for await (const { data } of events(path, { body: { ...body, stream: true }, signal: inner })) {
@@ -42,7 +43,7 @@ export function runner(signal, { keepSteps = () => {} } = {}) {
       if (gather && data.step < data.of) all.push(...data.items);
       told(gather && data.step < data.of ? all : data.items);
     }
-    same.set(answer.line ?? null);
+    line(answer.line ?? null);
     return show(answer) ?? view(answer.items);
   });
   return { element, run, follow, stop, clear: () => { stop(); leaving = null; fill(shown); same.set(null); } };
