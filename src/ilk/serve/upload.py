@@ -17,6 +17,7 @@ from ilk.serve.caller import Caller
 from ilk.serve.files import SET, Files, Stored, TooLarge, part_name
 from ilk.serve.sniff import HEAD, Unsupported, suffix_for
 
+LENGTHS = {"purpose": 64, "set": 200}   # characters of the fields that are no files
 PARTS, FIELD, HEADER = 1000, 4096, 1 << 16   # parts of a form; bytes of a field that is no file; bytes of a header of a part
 
 
@@ -132,8 +133,11 @@ class _Form:
             raise UsageError("the form ends in the middle", code="multipart")
         if not self.parts:
             raise UsageError("there is no `file` in the form", code="multipart", param="file", remedy="curl -F file=@people.csv .../v1/files")
+        for name, most in LENGTHS.items():
+            if len(self.fields.get(name, "")) > most:
+                raise UsageError(f"{name} has more than {most} characters", code="multipart", param=name)
         suffixes = [suffix_for(p.name, p.head) for p in self.parts]
-        size, purpose, asked = sum(p.size for p in self.parts), self.fields.get("purpose", "user_data")[:64], self.fields.get("set", "")
+        size, purpose, asked = sum(p.size for p in self.parts), self.fields.get("purpose", "user_data"), self.fields.get("set", "")
         if len(self.parts) == 1 and not asked:
             self.parts[0].path.rename(self.folder / (SET + suffixes[0]))
             return Stored("", self.parts[0].name, purpose, owner, 0, size, self.sum.hexdigest(), suffixes[0])

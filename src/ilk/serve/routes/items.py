@@ -24,7 +24,7 @@ Many = Annotated[int, Field(ge=1, le=1 << 20)]
 Item = dict[str, Any] | str
 DOCS = ConfigDict(use_attribute_docstrings=True, strict=True)
 Place = Annotated[int, Field(ge=0, lt=2**31)]
-Names = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=10_000)]
+Names = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=1000)]
 
 
 class InBox(BaseModel):
