@@ -42,7 +42,8 @@ def test_what_is_described_is_what_happens(paths: str, config: str, tmp_path: Pa
     server = Server(Here(places), Workspace.at(tmp_path / "workspace"), guard=Guard(True, hashed(b"secret-token")))
     (tmp_path / "schemathesis.toml").write_text(config)
     with listening(server) as (host, port):
-        words = ["run", f"http://{host}:{port}/openapi.json", "--include-path-regex", paths, "-H", "Authorization: Bearer secret-token", "--max-examples", "60", "--checks", "all",
+        words = ["run", f"http://{host}:{port}/openapi.json", "--include-path-regex", paths, "-H", "Authorization: Bearer secret-token", "--max-examples", "60",
+            "--checks", "all",
                  "--max-response-time", "5", "--seed", "1", "--generation-database", "none", "--request-timeout", "30"]
         done = subprocess.run([sys.executable, "-m", "schemathesis.cli", *words], capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path)
     assert done.returncode == 0, json.dumps(done.stdout[-6000:])

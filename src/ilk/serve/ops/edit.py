@@ -26,11 +26,11 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
     for one in each_anew(model, items, lambda item: region, whole(ask.body, "n", 1, 1, 1024), whole(ask.body, "seed", 0, -(2**63), 2**63 - 1), way_of(model, ask.body)):
         done.append(one)
         if ask.body.get("stream") and len(done) < len(items):
-            yield made(model, one.items, step=len(done), of=len(items))
+            yield made(model, one.items, more={"step": len(done), "of": len(items)})
         else:
             yield None
     found = worst(model, done)
-    yield made(model, found.items, kept(found.met), step=len(items), of=len(items))
+    yield made(model, found.items, kept(found.met), {"step": len(items), "of": len(items)})
 
 
 def region_of(redo: Any, blobs: Any, modality: Modality[Any]) -> Region:

@@ -246,7 +246,8 @@ class Scores(BaseModel):
     line: Line
 
 
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}}, "description": "Items; as events with `stream`, as a file with `format`"}}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}},
+    "description": "Items; as events with `stream`, as a file with `format`"}}
 
 
 @router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
@@ -332,7 +333,7 @@ def _masked(redo: Any, blobs: list[bytes]) -> Any:
 async def _last(server: Server, model: str, ask: Ask) -> Reply:
     found: Reply | None = None
     async with aclosing(server.engine.ask(model, ask)) as pieces:  # type: ignore[type-var]
-        async for found in pieces:
+        async for found in pieces:  # noqa: B007 - the last one is the answer
             pass
     if found is None:
         raise IlkError("no answer")
