@@ -256,7 +256,8 @@ def test_an_upload_that_is_cut_leaves_nothing(server: Server) -> None:
         raw, _ = form(b"half.csv", b"1,2\n" * 10_000)
         for cut in (len(raw) // 2, len(raw) - 4, 30):
             with socket.create_connection(("127.0.0.1", port), 5) as wire:
-                wire.sendall(b"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: %d\r\n\r\n" % len(raw) + raw[:cut])
+                head = b"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: %d\r\n\r\n" % len(raw)
+                wire.sendall(head + raw[:cut])
                 time.sleep(0.05)
         until = time.monotonic() + 5
         while not nothing_is_left(server) and time.monotonic() < until:
