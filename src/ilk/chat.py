@@ -145,11 +145,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why an answer ended, and how many tokens were read and made."""
+    """Why an answer ended, and how many tokens were read and made; `reused` of those read were known from an earlier question."""
 
     why: Literal["stop", "length", "calls"]
     read: int
     made: int
+    reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from .commands.doctor import doctor
 from .commands.edit import beside, decode, denoise, edit, interpolate, invert, revise, translate, upscale, vary
 from .commands.examine import check_text, examine, review_add, review_approve, review_edit, review_export, review_list, review_reject, review_show
 from .commands.index import index
+from .commands.jobs import jobs_cancel, jobs_list, jobs_pause, jobs_remove, jobs_resume, jobs_run, jobs_show, jobs_submit
 from .commands.judge import classify, detect, diagnose, evaluate, lineage, prefer, report, score, show
 from .commands.keep import demo, export, fetch, forget, list_
 from .commands.learn import augment, fit
@@ -40,6 +41,8 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "data": ("Data sets by name.", {"fetch": fetch}),
     "runs": ("Records of runs.", {"list": runs_list, "show": runs_show, "compare": compare, "remove": remove}),
     "keys": ("Keys of the server.", {"new": keys_new, "list": keys_list, "remove": keys_remove}),
+    "jobs": ("Long work that goes on by itself.", {"submit": jobs_submit, "list": jobs_list, "show": jobs_show, "cancel": jobs_cancel, "pause": jobs_pause,
+                                                   "resume": jobs_resume, "remove": jobs_remove, "run": jobs_run}),
     "prompt": ("Prompts as files: run, compare and improve them.", {"run": prompt_run, "test": prompt_test, "improve": prompt_improve, "list": prompt_list,
                                                                     "show": prompt_show, "diff": prompt_diff}),
     "review": ("A queue in which people approve texts before they leave.", {

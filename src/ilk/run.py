@@ -96,6 +96,13 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """Items that the model makes while it learns, as JSON has them."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """The work is done."""
 
@@ -135,7 +142,7 @@ class Closed:
     message: str = ""
 
 
-Event = Began | Progress | Validated | Noted | Ended | Opened | Measured | Saved | Closed
+Event = Began | Progress | Validated | Noted | Preview | Ended | Opened | Measured | Saved | Closed
 
 
 def as_facts(event: Event) -> dict[str, Any]:
@@ -187,7 +194,8 @@ class Run:
     `micro` items of a batch are computed at a time, their gradients added up: the same step in less memory.
     `checkpoint` is a folder beside the model, written every `checkpoint_every` seconds (30, or what the environment
     variable ILK_CHECKPOINT_SECONDS says: tests of sudden deaths set it to 0); `resume` takes it up again; `facts` say
-    what is being fitted, so that a checkpoint of something else is refused.
+    what is being fitted, so that a checkpoint of something else is refused. `watches` make a listener of each model that is
+    fitted, given that model while it learns and whom to tell of what it sees: when held-out items are judged it has the weights that are.
     """
 
     seed: int = 0
@@ -202,6 +210,7 @@ class Run:
     resume: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
+    watches: tuple[Callable[[Any, Callable[[Event], None]], Listener], ...] = ()
     switch: Switch = field(default_factory=Switch)
     path: tuple[str, ...] = ()
     within: Stage | None = None
@@ -268,7 +277,7 @@ class Run:
     @property
     def quiet(self) -> Run:
         """The same for work on the side: no checkpoint, nobody told, no steps asked for; not beyond its seconds."""
-        return replace(self, checkpoint=None, listeners=(), budget=self.budget if isinstance(self.budget, Seconds) else None, within=None)
+        return replace(self, checkpoint=None, listeners=(), watches=(), budget=self.budget if isinstance(self.budget, Seconds) else None, within=None)
 
     def stage(self, name: str, share: float, whole: Callable[[State], State], saved: State | None) -> Run:
         """The run of one stage of a fit in stages: its share of the budget, draws of its own, checkpoints of the whole."""

@@ -59,7 +59,7 @@ def bound(url: str, token: str) -> None:
 def embedded(url: str, token: str) -> None:
     at = OpenAIEmbeddings(model="embedder", base_url=url + "/v1", api_key=token, check_embedding_ctx_length=False)
     rows = [at.embed_query("cat"), *at.embed_documents(["kitten", "stocks"])]
-    if sum(a * b for a, b in zip(rows[0], rows[1])) < sum(a * b for a, b in zip(rows[0], rows[2])):
+    if sum(a * b for a, b in zip(rows[0], rows[1], strict=True)) < sum(a * b for a, b in zip(rows[0], rows[2], strict=True)):
         raise AssertionError("a cat is more like stocks than like a kitten")
 
 

@@ -94,8 +94,8 @@ def embeddings(url: str, token: str) -> None:
     packed = at.embeddings.create(model="embedder", input=["cat", "kitten", "stocks"])
     plain = at.embeddings.create(model="embedder", input=["cat", "kitten", "stocks"], encoding_format="float")
     rows = [d.embedding for d in packed.data]
-    wants(max(abs(a - b) for one, other in zip(rows, (d.embedding for d in plain.data)) for a, b in zip(one, other)) < 1e-6, True)
-    alike = [sum(a * b for a, b in zip(rows[0], row)) for row in rows]
+    wants(max(abs(a - b) for one, other in zip(rows, (d.embedding for d in plain.data), strict=True) for a, b in zip(one, other, strict=True)) < 1e-6, True)
+    alike = [sum(a * b for a, b in zip(rows[0], row, strict=True)) for row in rows]
     wants(abs(alike[0] - 1) < 1e-5 and alike[1] > alike[2], True)
     wants(_code(lambda: at.embeddings.create(model="embedder", input=[1, 2, 3])), (400, "token_input_unsupported"))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ilk import recipe, registry
+from ilk.console._preview import watches
 from ilk.console._shared import Answer, tracked
 from ilk.dataset import Dataset, split_dataset
 from ilk.distribution import Family, Samples, Translates
@@ -56,7 +57,8 @@ def fit_command(data: str, family: str | None, modality: str | None, options: Ma
     trackers = tracked(asked["track"])
     with Progressing() as bar, _log(asked["log"]) as log:
         run = Run(seed=asked["seed"], budget=Steps(asked["steps"]) if asked["steps"] is not None else budget(asked["budget"]), batch=asked["batch"], rate=asked["rate"],
-                  device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log, *trackers))
+                  device=asked["device"], checkpoint=out.with_name(out.name + ".ckpt"), resume=asked["resume"], listeners=(bar, count, *log, *trackers),
+                  watches=watches())
         _check(run, asked)
         with run.opened("fit"):
             with stopping(run.switch, run):

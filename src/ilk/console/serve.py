@@ -159,14 +159,16 @@ def _limits(wanted: Wanted) -> Any:
 
 
 def _engine(places: Mapping[str, str], place: Workspace, limits: Any, memory: int | None) -> Any:
-    from ilk.serve.here import Here
+    from ilk.serve.engine import engine
 
-    return Here(places)
+    return engine(places, place, limits, memory)
 
 
 def _parts(wanted: Wanted) -> tuple[Any, ...]:
     """What runs beside the routes. With --jobs 0 jobs are kept, and run by nobody here."""
-    return ()
+    from ilk.serve.working import Working
+
+    return () if wanted.jobs == 0 else (Working(),)
 
 
 def _guard(wanted: Wanted, place: Workspace) -> tuple[Guard, str | None]:
@@ -242,6 +244,8 @@ def _run(server: Server, listening: socket.socket, told: Callable[[], None]) -> 
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket that listens there. What it sends waits in little memory, so that a client that never reads is noticed."""
+    if not 0 <= port < 65_536:
+        raise UsageError(f"{port} is no port", code="PORT", param="port", remedy="0 to 65535; 0 takes a free one")
     listening = None
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -81,6 +81,8 @@ class Limits(BaseModel):
     """Jobs that run at once."""
     jobs_queued: Count = 100
     """Jobs of a key that wait."""
+    job_seconds: Seconds = 7 * 86400
+    """A job in all."""
     workspace: Count = 10 * 1024 * MIB
     """All that is kept on disk."""
 

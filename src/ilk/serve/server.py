@@ -5,10 +5,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
+from ilk.jobs.runner import Runner
+from ilk.jobs.store import Store
 from ilk.serve.admission import Admission
 from ilk.serve.admitted import Admitted
 from ilk.serve.guard import Guard
@@ -58,6 +61,16 @@ class Server:
         object.__setattr__(self, "engine", Admitted(engine, admission, self.metrics, self.limits, self.guard.keys, self.log_prompts))
         self.metrics.follow(self.metrics.running, lambda: admission.running)
         self.metrics.follow(self.metrics.waiting, lambda: admission.waiting)
+
+    @cached_property
+    def jobs(self) -> Store:
+        """Long work, shared with `ilk jobs`."""
+        return Store(self.place.part("jobs"))
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What does it."""
+        return Runner(self.jobs, self.place.part("models"), self.limits.jobs, seconds=self.limits.job_seconds)
 
 
 def server_of(request: Request) -> Server:

@@ -221,10 +221,10 @@ class Loop:
         better = loss < self.best.loss
         if better:
             self.best = Best(loss, {k: v.detach().clone() for k, v in self.body.state_dict().items()})
+        self.run.emit(Validated(self.step, loss, better))   # whoever watches sees the weights that were judged
         if mine is not None:
             self.body.load_state_dict(mine)
         self.at_work.train()
-        self.run.emit(Validated(self.step, loss, better))
 
     def _finish(self) -> None:
         final = self.best.weights or self.ema

@@ -109,7 +109,11 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
     about = {name: space for name, space in data.about.items() if family.refuses_context({name: space}) is None}
     body = family.build(lift.space, run.rng.child("build"), about)
     history = History()
-    run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts}, listeners=(*run.listeners, history))
+    labels = data.labels.names if data.labels is not None and "label" in about else ()
+    words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
+    learning = Model(data.modality, codec, lift, body, (), labels, words)
+    seen = tuple(watch(learning, run.emit) for watch in run.watches)
+    run = replace(run, facts={**fingerprint(data, family), "seed": run.seed, **run.facts}, listeners=(*run.listeners, history, *seen))
     train, valid = (Coded(data, s, codec, lift, run.rng.child("encode", s), tuple(about)) if len(data.index(s)) else None for s in ("train", "valid"))
     if train is None:
         raise DataError("there are no items to learn from", code="TOO_FEW")
@@ -119,12 +123,10 @@ def fitted(data: Dataset[Any], family: Family, codec: Codec[Any], lift: Lift, ru
         else:
             body.restore(begin.body.state())
             body.adapt(train, run, valid)   # type: ignore[attr-defined]
-    labels = data.labels.names if data.labels is not None and "label" in about else ()
-    words = data.captions.vocabulary.words if data.captions is not None and "caption" in about else ()
     card = {"data": data.origin.name, "notes": "; ".join(data.origin.notes), "licence": data.origin.licence, "items": len(train), "seed": run.seed,
             "seconds": round(time.monotonic() - start, 2), "data_sha256": run.facts["data"], "steps": history.steps,
             **_counts(data, labels), **_said(run), **history.facts()}
-    return Model(data.modality, codec, lift, body, (), labels, words, card)
+    return replace(learning, card=card)
 
 
 def _asked(data: Dataset[Any], run: Run, codec: Codec[Any], lift: Lift) -> dict[str, Any]:

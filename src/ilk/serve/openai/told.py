@@ -188,7 +188,7 @@ _WHY = {400: "The request can't be met as it stands.", 401: "No key, or a wrong 
         413: "Too many bytes.", 415: "Another kind of body than is taken.", 429: "Too much is asked at once: retry-after says when to come again.",
         500: "A fault of the server.", 503: "The server is starting or ending."}
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal, "description": why} for status, why in _WHY.items()}
-EVENTS = {"text/event-stream": {"schema": {"type": "string"}, "example": 'data: {"object":"chat.completion.chunk"}\n\ndata: [DONE]\n\n'}}
+EVENTS = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}, "event": {"type": "string"}}, "required": ["data"]}}}
 
 
 def errors_and(about: str) -> dict[int | str, dict[str, Any]]:
