@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from ilk.errors import UsageError
@@ -66,7 +66,7 @@ class _Form:
         self._count, self._field, self._text = 0, "", bytearray()
         self._file: BinaryIO | None = None
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         """By the names that the parser knows."""
         return {"on_part_begin": self._begin, "on_header_field": self._header_field, "on_header_value": self._header_value, "on_header_end": self._header_end,
                 "on_headers_finished": self._open, "on_part_data": self._data, "on_part_end": self._part_end, "on_end": self._end}

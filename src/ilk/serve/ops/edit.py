@@ -39,7 +39,7 @@ def region_of(redo: Any, blobs: Any, modality: Modality[Any]) -> Region:
         return Named(tuple(redo))
     if not isinstance(redo, Mapping) or len(redo) != 1:
         _no()
-    (kind, said), = redo.items()
+    kind, said = next(iter(redo.items()))
     if kind == "box" and _whole(said, (4,)):
         return Box(*said)
     if kind == "span" and _whole(said, (1, 2)):

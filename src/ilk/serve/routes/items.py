@@ -351,7 +351,7 @@ async def _items(request: Request, server: Server, asked: Any, ask: Ask, verb: s
     if not getattr(asked, "stream", False):
         return whole(await unless_gone(request, _last(server, asked.model, ask)))
     pieces = server.engine.ask(asked.model, ask)
-    first = await unless_gone(request, anext(pieces))  # type: ignore[arg-type]
+    first = await unless_gone(request, anext(pieces))
     return StreamingResponse(_events(first, pieces, whole), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
