@@ -5,17 +5,20 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from ilk.errors import UsageError
 from ilk.serve.caller import Caller
 from ilk.serve.files import SET, Files, Stored, TooLarge, part_name
 from ilk.serve.sniff import HEAD, Unsupported, suffix_for
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 LENGTHS = {"purpose": 64, "set": 200}   # characters of the fields that are no files
 PARTS, FIELD, HEADER = 1000, 4096, 1 << 16   # parts of a form; bytes of a field that is no file; bytes of a header of a part

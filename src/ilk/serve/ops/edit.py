@@ -46,7 +46,8 @@ def region_of(redo: Any, blobs: Any, modality: Modality[Any]) -> Region:
         return Span(*said)
     if kind == "outside":
         return Outside(region_of(said, blobs, modality))
-    if kind == "mask" and _whole([said], (1,)) and said < len(blobs) and len(shape := getattr(modality, "shape", ())) == 3:
+    shape: tuple[int, ...] = getattr(modality, "shape", ())
+    if kind == "mask" and _whole([said], (1,)) and said < len(blobs) and len(shape) == 3:
         return mask(picture(blobs[said], (shape[0], shape[1], 1), "redo.mask")[0][:, :, 0] > 127)
     _no()
 
