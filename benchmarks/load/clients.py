@@ -31,7 +31,7 @@ def load() -> dict[str, Any]:
         script = Path(kept) / "script.json"
         script.write_text(json.dumps(SCRIPT))
         models = ("said=gguf:smollm2-135m-instruct", f"script=echo:?script={script}", "embedder=hf:all-minilm-l6-v2", f"digits={pictures(Path(kept) / 'digits.ilk')}",
-                  f"broken=openai:x?url={url}")
+                  'json=echo:{"name": "Paris", "large": true}', f"broken=openai:x?url={url}")
         with serving(*models, limits=LIMITS) as server:
             found = {f"{version}/{name.removesuffix('.py')}": suite(version, name, server.url, server.token) for version, name in SUITES}
     faults = {f"{name}/{check}": why for name, checks in found.items() for check, why in checks.items() if why}

@@ -31,22 +31,30 @@ def shaped(schema: Any) -> dict[str, Any]:
 
 
 RAW = {
-    "an empty object": b"{}", "a list": b"[]", "null": b"null", "a text": b'"x"', "broken": b"{bad", "empty": b"", "deep lists": b"[" * 200_000, "deep objects": b'{"a":' * 100_000,
-    "deep and closed": b"[" * 500 + b"]" * 500, "NaN": b'{"model": "echo", "messages": [{"role": "user", "content": "Hi"}], "temperature": NaN}', "UTF-16": "{}".encode("utf-16"),
-    "infinite": b'{"model": "echo", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1e400}', "half a letter": b'{"model": "echo", "messages": [{"role": "user", "content": "\\ud800"}]}',
-    "a key twice": b'{"model": "echo", "model": "none", "messages": []}', "not UTF-8": b'{"model": "\xff\xfe"}', "long digits": b'{"model": "echo", "seed": ' + b"9" * 10_000 + b"}",
+    "an empty object": b"{}", "a list": b"[]", "null": b"null", "a text": b'"x"', "broken": b"{bad", "empty": b"", "deep lists": b"[" * 200_000,
+    "deep objects": b'{"a":' * 100_000,
+    "deep and closed": b"[" * 500 + b"]" * 500, "NaN": b'{"model": "echo", "messages": [{"role": "user", "content": "Hi"}], "temperature": NaN}',
+    "UTF-16": "{}".encode("utf-16"),
+    "infinite": b'{"model": "echo", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1e400}',
+    "half a letter": b'{"model": "echo", "messages": [{"role": "user", "content": "\\ud800"}]}',
+    "a key twice": b'{"model": "echo", "model": "none", "messages": []}', "not UTF-8": b'{"model": "\xff\xfe"}',
+    "long digits": b'{"model": "echo", "seed": ' + b"9" * 10_000 + b"}",
     "a zero byte": b'{"model": "ec\x00ho"}', "two values": b"{} {}", "too long": b'"' + b"x" * (3 << 20) + b'"'}
 ODD = {
     **{f"messages {m!r}"[:60]: body({"messages": m}) for m in (None, "s", [123], [{}], [{"role": 123}], [{"role": "user", "content": 123}], [],
                                                                [{"role": "king", "content": "x"}], [{"role": "user", "content": [{"type": "x"}]}], [None], {"a": 1})},
     **{f"{k} {v!r}"[:60]: body({k: v}) for k, v in (
-        ("n", 10**6), ("n", 0), ("n", "2"), ("max_tokens", -1), ("max_tokens", 0), ("max_tokens", True), ("max_tokens", 1.5), ("temperature", -1), ("temperature", 199), ("temperature", "hot"),
-        ("stop", ["x"] * 10**5), ("stop", [1]), ("logit_bias", {"x": 1}), ("logit_bias", {"1": 1000}), ("logit_bias", [1]), ("seed", 2**65), ("seed", 1.5), ("stream", "yes"), ("stream", 1),
-        ("model", "none"), ("model", ""), ("model", "../../etc/passwd"), ("model", "x" * 10**6), ("model", None), ("response_format", {"type": "json_schema"}), ("tools", [{}]), ("store", True),
+        ("n", 10**6), ("n", 0), ("n", "2"), ("max_tokens", -1), ("max_tokens", 0), ("max_tokens", True), ("max_tokens", 1.5), ("temperature", -1), ("temperature", 199),
+        ("temperature", "hot"),
+        ("stop", ["x"] * 10**5), ("stop", [1]), ("logit_bias", {"x": 1}), ("logit_bias", {"1": 1000}), ("logit_bias", [1]), ("seed", 2**65), ("seed", 1.5),
+        ("stream", "yes"), ("stream", 1),
+        ("model", "none"), ("model", ""), ("model", "../../etc/passwd"), ("model", "x" * 10**6), ("model", None), ("response_format", {"type": "json_schema"}),
+        ("tools", [{}]), ("store", True),
         ("response_format", {"type": "xml"}), ("top_p", 0), ("top_logprobs", 21), ("tool_choice", "any"),
         ("tools", [{"type": "function", "function": {"name": "a b"}}]), ("metadata", "x"),
         ("stream_options", [1]), ("tool_choice", {"type": "function", "function": {}}))},
-    "a schema that refers to itself": shaped({"$ref": "#"}), "a schema of nowhere": shaped({"$ref": "http://127.0.0.1:9/x"}), "a schema with a broken pattern": shaped({"type": "string", "pattern": "("}),
+    "a schema that refers to itself": shaped({"$ref": "#"}), "a schema of nowhere": shaped({"$ref": "http://127.0.0.1:9/x"}),
+    "a schema with a broken pattern": shaped({"type": "string", "pattern": "("}),
     "a wide schema": shaped({"type": "object", "properties": {f"k{i}": {"type": "string"} for i in range(9000)}}), "a schema that is none": shaped({"type": 5}),
     "a schema that is no object": body({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": [1]}}})}
 EVERY = ("/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/images/generations")
@@ -105,15 +113,20 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: 
 GOOD = json.dumps(body({})).encode()
 FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
     "a length below zero": (HEAD + b"content-length: -1\r\n\r\n", (400,)), "a length that is none": (HEAD + b"content-length: x\r\n\r\n", (400,)),
-    "two lengths": (HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}", (400,)), "a length and chunks": (HEAD + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", (400, 501)),
-    "a broken chunk": (HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n", (400,)), "chunks without end": (HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"5\r\naaaaa\r\n" * 10, (408,)),
+    "two lengths": (HEAD + b"content-length: 2\r\ncontent-length: 3\r\n\r\n{}", (400,)),
+    "a length and chunks": (HEAD + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", (400, 501)),
+    "a broken chunk": (HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n", (400,)),
+    "chunks without end": (HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"5\r\naaaaa\r\n" * 10, (408,)),
     "half a body": (HEAD + b"content-length: 100\r\n\r\n{", (408,)), "another packing": (HEAD + b"transfer-encoding: gzip\r\n\r\n", (400, 415, 501)),
     "too long by its own account": (HEAD + b"content-length: 104857600\r\n\r\n", (413,)), "ten thousand headers": (HEAD + b"x: y\r\n" * 10_000 + b"\r\n", (431,)),
     "a header of a megabyte": (HEAD + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n", (431,)), "a header that never ends": (HEAD + b"x: ", (408,)),
-    "a name with a space": (HEAD + b"a b: c\r\n\r\n", (400,)), "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", (400,)), "HTTP/9": (b"GET / HTTP/9.9\r\n\r\n", (400, 404, 505)),
+    "a name with a space": (HEAD + b"a b: c\r\n\r\n", (400,)), "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", (400,)),
+    "HTTP/9": (b"GET /nothing HTTP/9.9\r\n\r\n", (400, 404, 505)),
     "asked to go on": (HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(GOOD) + GOOD, (100, 200)),
-    "HTTP/1.0": (HEAD.replace(b"1.1", b"1.0") + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD, (200,)), "a path of a megabyte": (b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\n\r\n", (400, 414, 431)),
-    "two at once": ((HEAD + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD) * 2, (200,)), "chunks past the limit": (HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"80000\r\n" + b"a" * 0x80000 + b"\r\n", (413, 408))}
+    "HTTP/1.0": (HEAD.replace(b"1.1", b"1.0") + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD, (200,)),
+    "a path of a megabyte": (b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\n\r\n", (400, 414, 431)),
+    "two at once": ((HEAD + b"content-length: %d\r\n\r\n" % len(GOOD) + GOOD) * 2, (200,)),
+    "chunks past the limit": (HEAD + b"transfer-encoding: chunked\r\n\r\n" + b"80000\r\n" + b"a" * 0x80000 + b"\r\n", (413, 408))}
 
 
 @pytest.fixture(scope="module")

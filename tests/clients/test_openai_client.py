@@ -50,7 +50,8 @@ def client(tmp_path_factory: pytest.TempPathFactory, listening: Callable[[Server
     home = tmp_path_factory.mktemp("clients")
     (home / "script.json").write_text(json.dumps([{"tool": "clock", "arguments": {"zone": "UTC"}}, "It is noon."]))
     places = {"said": "echo:Good day to you", "script": f"echo:?script={home / 'script.json'}", "json": 'echo:{"name": "Paris", "large": true}', "tiny": "echo:a?window=4"}
-    with listening(Server(Faulty(places), Workspace.at(home / "workspace"))) as (host, port), openai.OpenAI(base_url=f"http://{host}:{port}/v1", api_key="x", max_retries=0) as found:
+    with listening(Server(Faulty(places), Workspace.at(home / "workspace"))) as (host, port), openai.OpenAI(base_url=f"http://{host}:{port}/v1", api_key="x",
+        max_retries=0) as found:
         yield found
 
 
@@ -74,7 +75,8 @@ def test_parses_and_calls(client: Any) -> None:
     assert client.chat.completions.parse(model="json", messages=HELLO, response_format=City).choices[0].message.parsed == City(name="Paris", large=True)
     first = client.chat.completions.create(model="script", messages=HELLO, tools=[TOOL], seed=0).choices[0]
     after = [*HELLO, first.message, {"role": "tool", "tool_call_id": first.message.tool_calls[0].id, "content": "12:00"}]
-    assert first.finish_reason == "tool_calls" and client.chat.completions.create(model="script", messages=after, tools=[TOOL], seed=0).choices[0].message.content == "It is noon."
+    assert first.finish_reason == "tool_calls" and client.chat.completions.create(model="script", messages=after, tools=[TOOL],
+        seed=0).choices[0].message.content == "It is noon."
     with client.chat.completions.stream(model="script", messages=HELLO, tools=[TOOL], seed=0) as stream:
         assert stream.get_final_completion().choices[0].message.tool_calls[0].function.arguments == '{"zone": "UTC"}'
 

@@ -22,3 +22,7 @@ def test_a_model_answers(client: TestClient) -> None:
     assert client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]["content"] == "Good day to you"
     short = client.post("/v1/chat/completions", json={**asked, "max_tokens": 1}).json()
     assert (short["choices"][0]["message"]["content"], short["choices"][0]["finish_reason"]) == ("Good ", "length")
+
+
+def test_what_is_allowed_is_said_of_all_routes_of_a_path(client: TestClient) -> None:
+    assert client.put("/v1/files").headers["allow"] == "GET, POST" and client.put("/v1/models").headers["allow"] == "GET"

@@ -43,7 +43,8 @@ class Anything:
     async def ask(self, name: str, ask: Ask) -> AsyncIterator[Reply]:
         n = len(ask.body.get("texts", ())) or ask.body.get("n", 1)
         told = {"about": Reply({"kind": "image", "shape": [8, 6, 3], "labels": [], "givens": [{"type": "prompt"}]}), "count": Reply({"tokens": 1, "window": 9}),
-                "embed": Reply({"n": n, "size": 2, "tokens": None}, (struct.pack("<2f", 0.6, 0.8) * n,)), "weigh": Reply({"tokens": [{"text": "a", "nats": -0.1, "others": []}]})}
+                "embed": Reply({"n": n, "size": 2, "tokens": None}, (struct.pack("<2f", 0.6, 0.8) * n,)),
+                "weigh": Reply({"tokens": [{"text": "a", "nats": -0.1, "others": []}]})}
         if ask.op in ("chat", "continue_"):
             yield Reply({"text": "a", "tokens": [{"text": "a", "nats": -0.1, "others": [("b", -2.0)]}]})
             yield Reply({"end": {"why": "stop", "read": 1, "made": 1}})
@@ -60,7 +61,8 @@ def test_what_is_described_is_what_happens(tmp_path: Path, listening: Callable[[
     server = Server(Anything(), Workspace.at(tmp_path / "workspace"), guard=Guard(True, hashed(b"secret-token")))
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     with listening(server) as (host, port):
-        words = ["run", f"http://{host}:{port}/openapi.json", "--include-path-regex", "^/v1/(chat|completions|embeddings|responses|images)", "-H", "Authorization: Bearer secret-token",
+        words = ["run", f"http://{host}:{port}/openapi.json", "--include-path-regex", "^/v1/(chat|completions|embeddings|responses|images)", "-H",
+            "Authorization: Bearer secret-token",
                  "--max-examples", "50", "--checks", "all", "--max-response-time", "5", "--seed", "1", "--request-timeout", "30"]
         done = subprocess.run([str(Path(sys.executable).parent / "schemathesis"), *words], capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-8000:]

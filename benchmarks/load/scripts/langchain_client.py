@@ -1,17 +1,19 @@
 """What langchain-openai does with a server, as its users write it."""
 from __future__ import annotations
 
+from typing import Literal
+
 from _checks import main
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 
 class City(BaseModel):
     """A city."""
 
-    name: str = Field(max_length=20)
+    name: Literal["Paris", "Rome"]
     large: bool
 
 
@@ -38,11 +40,13 @@ def streamed(url: str, token: str) -> None:
 
 
 def structured(url: str, token: str) -> None:
-    for how in ("json_schema", "function_calling", "json_mode"):
-        shaped = model(url, token).with_structured_output(City, method=how) if how != "json_mode" else model(url, token).with_structured_output(None, method=how)
-        found = shaped.invoke("Paris as JSON with name and large")
-        if not isinstance(found, dict if how == "json_mode" else City):
+    for how in ("json_schema", "function_calling"):
+        found = model(url, token).with_structured_output(City, method=how).invoke("Paris as JSON with name and large")
+        if not isinstance(found, City):
             raise AssertionError(f"{how}: {found!r}")
+    found = model(url, token, "json").with_structured_output(None, method="json_mode").invoke("Paris as JSON")
+    if found != {"name": "Paris", "large": True}:
+        raise AssertionError(found)
 
 
 def bound(url: str, token: str) -> None:

@@ -86,7 +86,8 @@ async def _http(request: Request, why: Exception) -> Response:
     error = Missing(f"there is nothing at {request.method} {request.url.path[:200]}", code="not_found") if status == 404 else UsageError(str(detail), code="http")
     answer = refused(error, headers)
     answer.status_code = status
-    if status == 405:   # all methods of the first path that fits, whichever route they are of
-        rows = [(path, methods) for pattern, path, methods in request.app.state.table.rows if pattern.match(request.url.path)]
-        answer.headers["allow"] = ", ".join(sorted({m for path, methods in rows if path == rows[0][0] for m in methods}))
+    if status == 405:   # all methods of that path, whichever route they are of
+        table = request.app.state.table
+        here = table.find(request.method, request.url.path)
+        answer.headers["allow"] = ", ".join(sorted({method for _, name, methods in table.rows if name == here for method in methods}))
     return answer

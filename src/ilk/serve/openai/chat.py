@@ -68,7 +68,8 @@ class ChatAsked(Drawing):
     def ignored(self) -> list[str]:
         """The fields that are not heeded."""
         deep = [f"messages.{i}.{name}" for i, m in enumerate(self.messages) for name in (*m.unknown(), *m.said("name", "refusal"))]
-        idle = [*(["top_logprobs"] if self.top_logprobs and not self.logprobs else []), *(["tool_choice"] if self.tool_choice not in (None, "none", "auto") and not self.tools else [])]
+        idle = [*(["top_logprobs"] if self.top_logprobs and not self.logprobs else []),
+            *(["tool_choice"] if self.tool_choice not in (None, "none", "auto") and not self.tools else [])]
         return [*self.unknown(), *idle, *self.said("reasoning_effort", "verbosity", "service_tier", "prediction", "prompt_cache_key", "safety_identifier", "metadata"), *deep]
 
     def talks(self, limits: Limits) -> list[Talk]:

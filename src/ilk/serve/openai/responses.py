@@ -16,7 +16,7 @@ from ilk.serve.openai.fields import Asked, ForModel, Name, No
 from ilk.serve.openai.messages import Called, CalledTool, DataUrl, Message, RefusalPart, TextPart, picture, turns_of
 from ilk.serve.openai.nats import chat_nats
 from ilk.serve.openai.talk import Piece, Talk, spoken
-from ilk.serve.openai.tools import ObjectFormat, SchemaAsked, SchemaFormat, TextFormat, ToolAsked, ToolName
+from ilk.serve.openai.tools import ChoiceOf, ObjectFormat, SchemaAsked, SchemaFormat, TextFormat, ToolAsked, ToolName
 from ilk.serve.work import Engine
 
 
@@ -152,8 +152,6 @@ class ResponsesAsked(ForModel):
 
 
 def _choice(said: Any) -> Any:
-    from ilk.serve.openai.tools import ChoiceOf
-
     return ChoiceOf.model_validate(said) if isinstance(said, dict) else said
 
 
@@ -163,8 +161,8 @@ def _turns(item: InputCall | InputResult | InputMessage, at: str) -> tuple[Turn,
             return turns_of([Message(role="assistant", tool_calls=[CalledTool(id=id, function=Called(name=name, arguments=arguments))])])
         case InputResult(call_id=id, output=output):
             return turns_of([Message(role="tool", content=output if isinstance(output, str) else "".join(p.text for p in output), tool_call_id=id)])
-        case InputMessage(role=role, content=str(text)):
-            return turns_of([Message(role=role, content=text)])
+    if isinstance(item.content, str):
+        return turns_of([Message(role=item.role, content=item.content)])
     said = turns_of([Message(role=item.role, content=[p for p in item.content if not isinstance(p, InputPicture)])])
     pictures = [picture(p.image_url, f"{at}.content.{k}.image_url") for k, p in enumerate(item.content) if isinstance(p, InputPicture)]
     return (Turn(said[0].role, (*pictures, *said[0].parts)),)
@@ -221,7 +219,7 @@ class _Made:
 
     def _text(self, piece: Piece) -> Iterator[dict[str, Any]]:
         if not self.output or self.output[-1]["type"] != "message" or self.output[-1]["status"] != "in_progress":
-            item = {"type": "message", "id": f"msg_{token_hex(12)}", "role": "assistant", "status": "in_progress", "content": []}
+            item: dict[str, Any] = {"type": "message", "id": f"msg_{token_hex(12)}", "role": "assistant", "status": "in_progress", "content": []}
             self.output.append(item)
             yield self._of({"type": "response.output_item.added", "item": dict(item)})
             item["content"] = [{"type": "output_text", "text": "", "annotations": [], "logprobs": []}]

@@ -18,7 +18,8 @@ from ilk.serve.wire import unless_gone
 
 router = APIRouter(prefix="/v1/completions", tags=["openai"], dependencies=[needs("chat")], route_class=Strict)
 EXAMPLES: Any = {"more": {"summary": "More of a text", "value": {"model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 8, "seed": 0}},
-                 "weigh": {"summary": "How likely a text is", "value": {"model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 0, "echo": True, "logprobs": 0}}}
+                 "weigh": {"summary": "How likely a text is",
+                 "value": {"model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 0, "echo": True, "logprobs": 0}}}
 
 
 @router.post("", summary="More of a text, or how likely it is", response_model=TextCompletion, responses=errors_and("The texts; in events if stream is true."))
