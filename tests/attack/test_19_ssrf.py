@@ -68,9 +68,11 @@ def test_the_canary_hears(canary: Canary) -> None:
 def test_nothing_is_fetched(canary: Canary, client: TestClient) -> None:
     urls = [u.replace("{port}", str(canary.port)) for u in ("http://127.0.0.1:{port}/", *OTHERS)]
     for url in urls:
-        for verb, asked in (("score", {"model": "bits", "items": [{"b64": url}]}), ("score", {"model": "bits", "items": [{"url": url}]}), ("score", {"model": "bits", "items": [url]}),
+        for verb, asked in (("score", {"model": "bits", "items": [{"b64": url}]}), ("score", {"model": "bits", "items": [{"url": url}]}),
+            ("score", {"model": "bits", "items": [url]}),
                             ("edit", {"model": "bits", "items": [{"b64": url}], "redo": {"mask": url}}), ("read", {"file": url}), ("sample", {"model": url}),
-                            ("sample", {"model": "bits", "given": [f"Like('{url}', 1)"]}), ("sample", {"model": "bits", "prompt": url}), ("evaluate", {"model": "bits", "file": url}),
+                            ("sample", {"model": "bits", "given": [f"Like('{url}', 1)"]}), ("sample", {"model": "bits", "prompt": url}),
+                                ("evaluate", {"model": "bits", "file": url}),
                             ("ask", {"library": url, "question": url}), ("ask", {"library": "x", "question": "?", "model": url}), ("libraries", {"name": url})):
             got = client.post(f"/v1/{verb}", json=asked)
             assert 400 <= got.status_code < 500, (verb, asked, got.text)

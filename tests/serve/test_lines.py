@@ -67,14 +67,15 @@ def python(line: str) -> tuple[dict[str, Any], str]:
     names: dict[str, Any] = {}
     out = io.StringIO()
     with redirect_stdout(out):
-        exec(compile(line, "line", "exec"), names)  # noqa: S102 - our own lines
+        exec(compile(line, "line", "exec"), names)
     return names, out.getvalue()
 
 
 @pytest.mark.parametrize(("verb", "asked"), [
     ("sample", {"model": "people", "n": 3, "seed": -7, "given": ["age > 40 and `odd, name` == 'L''Île'", {"age": 50}]}), ("sample", {"model": "people"}),
     ("sample", {"model": "words", "n": 2, "how": "top_p", "options": {"p": 0.7, "temperature": 0.5}, "given": ["the "], "seed": 2}),
-    ("edit", {"model": "people", "items": ROWS, "redo": ["odd, name"], "n": 2, "seed": 1}), ("edit", {"model": "words", "items": ["the cat"], "redo": {"span": [4]}, "n": 2}), ("impute", {"model": "people", "items": GAPS, "best": True}),
+    ("edit", {"model": "people", "items": ROWS, "redo": ["odd, name"], "n": 2, "seed": 1}),
+        ("edit", {"model": "words", "items": ["the cat"], "redo": {"span": [4]}, "n": 2}), ("impute", {"model": "people", "items": GAPS, "best": True}),
     ("impute", {"model": "people", "items": GAPS, "n": 2, "seed": 3, "given": ["age > 20"]})])
 def test_items_are_the_same_three_times(client: TestClient, verb: str, asked: dict[str, Any]) -> None:
     answer = client.post(f"/v1/{verb}", json=asked).json()
@@ -113,7 +114,8 @@ def test_fits_are_the_same_twice(home: Path) -> None:
     line = lines("fit", asked)
     model = python(line.python)[0]["model"]
     first = (home / "two.ilk" / "model.safetensors").read_bytes()
-    assert shell(str(line.cli))["family"] == "gmm" and (home / "two.ilk" / "model.safetensors").read_bytes() == first and model.body.family == ilk.GMM(components=2, covariance="diag")
+    assert shell(str(line.cli))["family"] == "gmm" and (home / "two.ilk" / "model.safetensors").read_bytes() == first and model.body.family == ilk.GMM(components=2,
+        covariance="diag")
 
 
 def test_a_library_is_asked_the_same_three_times(client: TestClient, home: Path) -> None:
@@ -149,7 +151,8 @@ def test_words_of_long_work_are_understood(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_nothing_in_a_line_is_run_by_a_shell() -> None:
     evil = "x'; touch /tmp/pwned; $(id) `id` \n\" -rf"
-    for verb, asked in (("sample", {"model": evil, "given": [evil]}), ("ask", {"library": "-x", "question": evil}), ("fit", {"file": evil, "family": "gmm"}), ("index", {"files": [evil], "name": "n"})):
+    for verb, asked in (("sample", {"model": evil, "given": [evil]}), ("ask", {"library": "-x", "question": evil}), ("fit", {"file": evil, "family": "gmm"}),
+        ("index", {"files": [evil], "name": "n"})):
         line = lines(verb, asked)
         assert any(evil in word for word in shlex.split(str(line.cli))) and compile(line.python, "line", "exec")
 

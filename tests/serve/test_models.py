@@ -48,7 +48,8 @@ def test_a_table_says_what_it_can_be_given(client: TestClient) -> None:
     givens = {g["part"]: g for g in told["givens"]}
     assert (told["kind"], told["family"], told["score"], told["signed"]) == ("table", "chow_liu", "exact", False)
     assert set(told["can"]) >= {"sample", "score", "edit", "impute", "evaluate"} and not set(told["can"]) & {"steps", "vary", "chat"}
-    assert givens["city"] == {"part": "city", "type": "category", "values": ["Lyon", "Paris"], "low": None, "high": None, "step": None} and givens["fine"]["values"] == [False, True]
+    assert givens["city"] == {"part": "city", "type": "category", "values": ["Lyon", "Paris"], "low": None, "high": None,
+        "step": None} and givens["fine"]["values"] == [False, True]
     assert 20 <= givens["age"]["low"] <= 25 and 54 <= givens["age"]["high"] <= 59 and givens["age"]["step"] == 1
     assert told["card"].startswith("# chow_liu of table") and "secret place.csv" in told["card"] and "/secret" not in told["card"] and told["ways"] == []
 

@@ -30,7 +30,8 @@ def file(folder: Path, name: str, data: str | bytes) -> Path:
 def test_a_table(tmp_path: Path) -> None:
     found = said(file(tmp_path, "data.csv", TABLE))
     columns = {c["name"]: c for c in found["columns"]}
-    assert found["kind"] == "table" and found["n"] == 120 and {n: c["type"] for n, c in columns.items()} == {"age": "integer", "city": "category", "since": "date", "id": "identifier"}
+    assert found["kind"] == "table" and found["n"] == 120 and {n: c["type"] for n, c in columns.items()} == {"age": "integer", "city": "category", "since": "date",
+        "id": "identifier"}
     assert (columns["age"]["low"], columns["age"]["high"], columns["city"]["missing"], columns["city"]["values"]) == (18, 57, 40, ["Lyon", "Paris"])
     assert columns["since"]["low"] == "2024-01-01" and found["preview"][1] == {"age": 19, "city": "Paris", "since": "2024-01-02", "id": 1}
     takes = {f["name"]: f["takes"] for f in found["families"]}

@@ -150,7 +150,8 @@ def _chat(asked: Asked) -> Said:
     else:
         python = [f"print(ilk.reply({asked.get('model')!r}, {last!r}{_more(want=want)}).text)"]
     many = sum(role == "user" for role, _ in turns) > 1
-    words = ["chat", *_flags({"--model": asked.get("model"), "--system": system, "--temperature": asked.get("temperature"), "--most": asked.get("max_tokens")}), *_seed(asked), "--", last]
+    words = ["chat", *_flags({"--model": asked.get("model"), "--system": system, "--temperature": asked.get("temperature"), "--most": asked.get("max_tokens")}),
+        *_seed(asked), "--", last]
     return python, [] if many else words
 
 
@@ -159,8 +160,10 @@ def _tune(asked: Asked) -> Said:
     tuning = asked.get("tuning")
     made = _Code(_recipe("tunings", tuning, asked.get("options") or {})) if tuning else None
     budget = None if asked.get("steps") is None and asked.get("seconds") is None else _Code(_budget(asked))
-    python = [f"model = ilk.tune({asked['model']!r}, {asked['file']!r}{_more(tuning=made, seed=asked.get('seed'), budget=budget)})", *([f"model.save({out!r})"] if out else [])]
-    words = ["tune", _plain(asked["model"]), _plain(asked["file"]), *_flags({"--tuning": tuning}), *_options(asked.get("options") or {}), *_spent(asked), *_seed(asked), *_flags({"--out": out})]
+    python = [f"model = ilk.tune({asked['model']!r}, {asked['file']!r}{_more(tuning=made, seed=asked.get('seed'), budget=budget)})",
+        *([f"model.save({out!r})"] if out else [])]
+    words = ["tune", _plain(asked["model"]), _plain(asked["file"]), *_flags({"--tuning": tuning}), *_options(asked.get("options") or {}), *_spent(asked),
+        *_seed(asked), *_flags({"--out": out})]
     return python, words
 
 
@@ -183,7 +186,7 @@ class _Code(str):
         return str(self)
 
 
-def _args(*values: Any, **said: Any) -> str:  # noqa: ANN401
+def _args(*values: Any, **said: Any) -> str:
     return ", ".join([*map(repr, values), *(f"{k}={v!r}" for k, v in said.items() if v is not None)])
 
 

@@ -52,7 +52,8 @@ def suffix_for(name: str, head: bytes) -> str:
         raise UsageError(f"{shown!r} is empty", code="EMPTY", param="file", remedy="send a file with something in it")
     kind = kind_of(head)
     if kind is None:
-        raise Unsupported(f"{shown!r} is of no kind that is read here", param="file", remedy=f"what is read ends in {', '.join(s for some in TAKES.values() for s in some if s)}")
+        raise Unsupported(f"{shown!r} is of no kind that is read here", param="file",
+            remedy=f"what is read ends in {', '.join(s for some in TAKES.values() for s in some if s)}")
     if kind == "gzip":
         inner = PurePosixPath(name).with_suffix("").suffix.lower() if said == ".gz" else ""
         return f"{inner}.gz" if inner in TEXTS else ".gz"

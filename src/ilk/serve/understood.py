@@ -114,9 +114,10 @@ def _preview(data: Any) -> list[Any]:
 
 def _families(data: Any) -> dict[str, Any]:
     """Which families take the data as they are, why others don't, and which one is taken when nobody says."""
+    from ilk.lift import LIFTS
     from ilk.rng import Rng
     from ilk.serve.ops._form import options_of
-    from ilk.verbs.fit import LIFTS, default_family
+    from ilk.verbs.fit import default_family
 
     few = data.sample("train", 1000, Rng(0).child("learn"))
     codecs = [kind.learned(data.modality, few) for kind in data.modality.codecs()]

@@ -5,7 +5,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -17,6 +17,10 @@ from ilk.serve.caller import Caller
 from ilk.serve.files import SET, Files, Stored, TooLarge, part_name
 from ilk.serve.sniff import HEAD, Unsupported, suffix_for
 
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+LENGTHS = {"purpose": 64, "set": 200}   # characters of the fields that are no files
 PARTS, FIELD, HEADER = 1000, 4096, 1 << 16   # parts of a form; bytes of a field that is no file; bytes of a header of a part
 
 
@@ -65,7 +69,7 @@ class _Form:
         self._count, self._field, self._text = 0, "", bytearray()
         self._file: BinaryIO | None = None
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         """By the names that the parser knows."""
         return {"on_part_begin": self._begin, "on_header_field": self._header_field, "on_header_value": self._header_value, "on_header_end": self._header_end,
                 "on_headers_finished": self._open, "on_part_data": self._data, "on_part_end": self._part_end, "on_end": self._end}
@@ -132,8 +136,11 @@ class _Form:
             raise UsageError("the form ends in the middle", code="multipart")
         if not self.parts:
             raise UsageError("there is no `file` in the form", code="multipart", param="file", remedy="curl -F file=@people.csv .../v1/files")
+        for name, most in LENGTHS.items():
+            if len(self.fields.get(name, "")) > most:
+                raise UsageError(f"{name} has more than {most} characters", code="multipart", param=name)
         suffixes = [suffix_for(p.name, p.head) for p in self.parts]
-        size, purpose, asked = sum(p.size for p in self.parts), self.fields.get("purpose", "user_data")[:64], self.fields.get("set", "")
+        size, purpose, asked = sum(p.size for p in self.parts), self.fields.get("purpose", "user_data"), self.fields.get("set", "")
         if len(self.parts) == 1 and not asked:
             self.parts[0].path.rename(self.folder / (SET + suffixes[0]))
             return Stored("", self.parts[0].name, purpose, owner, 0, size, self.sum.hexdigest(), suffixes[0])

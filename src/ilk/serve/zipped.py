@@ -39,7 +39,7 @@ def zipped(folder: Path, top: str) -> Iterator[bytes]:
     b'hello'
     """
     out = _Out()
-    with zipfile.ZipFile(out, "w") as archive:  # type: ignore[type-var]
+    with zipfile.ZipFile(out, "w") as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
             about = zipfile.ZipInfo(f"{top}/{path.relative_to(folder).as_posix()}")
             about.external_attr = 0o644 << 16

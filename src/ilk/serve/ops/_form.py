@@ -46,7 +46,7 @@ def ways_of(model: Model) -> list[dict[str, Any]]:
     by = model.body.through if isinstance(model.body, Defers) else model.body
     axes = [*(["decoding"] if isinstance(by, NextToken | Converses) else []), *(["samplers"] if isinstance(by, Denoises | Truncates) else [])]
     found = []
-    for axis, name in ((axis, name) for axis in axes for name in registry.names(axis) if name not in BY_TWO):
+    for axis, name in [(a, name) for a in axes for name in registry.names(a) if name not in BY_TWO]:
         if axis == "samplers" and not isinstance(by, Truncates if name == "truncation" else Denoises):
             continue
         with suppress(IlkError, TypeError, ValueError):   # one that has to be told more, or draws from another kind of model

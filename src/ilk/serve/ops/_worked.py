@@ -15,10 +15,10 @@ def items_of(model: Model, ask: Ask) -> Any:
     return taken(model.modality, ask.body.get("items"), ask.blobs)
 
 
-def made(model: Model, items: Any, met: Sequence[Mapping[str, Any]] = (), **more: Any) -> Reply:
+def made(model: Model, items: Any, met: Sequence[Mapping[str, Any]] = (), more: Mapping[str, Any] | None = None) -> Reply:
     """Items that were made, and how what was asked was met."""
     said, blobs = told(model.modality, items)
-    return Reply({"items": said, "met": list(met), **more}, blobs)
+    return Reply({"items": said, "met": list(met), **(more or {})}, blobs)
 
 
 def kept(sort: str, ess: float | None = None) -> list[dict[str, Any]]:

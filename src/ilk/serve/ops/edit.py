@@ -26,11 +26,11 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
     for one in each_anew(model, items, lambda item: region, whole(ask.body, "n", 1, 1, 1024), whole(ask.body, "seed", 0, -(2**63), 2**63 - 1), way_of(model, ask.body)):
         done.append(one)
         if ask.body.get("stream") and len(done) < len(items):
-            yield made(model, one.items, step=len(done), of=len(items))
+            yield made(model, one.items, more={"step": len(done), "of": len(items)})
         else:
             yield None
     found = worst(model, done)
-    yield made(model, found.items, kept(found.met), step=len(items), of=len(items))
+    yield made(model, found.items, kept(found.met), {"step": len(items), "of": len(items)})
 
 
 def region_of(redo: Any, blobs: Any, modality: Modality[Any]) -> Region:
@@ -39,14 +39,15 @@ def region_of(redo: Any, blobs: Any, modality: Modality[Any]) -> Region:
         return Named(tuple(redo))
     if not isinstance(redo, Mapping) or len(redo) != 1:
         _no()
-    (kind, said), = redo.items()
+    kind, said = next(iter(redo.items()))
     if kind == "box" and _whole(said, (4,)):
         return Box(*said)
     if kind == "span" and _whole(said, (1, 2)):
         return Span(*said)
     if kind == "outside":
         return Outside(region_of(said, blobs, modality))
-    if kind == "mask" and _whole([said], (1,)) and said < len(blobs) and len(shape := getattr(modality, "shape", ())) == 3:
+    shape: tuple[int, ...] = getattr(modality, "shape", ())
+    if kind == "mask" and _whole([said], (1,)) and said < len(blobs) and len(shape) == 3:
         return mask(picture(blobs[said], (shape[0], shape[1], 1), "redo.mask")[0][:, :, 0] > 127)
     _no()
 

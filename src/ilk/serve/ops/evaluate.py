@@ -23,7 +23,8 @@ def run(held: Held, ask: Ask) -> Iterator[Reply]:
     if held_out > most:
         raise UsageError(f"{held_out} items take too long to wait for", code="USE_A_JOB", param="file", remedy=f"at most {most} here; submit a job of kind evaluate for more")
     found = evaluate(model, against, n, whole(body, "seed", 0, -(2**63), 2**63 - 1), tuple(body.get("metrics") or ()))
-    told = [{"name": f.name, "value": f.value, "error": f.se, "n": f.n, "floor": f.floor, "ceiling": f.ceiling, "better": f.better, "convention": f.convention} for f in found.metrics]
+    told = [{"name": f.name, "value": f.value, "error": f.se, "n": f.n, "floor": f.floor, "ceiling": f.ceiling, "better": f.better,
+        "convention": f.convention} for f in found.metrics]
     yield Reply({"n": n, "figures": [*told, *({"name": name, "value": None, "error": None, "n": None, "why": why} for name, why in found.skipped.items())]})
 
 

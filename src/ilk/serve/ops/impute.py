@@ -16,4 +16,4 @@ def run(held: Held, ask: Ask) -> Iterator[Reply]:
     if not isinstance(best, bool):
         raise UsageError("best is true or false", code="OPTION", param="best")
     found = imputed(model, items_of(model, ask), whole(ask.body, "n", 1, 1, 1024), best, whole(ask.body, "seed", 0, -(2**63), 2**63 - 1))
-    yield made(model, found.items, kept(found.met, found.ess), cells=found.cells, left=list(found.left))
+    yield made(model, found.items, kept(found.met, found.ess), {"cells": found.cells, "left": list(found.left)})

@@ -26,12 +26,12 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
         place = SHOWN * state.step // max(1, state.of)
         if ask.body.get("stream") and place > shown and state.step < state.of:
             shown = place
-            yield made(model, state.items, step=state.step, of=state.of)
+            yield made(model, state.items, more={"step": state.step, "of": state.of})
         else:
             yield None
     if last is None or turns:
         raise UsageError(f"there is no step {turns[0][0] if turns else 0}", code="STEER", param="turns", remedy="an earlier step")
-    yield made(model, last.items, step=last.step, of=last.of)
+    yield made(model, last.items, more={"step": last.step, "of": last.of})
 
 
 def turns_of(said: Any) -> list[tuple[int, list[Any]]]:

@@ -23,7 +23,8 @@ MOST, BYTES = 500, 4 << 20   # items that are made and judged while somebody wai
 class ToEvaluate(BaseModel):
     """A model, and the real items that it is judged by."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"model": "people", "file": "file-0123456789abcdef01234567", "n": 200}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"model": "people",
+        "file": "file-0123456789abcdef01234567", "n": 200}]})
 
     model: str = Field(max_length=200)
     """Which model."""
@@ -75,7 +76,8 @@ async def evaluate(request: Request, server: Has, asked: ToEvaluate) -> dict[str
     if (asked.file is None) == (asked.items is None):
         raise UsageError("a model is judged by a file or by items", code="ITEMS", param="file", remedy="say one of the two")
     if asked.n is not None and asked.n > MOST:
-        raise UsageError(f"{asked.n} items take too long to wait for", code="USE_A_JOB", param="n", remedy=f'at most {MOST} here; POST /v1/jobs {{"kind": "evaluate", ...}} for more')
+        raise UsageError(f"{asked.n} items take too long to wait for", code="USE_A_JOB", param="n",
+            remedy=f'at most {MOST} here; POST /v1/jobs {{"kind": "evaluate", ...}} for more')
     found = await unless_gone(request, _found(server, asked, request))
     said = asked.model_dump(exclude_none=True, exclude_defaults=True)
     if asked.file is not None:

@@ -24,7 +24,7 @@ Many = Annotated[int, Field(ge=1, le=1 << 20)]
 Item = dict[str, Any] | str
 DOCS = ConfigDict(use_attribute_docstrings=True, strict=True)
 Place = Annotated[int, Field(ge=0, lt=2**31)]
-Names = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=10_000)]
+Names = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=1000)]
 
 
 class InBox(BaseModel):
@@ -246,7 +246,8 @@ class Scores(BaseModel):
     line: Line
 
 
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}}, "description": "Items; as events with `stream`, as a file with `format`"}}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}},
+    "description": "Items; as events with `stream`, as a file with `format`"}}
 
 
 @router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
@@ -332,7 +333,7 @@ def _masked(redo: Any, blobs: list[bytes]) -> Any:
 async def _last(server: Server, model: str, ask: Ask) -> Reply:
     found: Reply | None = None
     async with aclosing(server.engine.ask(model, ask)) as pieces:  # type: ignore[type-var]
-        async for found in pieces:
+        async for found in pieces:  # noqa: B007 - the last one is the answer
             pass
     if found is None:
         raise IlkError("no answer")
@@ -350,7 +351,7 @@ async def _items(request: Request, server: Server, asked: Any, ask: Ask, verb: s
     if not getattr(asked, "stream", False):
         return whole(await unless_gone(request, _last(server, asked.model, ask)))
     pieces = server.engine.ask(asked.model, ask)
-    first = await unless_gone(request, anext(pieces))  # type: ignore[arg-type]
+    first = await unless_gone(request, anext(pieces))
     return StreamingResponse(_events(first, pieces, whole), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 

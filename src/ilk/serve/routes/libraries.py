@@ -189,7 +189,8 @@ def documents(request: Request, server: Has, name: Name, after: Annotated[str, Q
 
 @router.get("/libraries/{name}/spans", response_model=SpanSaid, dependencies=FILES)
 def spans(request: Request, server: Has, name: Name, document: Annotated[str, Query(max_length=4096, description="Its name.")],
-          start: Annotated[int, Query(ge=0, le=2**53, description="The first character, from 0.")], end: Annotated[int, Query(ge=0, le=2**53, description="The one after the last.")],
+          start: Annotated[int, Query(ge=0, le=2**53, description="The first character, from 0.")],
+              end: Annotated[int, Query(ge=0, le=2**53, description="The one after the last.")],
           around: Annotated[int, Query(ge=0, le=10_000, description="Characters before and after.")] = AROUND) -> dict[str, Any]:
     """What stands at a place that an answer cites."""
     return libraries.span(Libraries(server.place).path(name, caller_of(request)), document, start, end, around)

@@ -21,7 +21,8 @@ router = APIRouter(prefix="/v1/lines", tags=["lines"], dependencies=[needs("chat
 class Asking(BaseModel):
     """What would be asked."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"verb": "sample", "params": {"model": "people", "n": 3, "given": ["age > 60"]}}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"verb": "sample",
+        "params": {"model": "people", "n": 3, "given": ["age > 60"]}}]})
 
     verb: Literal["sample", "score", "edit", "impute", "vary", "interpolate", "steer", "fit", "race", "evaluate", "audit", "report", "index", "ask", "chat", "tune", "export"]
     """What would be done."""
