@@ -118,7 +118,7 @@ def test_a_failure_is_told_with_its_code_and_without_paths(place: Place, tmp_pat
     runner = place.runner()
     failed, full = place.submit("fail"), place.submit("full")
     assert place.over(runner, failed).error["code"] == "DATA" and str(tmp_path) not in place.store.get(failed).error["message"]
-    assert place.over(runner, full).error["type"] == "insufficient_storage" and place.store.get(full).state == "failed"
+    assert place.over(runner, full).error["code"] == "DISK_FULL" and place.store.get(full).state == "failed"
 
 
 def test_cancelled_it_stops_and_a_stubborn_one_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
