@@ -1,4 +1,4 @@
-"""Case 23: what the units leave open (tests/unit/test_readers.py, test_rag_ingest.py, test_rag_store.py): the command itself killed, run twice at once, and asked meanwhile."""
+"""Case 23, beside tests/unit/test_readers.py, test_rag_ingest.py and test_rag_store.py: the command itself killed, run twice at once, and asked meanwhile."""
 from __future__ import annotations
 
 import json

@@ -29,7 +29,6 @@ def tell(**facts):
     with open(runs / f"{os.getpid()}.jsonl", "a") as file:
         file.write(json.dumps(facts) + chr(10))
 def stop(*_):
-    (here / ".ckpt").write_text(str(step))
     print(json.dumps({"error": {"message": "stopped", "type": "conflict", "param": None, "code": "STOPPED"}}))
     sys.exit(143)
 step = int((here / ".ckpt").read_text()) if "--resume" in words and (here / ".ckpt").exists() else 0
@@ -47,7 +46,8 @@ if what == "die":
     os.kill(os.getpid(), 9)
 for step in range(step, 10 if what == "quick" else 10 if what == "slow" and step else 10**6):
     tell(event="progress", step=step, fraction=step / 10 if what == "quick" else .5)
-    (here / ".ckpt").write_text(str(step + 1))
+    (here / ".new").write_text(str(step + 1))
+    os.replace(here / ".new", here / ".ckpt")
     time.sleep(.005)
 out = here / "m.ilk"
 out.mkdir(exist_ok=True)
