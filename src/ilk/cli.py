@@ -40,9 +40,9 @@ from .errors import IlkError, ResourceError, UsageError
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "data": ("Data sets by name.", {"fetch": fetch}),
     "runs": ("Records of runs.", {"list": runs_list, "show": runs_show, "compare": compare, "remove": remove}),
+    "keys": ("Keys of the server.", {"new": keys_new, "list": keys_list, "remove": keys_remove}),
     "jobs": ("Long work that goes on by itself.", {"submit": jobs_submit, "list": jobs_list, "show": jobs_show, "cancel": jobs_cancel, "pause": jobs_pause,
                                                    "resume": jobs_resume, "remove": jobs_remove, "run": jobs_run}),
-    "keys": ("Keys of the server.", {"new": keys_new, "list": keys_list, "remove": keys_remove}),
     "prompt": ("Prompts as files: run, compare and improve them.", {"run": prompt_run, "test": prompt_test, "improve": prompt_improve, "list": prompt_list,
                                                                     "show": prompt_show, "diff": prompt_diff}),
     "review": ("A queue in which people approve texts before they leave.", {

@@ -420,6 +420,20 @@ class Cache(Protocol):
 
 
 @runtime_checkable
+class Joins(Cache, Protocol):
+    """A Cache to which the sequences of others can be added, so that all go on side by side."""
+
+    def joined(self, others: Sequence[Any]) -> Cache: ...
+
+
+@runtime_checkable
+class Begins(Cache, Protocol):
+    """A Cache of one sequence that knows where it stood after its first elements, to be read on from there; None where it does not."""
+
+    def begun(self, length: int) -> Cache | None: ...
+
+
+@runtime_checkable
 class NextToken(Protocol):
     """Log weights of the next token, (B, tokens + 1); the last one ends the sequence. `token` None: as after `begin`."""
 

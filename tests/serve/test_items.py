@@ -172,8 +172,8 @@ def test_no_cell_of_csv_is_a_formula() -> None:
     ("sample", {"given": ["age >"]}, 400, "RULE"), ("sample", {"given": ["none > 1"]}, 400, "COLUMN"), ("sample", {"label": "x"}, 400, None), ("sample", {"options": {"p": 1}}, 400, "HOW"),
     ("score", {"items": []}, 400, "invalid_request"), ("score", {"items": [{"age": 1}]}, 400, "COLUMN"), ("score", {"items": [{"age": "x", "city": "Lyon"}]}, 400, "DATA_TYPE"),
     ("score", {"items": [{"age": 25, "city": "Lyon"}] * 65}, 400, "limit_items"), ("edit", {"items": [{"age": 25, "city": "Lyon"}] * 33, "n": 2, "redo": ["age"]}, 400, "limit_items"),
-    ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"box": [1, 2, 3]}}, 400, "REGION"), ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": ["none"]}, 400, "COLUMN"),
-    ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"mask": "iVBORw=="}}, 400, "REGION"), ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"outside": {"outside": {}}}}, 400, "REGION"),
+    ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"box": [1, 2, 3]}}, 400, "invalid_request"), ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": ["none"]}, 400, "COLUMN"),
+    ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"mask": "iVBORw=="}}, 400, "REGION"), ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"outside": {"outside": {}}}}, 400, "invalid_request"),
     ("edit", {"items": [{"age": 25, "city": "Lyon"}], "redo": {"mask": "%"}}, 400, "ITEMS"), ("steer", {"turns": [{"step": 0, "given": []}]}, 400, "invalid_request")])
 def test_what_can_not_be_meant(client: TestClient, verb: str, asked: dict[str, Any], status: int, code: str | None) -> None:
     answer = client.post(f"/v1/{verb}", json={"model": "people", **asked})

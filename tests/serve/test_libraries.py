@@ -42,7 +42,7 @@ def test_made_listed_read_and_deleted(place: Workspace, client: TestClient) -> N
     names = client.get("/v1/libraries/notes/documents?limit=1").json()
     assert [d["name"] for d in names["data"]] == ["bridge.md"] and names["has_more"]
     assert [d["name"] for d in client.get("/v1/libraries/notes/documents?after=bridge.md").json()["data"]] == ["sea.txt"]
-    assert client.post("/v1/libraries", json={"name": "notes"}).json()["error"]["code"] == "LIBRARY_EXISTS"
+    assert client.post("/v1/libraries", json={"name": "notes"}).json()["error"]["code"] == "NAME_TAKEN"
     assert client.delete("/v1/libraries/notes").json()["deleted"] and client.get("/v1/libraries").json()["data"] == []
     assert client.get("/v1/libraries/notes/documents").status_code == 404
 

@@ -244,6 +244,8 @@ def _run(server: Server, listening: socket.socket, told: Callable[[], None]) -> 
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket that listens there. What it sends waits in little memory, so that a client that never reads is noticed."""
+    if not 0 <= port < 65_536:
+        raise UsageError(f"{port} is no port", code="PORT", param="port", remedy="0 to 65535; 0 takes a free one")
     listening = None
     try:
         family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]

@@ -53,6 +53,18 @@ class Stand:
         other.longest, other.stopped = _most(other.length), bool(other.ended.any())
         return other
 
+    def joined(self, others: Sequence[Stand]) -> Stand:
+        """These sequences and others side by side."""
+        every, other = (self, *others), copy(self)
+        wide = max(s.history.shape[1] for s in every)
+        other.history = torch.cat([pad(s.history, (0, wide - s.history.shape[1])) for s in every])
+        for name in ("length", "ended", "law"):
+            setattr(other, name, torch.cat([getattr(s, name) for s in every]))
+        other.parts = [torch.cat(part) for part in zip(*(s.parts for s in every), strict=True)]
+        other.about = None if self.about is None else torch.cat([s.about for s in every if s.about is not None])
+        other.longest, other.stopped = max(s.longest for s in every), any(s.stopped for s in every)
+        return other
+
     def cut(self, length: int) -> Stand:
         """The sequences as they stood after at most so many elements."""
         return Stand(self.net, self.history[:, :length].clone(), self.length.clamp_max(length), self.about)

@@ -1,6 +1,7 @@
 """Where sequences stand while they are drawn: keys and values of their windows, kept in place and moved on one token at a time."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 
 import torch
@@ -150,6 +151,37 @@ class Stand:
         other.longest, other.stopped = int(other.length.max()) if len(rows) else 0, bool(other.ended.any())
         other.even = bool((other.length == other.longest).all())
         other._mark()
+        return other
+
+    def joined(self, others: Sequence[Stand]) -> Stand:
+        """These sequences and others side by side: windows end at one place, their keys turned there."""
+        every, other = (self, *others), copy(self)
+        high, wide = max(s.high for s in every), max(s.history.shape[1] for s in every)
+        room = max(high, *(s.keys.shape[-2] for s in every))
+        other.history = torch.cat([pad(s.history, (0, wide - s.history.shape[1])) for s in every])
+        for name in ("prefix", "length", "ended", "law"):
+            setattr(other, name, torch.cat([getattr(s, name) for s in every]))
+        other.offset = torch.cat([s.offset + (high - s.high) for s in every])
+        other.keys, other.values = (torch.cat(side, 1) for side in zip(*(s._moved(high, room) for s in every), strict=True))
+        other.high, other.longest, other.stopped = high, max(s.longest for s in every), any(s.stopped for s in every)
+        other.even = bool((other.length == other.longest).all())
+        other._mark()
+        return other
+
+    def _moved(self, high: int, room: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of so much room, the windows ending at `high`."""
+        by, more = high - self.high, room - high
+        cos, sin = self.turn[0][by], self.turn[1][by]
+        keys, values = self.keys[..., :self.high, :], self.values[..., :self.high, :]
+        return pad(turned(keys, cos, sin) if by else keys, (0, 0, by, more)), pad(values, (0, 0, by, more))
+
+    def begun(self, length: int) -> Stand | None:
+        """The only sequence after its first so many elements, to be `read` on; None where its window began elsewhere then."""
+        gone = self.longest - length
+        if gone < 0 or self.stopped or bool((window_start(self.length - gone, self.context) != window_start(self.length, self.context)).any()):
+            return None
+        other = self.pick(torch.zeros(1, dtype=torch.long))
+        other.high, other.length, other.longest = self.high - gone, self.length - gone, length
         return other
 
     def cut(self, length: int) -> Stand:

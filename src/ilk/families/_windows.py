@@ -1,6 +1,7 @@
 """Items as windows of tokens, statistics of windows as States, and where sequences stand while they are drawn."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,13 @@ class Place:
     def pick(self, rows: Tensor) -> Place:
         """Some sequences, perhaps several times."""
         return Place(self.tokens[rows.numpy()], self.length[rows.numpy()], self.pad, self.gone)
+
+    def joined(self, others: Sequence[Place]) -> Place:
+        """These sequences and others side by side; only of those that hold all their elements."""
+        every = (self, *others)
+        wide = max(p.tokens.shape[1] for p in every)
+        tokens = np.concatenate([np.pad(p.tokens, ((0, 0), (0, wide - p.tokens.shape[1]))) for p in every])
+        return Place(tokens, np.concatenate([p.length for p in every]), self.pad, self.gone)
 
     def cut(self, length: int) -> Place:
         """The sequences as they stood after at most so many elements."""

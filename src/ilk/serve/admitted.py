@@ -32,7 +32,8 @@ class _Meter:
     at: float = 0.0
 
     def see(self, piece: Mapping[str, Any]) -> None:
-        self.made += max(len(piece.get("tokens") or ()), int(bool(piece.get("text"))))
+        tokens = piece.get("tokens")   # of an answer's piece; a count of them is of another operation
+        self.made += max(len(tokens) if isinstance(tokens, list | tuple) else 0, int(bool(piece.get("text"))))
         if end := piece.get("end"):
             self.read, self.made = int(end.get("read", 0)), int(end.get("made", self.made))
 

@@ -86,4 +86,7 @@ async def _http(request: Request, why: Exception) -> Response:
     error = Missing(f"there is nothing at {request.method} {request.url.path[:200]}", code="not_found") if status == 404 else UsageError(str(detail), code="http")
     answer = refused(error, headers)
     answer.status_code = status
+    if status == 405:   # all methods of that path, whichever route they are of
+        rows = request.app.state.table.rows
+        answer.headers["allow"] = ", ".join(sorted({m for pattern, _, methods in rows if pattern.match(request.url.path) for m in methods}))
     return answer

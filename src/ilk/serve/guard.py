@@ -4,7 +4,6 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from ilk.serve.caller import Caller
 from ilk.serve.keys import Keys, Rates, hashed
@@ -57,8 +56,8 @@ class Guard:
         """Whether a page elsewhere asks that may; Nowhere for one that may not. False for the server's own pages."""
         if origin in self.origins:
             return True
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or split(parts.netloc) != split(host):
+        scheme, _, name = origin.partition("://")
+        if scheme not in ("http", "https") or not name or split(name) != split(host):
             raise Nowhere("pages of other sites may not ask this server", "ORIGIN", "start it with --cors-origin https://that.site")
         return False
 
@@ -70,7 +69,7 @@ def split(host: str) -> tuple[str, str]:
     (('localhost', '8000'), ('::1', ''), ('example.org', ''))
     """
     name, port = host.lower(), ""
-    if name.startswith("["):
+    if name.startswith("[") and "]" in name:
         name, _, rest = name[1:].partition("]")
         port = rest.removeprefix(":")
     elif name.count(":") == 1:

@@ -82,9 +82,11 @@ class Libraries:
 
 
 def create(at: Path) -> None:
-    """An empty library; UsageError where there is one."""
+    """An empty library; Taken (409) where there is one."""
     from ilk.rag.store import Library
 
+    if at.exists():
+        raise Taken(f"there is a library {at.name!r} already", param="name", remedy="use it, or delete it first")
     Library.create(at).close()
 
 

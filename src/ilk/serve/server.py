@@ -19,7 +19,6 @@ from ilk.serve.limits import Limits
 from ilk.serve.metrics import Metrics
 from ilk.serve.place import Workspace
 from ilk.serve.work import Engine
-from ilk.serve.working import Working
 
 
 class Part(Protocol):
@@ -46,14 +45,14 @@ class Server:
     engine: Engine
     place: Workspace
     limits: Limits = field(default_factory=Limits)
-    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
-    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     guard: Guard = field(default_factory=Guard)
     metrics: Metrics = field(default_factory=Metrics)
     life: Life = field(default_factory=Life)
-    parts: Sequence[Part] = field(default_factory=lambda: (Working(),))
+    parts: Sequence[Part] = ()
     log_prompts: bool = False
     studio: bool = True
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:

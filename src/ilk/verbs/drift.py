@@ -78,10 +78,10 @@ def _nats(chat: Any, after: After, answer: str) -> list[float]:
 
 
 def _greedy(chat: Any, after: After) -> list[str]:
-    """The likeliest tokens, as text."""
+    """The likeliest tokens, as text; without the one that ends an answer, which some forms tell of and others do not."""
     want = Want(most=MOST, temperature=0, alternatives=0)
     if isinstance(after, str) and isinstance(chat, Continues):
-        return [t.text for t in Answer.of(chat.continued(after, want)).tokens]
+        return [t.text for t in Answer.of(chat.continued(after, want)).tokens if t.text]
     if isinstance(chat, Chat) and not isinstance(after, str):
-        return [t.text for t in Answer.of(chat.chat(after, want)).tokens]
+        return [t.text for t in Answer.of(chat.chat(after, want)).tokens if t.text]
     raise UsageError("this form of the model does not answer as the probe asks", code="NO_CHAT", param="model")

@@ -1,6 +1,7 @@
 """A model as a process that works holds it: opened, its tokens made for several at once, and what can be told of it."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ilk.serve.here import held
@@ -9,7 +10,13 @@ from ilk.serve.work import Held
 
 def hold(name: str, place: str) -> Held:
     """The model at a place."""
-    return held(name, place)
+    found = held(name, place)
+    if found.model is None:
+        return found
+    from ilk.backends.local import LocalModel
+    from ilk.serve.engine.tokens import Shared
+
+    return replace(found, chat=Shared(found.chat.name, found.model)) if isinstance(found.chat, LocalModel) else found
 
 
 def about(held: Held) -> dict[str, Any]:

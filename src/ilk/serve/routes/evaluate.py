@@ -23,7 +23,7 @@ MOST, BYTES = 500, 4 << 20   # items that are made and judged while somebody wai
 class ToEvaluate(BaseModel):
     """A model, and the real items that it is judged by."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [{"model": "people", "file": "file-0123456789abcdef01234567", "n": 200}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"model": "people", "file": "file-0123456789abcdef01234567", "n": 200}]})
 
     model: str = Field(max_length=200)
     """Which model."""
@@ -35,7 +35,7 @@ class ToEvaluate(BaseModel):
     """How many items to make; by default as many as are held out, at most 500."""
     metrics: list[str] = Field(default=[], max_length=100)
     """Only these."""
-    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
+    seed: int = Field(default=0, ge=-(2**63), le=2**63 - 1)
     """The same seed gives the same figures."""
 
 

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[needs("file
 Id = Annotated[str, Path(description="The number of a file, as the upload answered it.", examples=["file-0123456789abcdef01234567"])]
 FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
     "type": "object", "required": ["file"],
-    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The file. Several make one set of files, such as pictures in folders by class."},
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1, "description": "The file. Several make one set of files, such as pictures in folders by class."},
                    "purpose": {"type": "string", "maxLength": 64, "description": "What it is for; ilk does not mind.", "example": "user_data"},
                    "set": {"type": "string", "maxLength": 200, "description": "The name of a set: even one file then is a folder."}}}}}}}
 

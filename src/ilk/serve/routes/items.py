@@ -19,10 +19,47 @@ from ilk.serve.wire import DONE, event, said, unless_gone
 from ilk.serve.work import Ask, Reply
 
 router = APIRouter(prefix="/v1", tags=["items"], dependencies=[needs("chat")], responses=FAULTS)
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Many = Annotated[int, Field(ge=1, le=1 << 20)]
 Item = dict[str, Any] | str
-DOCS = ConfigDict(use_attribute_docstrings=True)
+DOCS = ConfigDict(use_attribute_docstrings=True, strict=True)
+Place = Annotated[int, Field(ge=0, lt=2**31)]
+Names = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=10_000)]
+
+
+class InBox(BaseModel):
+    """Pixels of a rectangle."""
+
+    model_config = DOCS | ConfigDict(extra="forbid")
+
+    box: list[Place] = Field(min_length=4, max_length=4)
+    """Top, left, bottom, right, counted from 0; the last ones are not among them."""
+
+
+class InMask(BaseModel):
+    """Pixels where a picture is white."""
+
+    model_config = DOCS | ConfigDict(extra="forbid")
+
+    mask: str
+    """The picture as base64."""
+
+
+class InSpan(BaseModel):
+    """Characters of a text."""
+
+    model_config = DOCS | ConfigDict(extra="forbid")
+
+    span: list[Place] = Field(min_length=1, max_length=2)
+    """From the first up to the second; without that, to the end."""
+
+
+class OutsideOf(BaseModel):
+    """All but what another region names."""
+
+    model_config = DOCS | ConfigDict(extra="forbid")
+
+    outside: InBox | InMask | Names
 
 
 class Asked(BaseModel):
@@ -30,7 +67,7 @@ class Asked(BaseModel):
 
     model_config = DOCS
 
-    model: str = Field(max_length=200, examples=["people"])
+    model: str = Field(min_length=1, max_length=200, examples=["people"])
     """Which model."""
     seed: Seed = 0
     """The same seed gives the same items."""
@@ -38,14 +75,14 @@ class Asked(BaseModel):
     """Rules as the command line takes them, or values to keep by name."""
     label: str | int | None = None
     """A label, for models that were fitted with labels."""
-    prompt: str | None = Field(default=None, max_length=100_000)
+    prompt: str | None = Field(default=None, min_length=1, max_length=100_000)
     """What pictures shall show, for models that were fitted with captions."""
 
 
 class Drawn(Asked):
     """And how items are drawn."""
 
-    how: str | None = Field(default=None, max_length=64)
+    how: str | None = Field(default=None, min_length=1, max_length=64)
     """A way of drawing; GET /v1/models/{id} lists those of a model."""
     options: dict[str, Any] = Field(default={}, max_length=64)
     """Its options."""
@@ -84,8 +121,8 @@ class ToEdit(WithItems, Drawn):
 
     model_config = DOCS | ConfigDict(json_schema_extra={"examples": [{"model": "people", "items": [{"age": 42, "city": "Lyon"}], "redo": ["age"], "n": 2}]})
 
-    redo: list[str] | dict[str, Any]
-    """Columns; {"box": [top, left, bottom, right]}; {"mask": a picture as base64, white is made anew}; {"span": [from, to]} or {"span": [from]}; {"outside": ...}."""
+    redo: Names | InBox | InMask | InSpan | OutsideOf
+    """What is made anew: columns, a box or a mask of a picture, a span of a text, or all outside of such."""
     n: Many = 1
     """How many of each."""
 
@@ -106,7 +143,7 @@ class ToVary(BaseModel):
 
     model_config = DOCS | ConfigDict(json_schema_extra={"examples": [{"model": "digits", "items": [{"b64": "iVBORw0KGgo="}], "strength": 0.3, "n": 4}]})
 
-    model: str = Field(max_length=200)
+    model: str = Field(min_length=1, max_length=200)
     """Which model: one of a family with codes."""
     items: list[Item] = Field(min_length=1, max_length=1 << 20)
     """As they are sent to /v1/score."""
@@ -123,7 +160,7 @@ class ToInterpolate(BaseModel):
 
     model_config = DOCS | ConfigDict(json_schema_extra={"examples": [{"model": "digits", "items": [{"b64": "iVBORw0KGgo="}, {"b64": "iVBORw0KGgo="}], "n": 8}]})
 
-    model: str = Field(max_length=200)
+    model: str = Field(min_length=1, max_length=200)
     """Which model: one of a family with codes."""
     items: list[Item] = Field(min_length=2, max_length=2)
     """The ends."""
@@ -135,6 +172,8 @@ class ToInterpolate(BaseModel):
 
 class Turn(BaseModel):
     """What is given from a step on."""
+
+    model_config = DOCS
 
     step: int = Field(ge=0, le=1 << 20)
     given: list[str | dict[str, Any]] = Field(min_length=1, max_length=64)
@@ -210,7 +249,7 @@ class Scores(BaseModel):
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}}, "description": "Items; as events with `stream`, as a file with `format`"}}
 
 
-@router.post("/sample", response_model=Samples, response_model_exclude_none=True, responses=STREAMS)
+@router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
 async def sample(request: Request, server: Has, asked: ToSample) -> Any:
     """Make new items."""
     body = asked.model_dump(exclude={"model", "format", "stream", "suffix"}, exclude_none=True)
@@ -228,29 +267,29 @@ async def score(request: Request, server: Has, asked: ToScore) -> Any:
     return {"object": "ilk.scores", "model": asked.model, "n": len(found.body["nats"]), "seed": asked.seed, **found.body, "line": _line(server, "score", asked)}
 
 
-@router.post("/edit", response_model=Samples, response_model_exclude_none=True, responses=STREAMS)
+@router.post("/edit", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
 async def edit(request: Request, server: Has, asked: ToEdit) -> Any:
     """Make part of items anew; the rest of them is kept."""
     body, blobs = _sent(server, asked, asked.n)
-    body["redo"] = _masked(asked.redo, blobs)
+    body["redo"] = _masked(body["redo"], blobs)
     return await _items(request, server, asked, Ask("edit", body, blobs), "edit")
 
 
-@router.post("/impute", response_model=Samples, response_model_exclude_none=True)
+@router.post("/impute", response_model=Samples, response_model_exclude_unset=True)
 async def impute(request: Request, server: Has, asked: ToImpute) -> Any:
     """Fill the missing cells of rows."""
     body, blobs = _sent(server, asked, asked.n)
     return await _items(request, server, asked, Ask("impute", body, blobs), "impute")
 
 
-@router.post("/vary", response_model=Samples, response_model_exclude_none=True)
+@router.post("/vary", response_model=Samples, response_model_exclude_unset=True)
 async def vary(request: Request, server: Has, asked: ToVary) -> Any:
     """Make variations of items."""
     body, blobs = _sent(server, asked, asked.n)
     return await _items(request, server, asked, Ask("vary", body, blobs), "vary")
 
 
-@router.post("/interpolate", response_model=Samples, response_model_exclude_none=True)
+@router.post("/interpolate", response_model=Samples, response_model_exclude_unset=True)
 async def interpolate(request: Request, server: Has, asked: ToInterpolate) -> Any:
     """Make the way from one item to another."""
     _few(server, asked.n)
@@ -258,7 +297,7 @@ async def interpolate(request: Request, server: Has, asked: ToInterpolate) -> An
     return await _items(request, server, asked, Ask("interpolate", body, blobs), "interpolate")
 
 
-@router.post("/steer", response_model=Samples, response_model_exclude_none=True, responses=STREAMS)
+@router.post("/steer", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
 async def steer(request: Request, server: Has, asked: ToSteer) -> Any:
     """Make new items, and ask more of them on the way."""
     _few(server, asked.n)
@@ -280,14 +319,14 @@ def _sent(server: Server, asked: BaseModel, each: int) -> tuple[dict[str, Any], 
     return body, blobs
 
 
-def _masked(redo: Any, blobs: list[bytes], depth: int = 0) -> Any:
+def _masked(redo: Any, blobs: list[bytes]) -> Any:
     """What is made anew, with a mask's bytes among the blobs."""
-    if not isinstance(redo, Mapping) or depth > 8:
+    if not isinstance(redo, Mapping):
         return redo
     if "mask" in redo:
         blobs.append(bytes_of(redo["mask"], "redo.mask"))
         return {**redo, "mask": len(blobs) - 1}
-    return {**redo, "outside": _masked(redo["outside"], blobs, depth + 1)} if "outside" in redo else redo
+    return {**redo, "outside": _masked(redo["outside"], blobs)} if "outside" in redo else redo
 
 
 async def _last(server: Server, model: str, ask: Ask) -> Reply:

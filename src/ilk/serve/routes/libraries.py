@@ -93,7 +93,7 @@ class SpanSaid(BaseModel):
 class Question(BaseModel):
     """A question to a library."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [{"library": "notes", "question": "When was the bridge painted?"}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"library": "notes", "question": "When was the bridge painted?"}]})
 
     library: str = Field(max_length=200)
     """Its name."""

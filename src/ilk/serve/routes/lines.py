@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ilk.errors import UsageError
 from ilk.serve.answers import FAULTS
@@ -21,10 +21,10 @@ router = APIRouter(prefix="/v1/lines", tags=["lines"], dependencies=[needs("chat
 class Asking(BaseModel):
     """What would be asked."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [{"verb": "sample", "params": {"model": "people", "n": 3, "given": ["age > 60"]}}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"verb": "sample", "params": {"model": "people", "n": 3, "given": ["age > 60"]}}]})
 
-    verb: str = Field(max_length=40)
-    """sample, score, edit, impute, vary, interpolate, steer, fit, race, evaluate, audit, report, index, ask, chat, tune or export."""
+    verb: Literal["sample", "score", "edit", "impute", "vary", "interpolate", "steer", "fit", "race", "evaluate", "audit", "report", "index", "ask", "chat", "tune", "export"]
+    """What would be done."""
     params: dict[str, Any]
     """As the route of the verb, or a job of that kind, takes them."""
 

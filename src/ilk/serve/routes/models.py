@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from ilk.errors import ModelError, UsageError
+from ilk.errors import ModelError, PolicyError, UsageError
 from ilk.files import parse_json
 from ilk.serve.answers import FAULTS, attachment
 from ilk.serve.caller import needs
@@ -160,7 +160,8 @@ async def remove(server: Has, name: Name) -> dict[str, Any]:
     """Delete a model of the workspace; others belong to whoever started the server."""
     at = _folder(_served(server, name))
     if at.parent != server.place.part("models"):
-        raise UsageError(f"{name[:80]!r} was named when the server was started: it is not the server's to delete", code="NOT_OURS", param="model", remedy="models of the workspace can be deleted")
+        raise PolicyError(f"{name[:80]!r} was named when the server was started: it is not the server's to delete", code="NOT_OURS", param="model",
+                          remedy="models of the workspace can be deleted")
     await server.engine.unload(name)
     gone = server.place.part("temporary") / f"gone-{secrets.token_hex(8)}"
     await asyncio.to_thread(at.rename, gone)

@@ -20,7 +20,7 @@ Type = Literal["number", "integer", "continuous", "category", "boolean", "date",
 class Reading(BaseModel):
     """Which file, and how it is to be read."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_extra={"examples": [{"file": "file-0123456789abcdef01234567", "types": {"zip": "category"}}]})
+    model_config = ConfigDict(use_attribute_docstrings=True, strict=True, json_schema_extra={"examples": [{"file": "file-0123456789abcdef01234567", "types": {"zip": "category"}}]})
 
     file: str = Field(max_length=100)
     """Its number."""
