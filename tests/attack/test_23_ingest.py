@@ -56,6 +56,8 @@ def test_the_command_killed_leaves_the_old_library_and_goes_on(ilk: Any, tmp_pat
     hit = 0
     for moment in (0.0, 0.03, 0.08):
         run = ilk.start("index", "files", "--out", "library")
+        while not (tmp_path / ".err").exists():   # it has begun
+            time.sleep(0.001)
         time.sleep(moment)
         run.send(signal.SIGKILL)
         hit += run.wait().code != 0

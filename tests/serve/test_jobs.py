@@ -23,7 +23,7 @@ def upload(client: TestClient, name: str = "people.csv", text: str = ROWS) -> st
     return str(answer.json()["id"])
 
 
-def ended(client: TestClient, id: str, seconds: float = 60) -> Any:
+def ended(client: TestClient, id: str, seconds: float = 240) -> Any:
     until = time.monotonic() + seconds
     while (job := client.get(f"/v1/jobs/{id}").json())["state"] in ("queued", "running"):
         assert time.monotonic() < until, job

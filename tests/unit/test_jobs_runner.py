@@ -71,7 +71,7 @@ class Place:
     def submit(self, what: str, kind: str = "fit") -> str:
         return self.store.submit(Order(kind, (kind, what))).id
 
-    def until(self, runner: Runner, found: Callable[[], Any], seconds: float = 15) -> None:
+    def until(self, runner: Runner, found: Callable[[], Any], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < end, [self.store.list(), [e.facts for j in self.store.list() for e in self.store.events(j.id)][-5:]]
@@ -201,12 +201,12 @@ def test_killed_runners_leave_nothing_undone_nor_done_twice(place: Place, tmp_pa
         if turn % 2 and running:
             os.kill(place.pid(running[0]), signal.SIGKILL)
     runner = place.runner(lease=1.0)
-    place.until(runner, lambda: all(place.store.get(id).state != "running" or runner._work for id in ids) and not place.store.list(state="queued"), 20)
+    place.until(runner, lambda: all(place.store.get(id).state != "running" or runner._work for id in ids) and not place.store.list(state="queued"))
     for id in ids:   # `slow` ends only once it was begun again
         while place.store.get(id).state == "running":
             with_pid = place.pid(id)
             os.kill(with_pid, signal.SIGTERM)
-            place.until(runner, lambda: place.store.get(id).state != "running" or place.pid(id) != with_pid, 20)  # noqa: B023
+            place.until(runner, lambda: place.store.get(id).state != "running" or place.pid(id) != with_pid)  # noqa: B023
             runner.step()
         place.over(runner, id)
     jobs = [place.store.get(id) for id in ids]
