@@ -94,7 +94,7 @@ def test_waiting_jobs_are_paused_resumed_cancelled_and_paged(resting: TestClient
     ids = [asked(resting, "fit", {"file": file}).json()["id"] for _ in range(3)]
     assert [resting.post(f"/v1/jobs/{ids[0]}/{do}").json()["state"] for do in ("pause", "pause", "resume", "cancel", "cancel")] == \
         ["paused", "paused", "queued", "cancelled", "cancelled"]
-    refused = resting.post(f"/v1/jobs/{ids[0]}/resume")
+    refused = resting.post(f"/v1/jobs/{ids[0]}/pause")
     assert refused.status_code == 400 and refused.json()["error"]["code"] == "JOB_STATE"
     page = resting.get("/v1/jobs", params={"limit": 2}).json()
     rest = resting.get("/v1/jobs", params={"limit": 2, "after": page["data"][-1]["id"]}).json()
