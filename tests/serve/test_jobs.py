@@ -12,9 +12,22 @@ from fastapi.testclient import TestClient
 
 from ilk.errors import UsageError
 from ilk.jobs.kinds import KINDS, params_of, words_of
+from ilk.serve.app import build
+from ilk.serve.here import Here
 from ilk.serve.lines import lines
+from ilk.serve.place import Workspace
+from ilk.serve.server import Server
+from ilk.serve.working import Working
 
 ROWS = "a,b\n" + "".join(f"{i * 37 % 101 / 10},{'xyz'[i % 3]}\n" for i in range(200))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """A server that runs jobs."""
+    server = Server(Here({"echo": "echo:"}), Workspace.at(tmp_path / "workspace"), parts=(Working(),))
+    with TestClient(build(server), raise_server_exceptions=False) as found:
+        yield found
 
 
 def upload(client: TestClient, name: str = "people.csv", text: str = ROWS) -> str:
@@ -23,7 +36,7 @@ def upload(client: TestClient, name: str = "people.csv", text: str = ROWS) -> st
     return str(answer.json()["id"])
 
 
-def ended(client: TestClient, id: str, seconds: float = 240) -> Any:
+def ended(client: TestClient, id: str, seconds: float = 120) -> Any:
     until = time.monotonic() + seconds
     while (job := client.get(f"/v1/jobs/{id}").json())["state"] in ("queued", "running"):
         assert time.monotonic() < until, job
