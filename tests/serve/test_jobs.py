@@ -12,9 +12,22 @@ from fastapi.testclient import TestClient
 
 from ilk.errors import UsageError
 from ilk.jobs.kinds import KINDS, params_of, words_of
+from ilk.serve.app import build
+from ilk.serve.here import Here
 from ilk.serve.lines import lines
+from ilk.serve.place import Workspace
+from ilk.serve.server import Server
+from ilk.serve.working import Working
 
 ROWS = "a,b\n" + "".join(f"{i * 37 % 101 / 10},{'xyz'[i % 3]}\n" for i in range(200))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """A server that runs jobs."""
+    server = Server(Here({"echo": "echo:"}), Workspace.at(tmp_path / "workspace"), parts=(Working(),))
+    with TestClient(build(server), raise_server_exceptions=False) as found:
+        yield found
 
 
 def upload(client: TestClient, name: str = "people.csv", text: str = ROWS) -> str:
@@ -23,7 +36,7 @@ def upload(client: TestClient, name: str = "people.csv", text: str = ROWS) -> st
     return str(answer.json()["id"])
 
 
-def ended(client: TestClient, id: str, seconds: float = 60) -> Any:
+def ended(client: TestClient, id: str, seconds: float = 120) -> Any:
     until = time.monotonic() + seconds
     while (job := client.get(f"/v1/jobs/{id}").json())["state"] in ("queued", "running"):
         assert time.monotonic() < until, job
@@ -94,7 +107,7 @@ def test_waiting_jobs_are_paused_resumed_cancelled_and_paged(resting: TestClient
     ids = [asked(resting, "fit", {"file": file}).json()["id"] for _ in range(3)]
     assert [resting.post(f"/v1/jobs/{ids[0]}/{do}").json()["state"] for do in ("pause", "pause", "resume", "cancel", "cancel")] == \
         ["paused", "paused", "queued", "cancelled", "cancelled"]
-    refused = resting.post(f"/v1/jobs/{ids[0]}/resume")
+    refused = resting.post(f"/v1/jobs/{ids[0]}/pause")
     assert refused.status_code == 400 and refused.json()["error"]["code"] == "JOB_STATE"
     page = resting.get("/v1/jobs", params={"limit": 2}).json()
     rest = resting.get("/v1/jobs", params={"limit": 2, "after": page["data"][-1]["id"]}).json()

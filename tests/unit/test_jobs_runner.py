@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ def tell(**facts):
     with open(runs / f"{os.getpid()}.jsonl", "a") as file:
         file.write(json.dumps(facts) + chr(10))
 def stop(*_):
-    (here / ".ckpt").write_text(str(step))
     print(json.dumps({"error": {"message": "stopped", "type": "conflict", "param": None, "code": "STOPPED"}}))
     sys.exit(143)
 step = int((here / ".ckpt").read_text()) if "--resume" in words and (here / ".ckpt").exists() else 0
@@ -47,7 +47,8 @@ if what == "die":
     os.kill(os.getpid(), 9)
 for step in range(step, 10 if what == "quick" else 10 if what == "slow" and step else 10**6):
     tell(event="progress", step=step, fraction=step / 10 if what == "quick" else .5)
-    (here / ".ckpt").write_text(str(step + 1))
+    (here / ".new").write_text(str(step + 1))
+    os.replace(here / ".new", here / ".ckpt")
     time.sleep(.005)
 out = here / "m.ilk"
 out.mkdir(exist_ok=True)
@@ -71,7 +72,7 @@ class Place:
     def submit(self, what: str, kind: str = "fit") -> str:
         return self.store.submit(Order(kind, (kind, what))).id
 
-    def until(self, runner: Runner, found: Callable[[], Any], seconds: float = 15) -> None:
+    def until(self, runner: Runner, found: Callable[[], Any], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not found():
             assert time.monotonic() < end, [self.store.list(), [e.facts for j in self.store.list() for e in self.store.events(j.id)][-5:]]
@@ -118,7 +119,7 @@ def test_a_failure_is_told_with_its_code_and_without_paths(place: Place, tmp_pat
     runner = place.runner()
     failed, full = place.submit("fail"), place.submit("full")
     assert place.over(runner, failed).error["code"] == "DATA" and str(tmp_path) not in place.store.get(failed).error["message"]
-    assert place.over(runner, full).error["type"] == "insufficient_storage" and place.store.get(full).state == "failed"
+    assert place.over(runner, full).error["code"] == "DISK_FULL" and place.store.get(full).state == "failed"
 
 
 def test_cancelled_it_stops_and_a_stubborn_one_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,21 +202,23 @@ def test_killed_runners_leave_nothing_undone_nor_done_twice(place: Place, tmp_pa
         if turn % 2 and running:
             os.kill(place.pid(running[0]), signal.SIGKILL)
     runner = place.runner(lease=1.0)
-    place.until(runner, lambda: all(place.store.get(id).state != "running" or runner._work for id in ids) and not place.store.list(state="queued"), 20)
+    place.until(runner, lambda: all(place.store.get(id).state != "running" or runner._work for id in ids) and not place.store.list(state="queued"))
     for id in ids:   # `slow` ends only once it was begun again
         while place.store.get(id).state == "running":
-            with_pid = place.pid(id)
-            os.kill(with_pid, signal.SIGTERM)
-            place.until(runner, lambda: place.store.get(id).state != "running" or place.pid(id) != with_pid, 20)  # noqa: B023
+            with_pid, told = place.pid(id), len(place.facts(id, "progress"))
+            place.until(runner, lambda: place.store.get(id).state != "running" or len(place.facts(id, "progress")) > told)  # noqa: B023
+            with suppress(ProcessLookupError):
+                os.kill(with_pid, signal.SIGTERM)
+            place.until(runner, lambda: place.store.get(id).state != "running" or place.pid(id) != with_pid)  # noqa: B023
             runner.step()
         place.over(runner, id)
     jobs = [place.store.get(id) for id in ids]
     assert {j.state for j in jobs} <= {"succeeded", "interrupted"} and len(place.store.list()) == 4 and place.store.integrity() == ()
     made = [j.made["model"] for j in jobs if j.state == "succeeded"]
     assert len(made) == len(set(made)) and {p.stem for p in place.models.iterdir()} == set(made), "one model a job, all whole"
-    for id in ids:
-        steps = [f["step"] for f in place.facts(id, "progress")]
-        assert len(steps) >= 9 and sorted(steps) == steps or len(place.facts(id, "began")) > 1
+    for job in (j for j in jobs if j.state == "succeeded"):
+        steps = [f["step"] for f in place.facts(job.id, "progress")]
+        assert set(range(10)) <= set(steps) and len(steps) - len(set(steps)) <= job.attempt, "an event was lost or kept twice"
 
 
 def test_a_model_that_was_moved_when_the_runner_died_is_not_made_twice(place: Place) -> None:

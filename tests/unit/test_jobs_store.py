@@ -131,8 +131,13 @@ def test_cancel_pause_resume(store: Store) -> None:
     store.pause(job.id)
     assert store.beat(job.id, "r") == "cancel" and store.leave(job.id, "r", "cancelled").ended is not None
     assert store.cancel(job.id).state == "cancelled"
-    for call in (store.pause, store.resume):
-        with pytest.raises(UsageError, match="cancelled"):
+    with pytest.raises(UsageError, match="cancelled"):
+        store.pause(job.id)
+    assert store.resume(job.id).state == "queued"
+    store.claim("r")
+    store.leave(job.id, "r", "succeeded")
+    for call in (store.cancel, store.pause, store.resume):
+        with pytest.raises(UsageError, match="succeeded"):
             call(job.id)
 
 

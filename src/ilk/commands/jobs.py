@@ -62,7 +62,7 @@ def jobs_show(
 
 
 def jobs_cancel(job: Annotated[str, Parameter(help=JOB)], /, *, workspace: Where = None, json: Json = False) -> None:
-    """End a job for good.
+    """End a job; its checkpoint stays until it is removed.
 
     Example: `ilk jobs cancel last`.
     """
@@ -82,7 +82,7 @@ def jobs_pause(job: Annotated[str, Parameter(help=JOB)], /, *, workspace: Where 
 
 
 def jobs_resume(job: Annotated[str, Parameter(help=JOB)], /, *, workspace: Where = None, json: Json = False) -> None:
-    """Let a job go on that was paused, interrupted or failed: from its checkpoint, if it has one.
+    """Let a job go on that was paused, cancelled, interrupted or failed: from its checkpoint, if it has one.
 
     Example: `ilk jobs resume last`.
     """

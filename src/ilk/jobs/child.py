@@ -22,8 +22,8 @@ from ilk.jobs.lock import taken
 ANSWER, SAID, NUMBER, RUNS, MADE, ARCHIVE = "answer.json", "errors.txt", ".pid", "runs", ".made", "export"
 COMMAND = (sys.executable, "-P", "-m", "ilk")   # -P: no file of the folder is taken for a module
 RESUMED = ("fit", "tune")   # kinds whose command has --resume; the others do what is left, or all anew
-NICE, PREVIEW, LITTLE = 3, 10, 4 << 20   # behind others by so much; seconds between previews; bytes free that count as full
-LINE, ROUND = 1 << 18, 1 << 20           # bytes of an event, and of events taken in at a time, at most
+NICE, PREVIEW = 3, 10            # behind others by so much; seconds between previews
+LINE, ROUND = 1 << 18, 1 << 20   # bytes of an event, and of events taken in at a time, at most
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY", re.IGNORECASE)
 
@@ -100,12 +100,9 @@ class Child:
         return found if isinstance(found, dict) else None
 
     def error(self) -> dict[str, Any]:
-        """Why it ended without an answer, as far as that is known: a disk too full to say it is told by its room."""
-        code = None if self.process is None else self.process.returncode
-        if code == ResourceError.exit:
-            full = shutil.disk_usage(self.folder).free < LITTLE
-            why = ResourceError("the disk is full" if full else "disk or memory ran out", code="DISK_FULL" if full else "RESOURCES", remedy="free some, then resume it")
-            return dict(why.as_json()["error"])
+        """Why it ended without an answer, as far as that is known: what would say that memory ran out has room for it, what would say that the disk is full has not."""
+        if self.process is not None and self.process.returncode == ResourceError.exit:
+            return dict(ResourceError("the disk is full", code="DISK_FULL", remedy="free some space, then resume it").as_json()["error"])
         return {"message": "it ended without an answer", "type": "server_error", "param": None, "code": "NO_ANSWER"}
 
     @property

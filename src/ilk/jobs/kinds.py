@@ -16,7 +16,8 @@ from ilk.flags import DEFAULTS, _guess, options, recipe_named
 
 Id = Annotated[str, Field(description="The number of an uploaded file.", examples=["file-0123456789abcdef01234567"], max_length=80)]
 Named = Annotated[str, Field(description="The name of a model that is served.", min_length=1, max_length=200)]
-Name = Annotated[str, Field(description="What the result shall be called; by default as the file is.", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, Field(description="What the result shall be called; by default as the file is.", max_length=200, pattern=r"^[^/\\\x00-\x1f]+$")]
+LibraryName = Annotated[str, Field(description="What the library is called.", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Many = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, description="Wall-clock time.")]
@@ -94,7 +95,7 @@ class Fit(_Timed):
         if stray := [w for w in options(words)[0][2:] if not w.startswith("--family=")]:
             raise UsageError(f"{self.family or 'the family'} has no option {stray[0].partition('=')[0][2:]!r}", code="OPTION", param="params.options",
                              remedy=f"ilk fit --family {self.family or DEFAULTS['fit'].get(_guess(str(path)), 'gmm')} --help lists them")
-        return [*words, *self._time(), f"--seed={self.seed}", "--out", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
+        return [*words, *self._time(), f"--seed={self.seed}", "--out", f"{_plain(self.name or _stem(shelf.called(self.file)))}.ilk"]
 
 
 class Tune(_Timed):
@@ -113,7 +114,7 @@ class Tune(_Timed):
         """`ilk tune`"""
         more = [] if self.columns is None else [f"--columns={self.columns}"]
         return ["tune", shelf.model(self.model), str(shelf.file(self.file)), f"--tuning={registry.check('tunings', self.tuning)}", *more, f"--epochs={self.epochs}",
-                *self._time(), f"--seed={self.seed}", "--out", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
+                *self._time(), f"--seed={self.seed}", "--out", f"{_plain(self.name or _stem(shelf.called(self.file)))}.ilk"]
 
 
 class Race(Params):
@@ -131,7 +132,7 @@ class Race(Params):
         """`ilk race`"""
         families = [f"--families={','.join(map(_family, self.families))}"] if self.families else []
         return ["race", str(shelf.file(self.file)), *families, f"--budget={self.seconds}s", f"--seed={self.seed}", f"--language={self.language}", "--out", "race",
-                "--report", "report.html", "--model", f"{self.name or _stem(shelf.called(self.file))}.ilk"]
+                "--report", "report.html", "--model", f"{_plain(self.name or _stem(shelf.called(self.file)))}.ilk"]
 
 
 class _Judged(Params):
@@ -182,7 +183,7 @@ class Index(Params):
 
     kind = "index"
     files: list[Id] = Field(min_length=1, max_length=1000)
-    name: Name
+    name: LibraryName
 
     def called(self, shelf: Shelf) -> dict[str, Any]:
         """Every file by its sender's name."""
@@ -302,8 +303,16 @@ def _family(name: str) -> str:
 def _stem(name: str) -> str:
     """A plain name of a file's.
 
-    >>> _stem("../my people.csv"), _stem("-.csv")
-    ('my_people', 'data')
+    >>> _stem("../my people.csv"), _stem("-.csv"), _stem("人口.csv")
+    ('my_people', 'data', '人口')
     """
-    found = re.sub(r"[^A-Za-z0-9_.-]", "_", Path(name.rstrip("/")).name.split(".")[0])[:64]
-    return found if re.match(r"[A-Za-z0-9_]", found) and found.strip("_") else "data"
+    return _plain(Path(name.rstrip("/")).name.split(".")[0])
+
+
+def _plain(name: str) -> str:
+    """A name that is a folder's and no flag.
+
+    >>> _plain("--out v1.2 (a)")
+    'out_v1.2_a_'
+    """
+    return re.sub(r"[^\w.-]+", "_", name).lstrip("_.-")[:64] or "data"

@@ -186,14 +186,14 @@ class Store:
             return self._become(db, id, "paused") if row["state"] == "queued" else self._want(db, id, "pause")
 
     def resume(self, id: str) -> Job:
-        """Lets a job wait again that was paused, interrupted or failed; it goes on from its checkpoint. Nothing for one that waits or runs."""
+        """Lets a job wait again that was paused, cancelled, interrupted or failed; it goes on from its checkpoint. Nothing for one that waits or runs."""
         with self._writing() as db:
             row = self._row(db, id)
             if row["state"] == "queued" or (row["state"] == "running" and row["wanted"] is None):
                 return _job(row)
             if row["state"] == "running" and row["wanted"] == "pause":
                 return self._want(db, id, None)
-            _refuse_unless(row, ("paused", "interrupted", "failed"), "resumed")
+            _refuse_unless(row, ("paused", "interrupted", "failed", "cancelled"), "resumed")
             db.execute("UPDATE jobs SET attempt = 0 WHERE id = ?", (id,))
             return self._become(db, id, "queued")
 

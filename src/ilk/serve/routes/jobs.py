@@ -131,7 +131,7 @@ def pause(server: Has, caller: Allowed, id: Id) -> dict[str, Any]:
 
 @router.post("/{id}/resume", response_model=JobObject)
 def resume(server: Has, caller: Allowed, id: Id) -> dict[str, Any]:
-    """Lets a job go on that was paused, interrupted or failed."""
+    """Lets a job go on that was paused, cancelled, interrupted or failed."""
     return _changed(server, server.jobs.resume(_of(server, caller, id).id))
 
 
