@@ -17,12 +17,13 @@ def serve_command(models: Sequence[str], host: str, port: int, workspace: Path |
         from ilk.serve.app import build
     except ImportError:
         raise UsageError("the server needs fastapi and uvicorn", code="EXTRA", remedy='pip install "ilk[serve]"') from None
-    from ilk.serve.here import Here
+    from ilk.serve.engine import engine
     from ilk.serve.limits import Limits
     from ilk.serve.place import Workspace
     from ilk.serve.server import Server
 
-    server = Server(Here(named(models)), Workspace.at(workspace), Limits.of(dict(_pair(word) for word in limit)))
+    place, limits = Workspace.at(workspace), Limits.of(dict(_pair(word) for word in limit))
+    server = Server(engine(named(models), place, limits), place, limits)
     uvicorn.run(build(server), host=host, port=port, log_level="warning")
 
 

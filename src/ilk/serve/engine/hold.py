@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ilk.serve.here import held
+from ilk.serve.ops.about import summary
 from ilk.serve.work import Held
 
 
@@ -21,4 +22,4 @@ def hold(name: str, place: str) -> Held:
 
 def about(held: Held) -> dict[str, Any]:
     """What a list of models tells of it."""
-    return {}
+    return summary(held)
