@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 2
 SEEDS ?= 1
 
-.PHONY: demo test test-all lint bench figure figures stub clean
+.PHONY: demo test test-all lint bench load figure figures stub clean
 
 $(STAMP): pyproject.toml constraints.txt tests/plugin/pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -29,6 +29,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(PY) -m benchmarks.run bench $(NAME)
+
+load: $(STAMP)
+	@$(PY) -m benchmarks.run load $(NAME)
 
 figure: $(STAMP)
 	@$(PY) -m benchmarks.run figure $(NAME) --seeds $(SEEDS)

@@ -1,4 +1,4 @@
-"""python -m benchmarks.run figure|bench NAME [--seeds N]: prints one JSON line and keeps it in benchmarks/results."""
+"""python -m benchmarks.run figure|bench|load NAME [--seeds N]: prints one JSON line and keeps it in benchmarks/results. A load that misses its bar exits with 1."""
 from __future__ import annotations
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 from ilk.errors import DataError, IlkError
 
 HOME = Path(__file__).parent
+FOLDERS = {"figure": "figures", "bench": "benches", "load": "load"}
 
 
 def machine() -> dict[str, Any]:
@@ -52,19 +53,31 @@ def figure(name: str, seeds: int) -> dict[str, Any]:
     return {"figure": name, **together(rows), "seed": list(range(seeds)) if seeds > 1 else 0}
 
 
+def run(kind: str, name: str, seeds: int) -> dict[str, Any]:
+    """The row of one program."""
+    if kind == "figure":
+        return figure(name, seeds)
+    module = importlib.import_module(f"benchmarks.{FOLDERS[kind]}.{name}")
+    if kind == "bench":
+        return {"bench": name, **module.bench()}
+    from benchmarks.load._server import judged
+
+    return {"load": name, **judged(name, module.load())}
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="benchmarks.run")
-    parser.add_argument("kind", choices=["figure", "bench"])
+    parser.add_argument("kind", choices=list(FOLDERS))
     parser.add_argument("name", nargs="?", default="")
     parser.add_argument("--seeds", type=int, default=1)
     asked = parser.parse_args()
-    folder = {"figure": "figures", "bench": "benches"}[asked.kind]
-    if asked.name not in names(folder):
-        sys.stderr.write(f"no {asked.kind} named {asked.name!r}; there are: {', '.join(names(folder))}\n")
+    known = names(FOLDERS[asked.kind])
+    if asked.name not in known:
+        sys.stderr.write(f"no {asked.kind} named {asked.name!r}; there are: {', '.join(known)}\n")
         return 2
     try:
-        row = figure(asked.name, asked.seeds) if asked.kind == "figure" else {"bench": asked.name, **importlib.import_module(f"benchmarks.benches.{asked.name}").bench()}
+        row = run(asked.kind, asked.name, asked.seeds)
     except DataError as why:
         print(json.dumps({"error": why.code, "message": str(why)}))
         return 3
@@ -75,7 +88,7 @@ def main() -> int:
     (HOME / "results").mkdir(exist_ok=True)
     (HOME / "results" / f"{asked.name}.json").write_text(line + "\n", encoding="utf-8")
     print(json.dumps(row, ensure_ascii=False))
-    return 0
+    return int(not row.get("passed", True))
 
 
 if __name__ == "__main__":

@@ -115,6 +115,7 @@ class Want:
     """How an answer is to be made. Temperature 0 takes the likeliest token each time.
 
     `most` tokens at most (None: up to the window); `stop` strings end the answer and are left out of it; `shape` is obeyed token by token;
+    `frequency` is taken off a token's log weight each time that the answer has it, `presence` once, and `bias` is added by a token's number;
     `alternatives` is how many other tokens are told beside each that was drawn, with their nats (None: no nats at all).
     """
 
@@ -127,6 +128,9 @@ class Want:
     seed: int = 0
     shape: Shape | None = None
     tools: tuple[Tool, ...] = ()
+    frequency: Annotated[float, Interval(ge=-2, le=2)] = 0.0
+    presence: Annotated[float, Interval(ge=-2, le=2)] = 0.0
+    bias: tuple[tuple[int, float], ...] = ()
     alternatives: Annotated[int, Interval(ge=0, le=20)] | None = None
 
 

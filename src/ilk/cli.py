@@ -30,7 +30,7 @@ from .commands.pack import pack, unpack
 from .commands.prompt import prompt_diff, prompt_improve, prompt_list, prompt_run, prompt_show, prompt_test
 from .commands.race import race
 from .commands.runs import compare, remove, runs_list, runs_show
-from .commands.serve import serve
+from .commands.serve import keys_list, keys_new, keys_remove, limits, serve
 from .commands.task import mark, task
 from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
@@ -39,6 +39,7 @@ from .errors import IlkError, ResourceError, UsageError
 GROUPS: Mapping[str, tuple[str, Mapping[str, Callable[..., None]]]] = {
     "data": ("Data sets by name.", {"fetch": fetch}),
     "runs": ("Records of runs.", {"list": runs_list, "show": runs_show, "compare": compare, "remove": remove}),
+    "keys": ("Keys of the server.", {"new": keys_new, "list": keys_list, "remove": keys_remove}),
     "prompt": ("Prompts as files: run, compare and improve them.", {"run": prompt_run, "test": prompt_test, "improve": prompt_improve, "list": prompt_list,
                                                                     "show": prompt_show, "diff": prompt_diff}),
     "review": ("A queue in which people approve texts before they leave.", {
@@ -53,7 +54,7 @@ def build() -> App:
     for command in (fit, sample, edit, vary, interpolate, translate, attribute, transfer, background, counterfactual, upscale, beside, revise, denoise, invert, decode,
                     classify, detect, augment, steps, prefer, lineage, impute, discover, score, evaluate, race, diagnose, show, report, forget, export, demo, audit,
                     publish, score_texts, pack, unpack, doctor, blind, pull, chat, tune, drift, index, ask, task, mark, examine, check_text,
-                    serve):
+                    serve, limits):
         app.command(command)
     app.command(list_, name="list")
     for name, (summary, steps_of) in GROUPS.items():

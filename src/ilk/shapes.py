@@ -1,6 +1,7 @@
 """Whether a finished text or value has the shape that was asked for, through the library jsonschema; and what is wrong with it, and where."""
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,17 +13,33 @@ from .files import parse_json
 NOTES = ("title", "description", "examples", "default", "$schema", "$id", "$anchor", "$comment", "$defs", "format", "deprecated", "readOnly", "writeOnly", "if",
          "then", "else", "contentMediaType", "contentEncoding", "x-guidance")
 DEEPEST = 64
+_REPEATED = re.compile(r"\)[*+?{]")   # a group of a pattern that may come again
 
 
 def _validator(schema: Any) -> Any:
     """What holds values against a schema; it fetches nothing that a schema refers to. UsageError where the library is missing."""
     try:
         from jsonschema import Draft202012Validator
+        from jsonschema.validators import extend
         from referencing import Registry
     except ImportError:
         raise UsageError("answers by a JSON Schema need the library jsonschema, which is not installed", code="MISSING_EXTRA", param="shape",
                          remedy='pip install "ilk[llm]"') from None
-    return Draft202012Validator(schema, registry=Registry())
+    return extend(Draft202012Validator, {"pattern": _pattern})(schema, registry=Registry())
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Exception]:
+    """The keyword, without the patterns that take for ever: where a group is repeated, backtracking may, and an automaton does not."""
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not (_automaton(pattern, value) if _REPEATED.search(pattern) else re.search(pattern, value)):
+        yield ValidationError(f"{value[:200]!r} does not match {pattern[:200]!r}")
+
+
+def _automaton(pattern: str, text: str) -> bool:
+    from .backends._shapes import fits
+
+    return fits(Schema({"type": "string", "pattern": pattern}), json.dumps(text, ensure_ascii=False))
 
 
 def check_schema(schema: Any) -> None:
@@ -55,6 +72,8 @@ def _known(schema: Any, known: tuple[str, ...], depth: int) -> None:
     if depth > DEEPEST:
         raise UsageError("the schema is nested too deep", code="SHAPE", param="shape")
     for key, rule in schema.items():
+        if key == "patternProperties" and (slow := [name for name in rule if _REPEATED.search(str(name))] if isinstance(rule, dict) else []):
+            raise UsageError(f"a repeated group in the pattern {slow[0][:80]!r} of names may take for ever", code="SHAPE", param="shape", remedy="a pattern without one")
         if key not in known:
             raise UsageError(f"the schema's keyword {key!r} is not known", code="SHAPE", param="shape", remedy=nearest(str(key), known))
         if key in ("enum", "const", "default", "examples", "required", "dependentRequired"):

@@ -21,4 +21,4 @@ def test_a_model_answers(client: TestClient) -> None:
     asked = {"model": "polite", "messages": [{"role": "user", "content": "Hello"}]}
     assert client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]["content"] == "Good day to you"
     short = client.post("/v1/chat/completions", json={**asked, "max_tokens": 1}).json()
-    assert short["choices"][0] == {"index": 0, "message": {"role": "assistant", "content": "Good "}, "finish_reason": "length"}
+    assert (short["choices"][0]["message"]["content"], short["choices"][0]["finish_reason"]) == ("Good ", "length")

@@ -30,6 +30,7 @@ UP = {
     ("model", "verbs"),          # Model's eight methods are verbs
     ("metrics", "verbs"),        # figures that need a score
     ("quantities", "verbs"),     # a density is a score
+    ("shapes", "backends"),      # patterns that may take for ever are matched by what shapes answers
 }
 
 

@@ -154,9 +154,14 @@ class Llama:
         return _good(said, self.name)
 
     def _way(self, ids: Sequence[int], want: Want) -> dict[str, Any]:
-        """A request: the tokens, and how to draw."""
+        """A request: the tokens, and how to draw. UsageError (code WANT, BIAS) for penalties, since llama.cpp's count the prompt too, and for no token."""
+        if want.frequency or want.presence:
+            raise UsageError(f"{self.name} knows no penalties", code="WANT", param="frequency" if want.frequency else "presence", remedy="leave them out, or bias tokens")
+        known = int(self.header.facts["tokenizer.ggml.tokens"])
+        if odd := [token for token, _ in want.bias if not 0 <= token < known]:
+            raise UsageError(f"there is no token {odd[0]}: the model has {known}", code="BIAS", param="bias", remedy=f"numbers from 0 to {known - 1}")
         return {"prompt": list(ids), "max_tokens": want.most, "temperature": want.temperature, "top_p": want.top_p, "top_k": want.top_k or 0,
-                "min_p": want.min_p, "samplers": WALK, "seed": want.seed % (2**32 - 1), "cache_prompt": self.reuse,
+                "min_p": want.min_p, "logit_bias": [list(pair) for pair in want.bias], "samplers": WALK, "seed": want.seed % (2**32 - 1), "cache_prompt": self.reuse,
                 **({} if want.alternatives is None else {"logprobs": want.alternatives + 1})}
 
     def _asked(self, asked: Mapping[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Answers drawn token by token from laws of the next one: for models whose numbers are in this process."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
@@ -44,11 +45,11 @@ def answer(model: Predicts, ids: Sequence[int], want: Want, masks: Masks | None,
     law, made, why = next(laws), 0, False
     try:
         while made < most and not why:
-            allowed = None if masks is None else masks.allowed(len(law))
+            allowed, wanted = None if masks is None else masks.allowed(len(law)), pushed(law, want, writer.ids)
             if masks is not None and allowed is None:
                 why = True
                 break
-            token = drawn(law if allowed is None else masked(law, allowed, model.name), want, noise.at(made))
+            token = drawn(wanted if allowed is None else masked(wanted, allowed, model.name), want, noise.at(made))
             if token in model.ends:
                 why = True
                 break
@@ -73,6 +74,19 @@ def masked(law: Tensor, allowed: Tensor, name: str) -> Tensor:
     if not bool(left.isfinite().any()):
         raise UsageError(f"{name} has no token for what must come next in this shape", code="SHAPE", param="shape", remedy="a shape of characters that it knows")
     return left
+
+
+def pushed(law: Tensor, want: Want, made: Sequence[int]) -> Tensor:
+    """The law with what is wanted more or less of it: biases by token, and penalties for tokens that the answer has. UsageError (code BIAS) for no token."""
+    if odd := [token for token, _ in want.bias if not 0 <= token < len(law)]:
+        raise UsageError(f"there is no token {odd[0]}: the model has {len(law)}", code="BIAS", param="bias", remedy=f"numbers from 0 to {len(law) - 1}")
+    changes = [(token, more) for token, more in want.bias]
+    if want.frequency or want.presence:
+        changes += [(token, -want.frequency * many - want.presence) for token, many in Counter(made).items()]
+    if not changes:
+        return law
+    tokens, more = zip(*changes, strict=True)
+    return law.index_add(0, torch.tensor(tokens), torch.tensor(more, dtype=law.dtype))
 
 
 def drawn(law: Tensor, want: Want, rng: Rng) -> int:

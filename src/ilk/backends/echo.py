@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log
@@ -36,6 +37,7 @@ class Echo(Backend):
 
     window: Annotated[int, Interval(ge=1)] = 4096
     script: str = ""
+    pause: Annotated[float, Interval(ge=0, le=60)] = 0.0
 
     def names(self) -> Sequence[str]:
         """Anything is a name."""
@@ -43,7 +45,7 @@ class Echo(Backend):
 
     def open(self, name: str) -> Chat:
         """What says `name`, or repeats, or follows the script; UsageError for a script that can't be read."""
-        return _Echoes(self.address(name), self.window, name, _script(Path(self.script)) if self.script else ())
+        return _Echoes(self.address(name), self.window, name, _script(Path(self.script)) if self.script else (), self.pause)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class _Echoes:
     window: int
     says: str
     script: tuple[str | tuple[Call, ...], ...] = ()
+    pause: float = 0.0
 
     def chat(self, turns: Sequence[Turn], want: Want) -> Iterator[Delta]:
         """Word by word; a call at once."""
@@ -99,6 +102,8 @@ class _Echoes:
         words, stops = _WORD.findall(said), Stops(want.stop)
         most, made = min(want.most or self.window, self.window - read), 0
         for word in words[:most]:
+            if self.pause:
+                time.sleep(self.pause)
             made += 1
             yield from stops.add(Delta(word, () if want.alternatives is None else (Token(word, _nats(word, True)),)))
             if stops.met:

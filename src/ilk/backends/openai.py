@@ -174,6 +174,8 @@ class _Chats:
         said |= {self.server.most: want.most} if want.most else {}
         said |= {"stop": list(want.stop[:MOST_STOPS])} if want.stop else {}
         said |= {"top_p": want.top_p} if want.top_p < 1 else {}
+        said |= {name: value for name, value in (("frequency_penalty", want.frequency), ("presence_penalty", want.presence)) if value}
+        said |= {"logit_bias": {str(token): more for token, more in want.bias}} if want.bias else {}
         for name, value in (("top_k", want.top_k), ("min_p", want.min_p or None)):
             if value is not None and name not in self.server.knows:
                 raise UsageError(f"this server knows no {name}", code="WANT", param=name, remedy="leave it out")

@@ -16,7 +16,7 @@ from ilk.distribution import Samples
 from ilk.errors import DataError, UsageError, printable
 from ilk.model import Model
 from ilk.progress import Progressing
-from ilk.verbs._own import alike
+from ilk.verbs._own import alike, judges
 from ilk.verbs._own import own as own_data
 from ilk.verbs.evaluate import Figure, evaluate
 from ilk.verbs.lineage import lineage
@@ -121,17 +121,7 @@ def _judges(model: Model, against: str | None) -> Dataset[Any]:
             raise DataError(f"the data that the model was fitted on ({model.card.get('data', '')}) can't be read or have changed", code="DATA_CHANGED",
                             remedy="name held-out items with --against")
         return own
-    found = alike(model, against)
-    test = found.index("test") if "test" in found.splits else None
-    items = found.items if test is None else found.split("test")
-    if own is None:
-        import torch
-
-        return Dataset(model.modality, items, {"test": torch.arange(len(items))})
-    from ilk.dataset import given_splits
-
-    parts = {"train": own.train, "valid": own.valid, "test": items}
-    return given_splits(model.modality, {k: v for k, v in parts.items() if len(v)})
+    return judges(model, against)
 
 
 def diagnose_command(at: str, data: str | None, seed: int) -> Answer:

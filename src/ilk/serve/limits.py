@@ -45,6 +45,10 @@ class Limits(BaseModel):
     """Pixels of a picture."""
     ratio: Count = 100
     """How many times larger than packed an archive may be."""
+    read_memory: Count = 4096 * MIB
+    """Address space of the process that reads an uploaded file."""
+    read_seconds: Seconds = 60
+    """Until an uploaded file is read."""
     running: Count = 2
     """Requests at work at once, a model."""
     queue: Annotated[int, Field(ge=0)] = 64

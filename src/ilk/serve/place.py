@@ -1,11 +1,14 @@
 """The workspace: the folder in which a server, the studio and `ilk jobs` keep models, files, libraries, jobs and keys."""
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilk.errors import IlkError, UsageError
+from ilk.errors import IlkError, ResourceError, UsageError
 from ilk.files import not_written
 
 
@@ -31,6 +34,16 @@ class Workspace:
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is a file", code="WORKSPACE", param="workspace", remedy="name a folder")
         return cls(_made(root))
+
+    @contextmanager
+    def alone(self) -> Iterator[Workspace]:
+        """The workspace of this process only, for as long as the block runs; ResourceError (code WORKSPACE_BUSY) where another server has it."""
+        with open(self.root / "lock", "a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ResourceError(f"another server uses the workspace {self.root}", code="WORKSPACE_BUSY", remedy="--workspace FOLDER, or end that one") from None
+            yield self
 
     def part(self, name: str) -> Path:
         """The folder of that part: models, files, libraries, jobs, keys, temporary."""

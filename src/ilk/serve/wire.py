@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -17,6 +18,7 @@ from ilk.serve.work import Busy
 
 T = TypeVar("T")
 DONE = b"data: [DONE]\n\n"
+_PLAIN = " !#$&'()*+,/:;<=>?@[]^`{|}"
 
 
 def said(why: BaseException) -> tuple[int, dict[str, Any]]:
@@ -30,7 +32,16 @@ def refused(why: BaseException, headers: Mapping[str, str] | None = None) -> JSO
     """The error as an answer."""
     status, body = said(why)
     after = {"retry-after": str(max(1, round(why.after)))} if isinstance(why, Busy) else {}
-    return JSONResponse(body, status, headers={**after, **(headers or {})})
+    return JSONResponse(body, status, headers={**after, **getattr(why, "headers", {}), **(headers or {})})
+
+
+def header(text: str) -> str:
+    """Any text as the value of a header: what can't stand in one is escaped as in an address.
+
+    >>> header("x-a: 1\\r\\nü")
+    'x-a: 1%0D%0A%C3%BC'
+    """
+    return quote(text[:1000], safe=_PLAIN)
 
 
 def event(data: Mapping[str, Any], name: str = "", number: int | None = None) -> bytes:

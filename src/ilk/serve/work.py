@@ -122,7 +122,8 @@ class Gone(IlkError):
 class Busy(IlkError):
     """Too much waits already; `after` is how many seconds to wait."""
 
-    exit, http, kind, default = 5, 429, "server_overloaded", "QUEUE_FULL"
+    exit, http, kind, default = 5, 429, "server_overloaded", "queue_full"
+    reason = "queue_full"
 
     def __init__(self, message: str, after: float, code: str | None = None) -> None:
         super().__init__(message, code=code, remedy=f"try again in {after:.0f} s")

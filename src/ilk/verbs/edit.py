@@ -1,7 +1,7 @@
 """edit: items with part of them made anew; their variations; and the way from one item to another."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -54,21 +54,29 @@ def edited(model: Model, items: Any, redo: Region | str | Sequence[str], n: int 
 
 def anew(model: Model, items: Any, region: Callable[[Any], Region], n: int, seed: int, how: How | None) -> Edited:
     """As `edited`, each item's region being what `region` says of a collection of it alone."""
+    return worst(model, list(each_anew(model, items, region, n, seed, how)))
+
+
+def worst(model: Model, each: Sequence[Edited]) -> Edited:
+    """All of these together, met as the worst of them."""
+    return Edited(model.modality.join([e.items for e in each]), max((e.met for e in each), key=("exact", "estimate", "guided", "rejected").index))
+
+
+def each_anew(model: Model, items: Any, region: Callable[[Any], Region], n: int, seed: int, how: How | None) -> Iterator[Edited]:
+    """As `anew`, item by item."""
     if not isinstance(model.modality, HasParts):
         raise UsageError(f"items of {type(model.modality).__name__} have no parts to keep", code="CAPABILITY")
     if not 1 <= n <= MOST:
         raise UsageError(f"n is {n}", remedy=f"1 to {MOST} items", code="OPTION", param="n")
     apart = alone(model.modality)
     way, rng = bound(model, how), Rng(seed).child("edit")
-    made, sorts = [], []
     for number, one in enumerate(_each(model, items)):
         stays = region(one).kept(model.modality.parts(one))
         asked = {name: value for name, value in stays.items() if name not in apart}
         known = given(model, Keep(asked)) if asked else model
         new = drawn(known, n, rng.child(number).at(number * n), way)   # rows count on, as made identifiers do
-        made.append(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if (kept := stays.keys() & apart) else new)
-        sorts.append(known.met.met.sort)
-    return Edited(model.modality.join(made), max(sorts, key=("exact", "estimate", "guided", "rejected").index))
+        kept = stays.keys() & apart
+        yield Edited(new.with_columns([one[name].new_from_index(0, n) for name in kept]) if kept else new, known.met.met.sort)
 
 
 def _mask(at: str) -> Mask:

@@ -93,9 +93,7 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
     if len(items) == 0:
         raise UsageError("there are no items to score", code="EMPTY")
     met = model.met
-    scorer, sort = _scorer(met)
-    known = met.tilt is None and (met.met.sort == "exact" or met.met.log_mass_error == 0)
-    sort = weakest(sort, sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if known else "estimate")
+    scorer, sort = _scorer(met)[0], sort_said(model)
     exact = isinstance(met.scorer, HasLogProb)
     times = DRAWS if exact and "refines" in (met.codec.keeps, model.lift.keeps) else 1
     parts = []
@@ -107,6 +105,13 @@ def score(model: Model, items: Any, seed: int = 0, draws: int | None = None) -> 
     per = {unit: float(nats.sum() / counts.sum()) for unit, counts in model.modality.lengths(items).items() if float(counts.sum()) > 0}
     shared = (met.met.log_mass_error**2 + (met.tilt.error**2 if met.tilt else 0.0) + (scorer.error**2 if isinstance(scorer, _Estimates) else 0.0)) ** 0.5
     return Score(nats, sort, model.modality.measure, shared, per)
+
+
+def sort_said(model: Model) -> Sort:
+    """Of what sort its scores are, without scoring anything; UsageError for a model without a likelihood."""
+    met = model.met
+    known = met.tilt is None and (met.met.sort == "exact" or met.met.log_mass_error == 0)
+    return weakest(_scorer(met)[1], sort_of(met.codec.keeps), sort_of(model.lift.keeps), "exact" if known else "estimate")
 
 
 def affordable(model: Model, items: Any) -> int:

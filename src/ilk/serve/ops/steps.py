@@ -1,12 +1,14 @@
-"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs, at most about 20, the last with the items as they are at the end."""
+"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs, at most about 20, the last with the items as they are at the end and "met"."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from ilk.serve.ops._asked import model_of, way_of, whole
 from ilk.serve.ops._items import told
 from ilk.serve.work import Ask, Held, Reply
 from ilk.verbs.condition import BLOCK
+from ilk.verbs.sample import parts
 from ilk.verbs.steps import Step, steps
 
 SHOWN = 20
@@ -25,7 +27,8 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
         else:
             yield None
     if last is not None:
-        yield _piece(model.modality, last)
+        piece = _piece(model.modality, last)
+        yield Reply({**piece.body, "met": [asdict(given) for given in parts(model)]}, piece.blobs)
 
 
 def _piece(modality: object, state: Step) -> Reply:

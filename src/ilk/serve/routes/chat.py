@@ -1,49 +1,31 @@
 """Routes: chat, as OpenAI's clients ask for it."""
 from __future__ import annotations
 
-import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import JSONResponse, Response
 
-from ilk.chat import Turn
+from ilk.serve.body import Strict
 from ilk.serve.caller import needs
-from ilk.serve.server import Has, Server
+from ilk.serve.openai.chat import ChatAsked, chunks, whole
+from ilk.serve.openai.fields import header_of
+from ilk.serve.openai.told import Completion, errors_and
+from ilk.serve.routes._openai import events_of, known
+from ilk.serve.server import Has
+from ilk.serve.streamed import streamed
 from ilk.serve.wire import unless_gone
-from ilk.serve.work import Ask
-from ilk.verbs._turns import turn_to_json
 
-router = APIRouter(prefix="/v1/chat", tags=["chat"], dependencies=[needs("chat")])
-
-
-class Message(BaseModel):
-    """A turn."""
-
-    role: str
-    content: str
+router = APIRouter(prefix="/v1/chat", tags=["openai"], dependencies=[needs("chat")], route_class=Strict)
+EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hello"}], "seed": 0}}}
 
 
-class Chat(BaseModel):
-    """What is asked."""
-
-    model: str
-    messages: list[Message]
-    max_tokens: int | None = None
-
-
-@router.post("/completions")
-async def complete(request: Request, server: Has, asked: Chat) -> dict[str, Any]:
-    """An answer."""
-    return await unless_gone(request, _whole(server, asked))
-
-
-async def _whole(server: Server, asked: Chat) -> dict[str, Any]:
-    turns = [turn_to_json(Turn.of(m.role, m.content)) for m in asked.messages]  # type: ignore[arg-type]
-    want = {} if asked.max_tokens is None else {"most": asked.max_tokens}
-    pieces = [piece.body async for piece in server.engine.ask(asked.model, Ask("chat", {"turns": turns, "want": want}))]
-    end = pieces[-1]["end"]
-    text = "".join(p.get("text", "") for p in pieces)
-    return {"id": "chatcmpl-0", "object": "chat.completion", "created": int(time.time()), "model": asked.model,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": end["why"]}],
-            "usage": {"prompt_tokens": end["read"], "completion_tokens": end["made"], "total_tokens": end["read"] + end["made"]}}
+@router.post("/completions", summary="An answer to turns", response_model=Completion, responses=errors_and("The answer; in events if stream is true."))
+async def complete(request: Request, server: Has, asked: Annotated[ChatAsked, Body(openapi_examples=EXAMPLES)]) -> Response:
+    """The model's answer to the turns so far: text, calls of tools, or JSON of a schema."""
+    known(server.engine, asked.model)
+    talks = asked.talks(server.limits)
+    headers = {**header_of(asked.ignored()), "x-ilk-seed": str(talks[0].want.seed)}
+    if asked.stream:
+        return await streamed(request, events_of(chunks(server.engine, talks, asked.usage())), headers)
+    return JSONResponse(await unless_gone(request, whole(server.engine, talks)), headers=headers)

@@ -1,0 +1,11 @@
+"""Routes: moderations, which nothing here serves yet."""
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ilk.serve.caller import needs
+from ilk.serve.routes._unserved import unserved
+
+router = APIRouter(prefix="/v1/moderations", tags=["openai"], dependencies=[needs("chat")])
+
+unserved(router, "", "moderations are")
