@@ -11,6 +11,7 @@ from ilk.serve.engine.pool import Pool
 from tests.serve._models import WORDS, pieces, running
 
 
+@pytest.mark.slow
 def test_longer_than_the_context(tmp_path: Path) -> None:
     model = ilk.fit(WORDS, ilk.Transformer(layers=1, heads=2, width=16, context=16), budget=ilk.Steps(3))
     model.save(tmp_path / "models" / "small.ilk")

@@ -40,14 +40,15 @@ def test_killed_in_the_middle_of_a_stream(place: Path) -> None:
         while {s.name: s.state for s in engine.served()}["words"] != "ready":
             await asyncio.sleep(0.1)
         assert monotonic() - died < 5
-        assert (await pieces(engine, "words", "continue_", {"text": "a", "want": {"most": 2}}))[-1]["end"]["made"] == 2
+        assert (await pieces(engine, "words", "continue_", {"text": "the c", "want": {"most": 2}}))[-1]["end"]["made"] == 2
 
     running(place, work)
 
 
+@pytest.mark.slow
 def test_killed_while_it_loads(place: Path) -> None:
     async def work(engine: Pool) -> Any:
-        asked = asyncio.create_task(pieces(engine, "words", "continue_", {"text": "a", "want": {"most": 2}}))
+        asked = asyncio.create_task(pieces(engine, "words", "continue_", {"text": "the c", "want": {"most": 2}}))
         await asyncio.sleep(0.3)
         kept = engine._kept["words"]
         assert kept.state == "loading"
@@ -60,6 +61,7 @@ def test_killed_while_it_loads(place: Path) -> None:
     assert running(place, work) == 2
 
 
+@pytest.mark.slow
 def test_what_takes_more_memory_than_it_may_dies_alone(place: Path) -> None:
     async def work(engine: Pool) -> None:
         await engine.load("points")
@@ -90,6 +92,7 @@ def test_a_model_that_is_damaged_is_refused_by_its_name_alone(place: Path, tmp_p
     running(tmp_path, work)
 
 
+@pytest.mark.slow
 def test_a_request_for_more_memory_than_there_is_is_refused(place: Path) -> None:
     async def work(engine: Pool) -> None:
         with pytest.raises((ResourceError, IlkError)) as why:
