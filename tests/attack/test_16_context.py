@@ -4,11 +4,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.serve._models import WORDS, pieces, running
 
 import ilk
 from ilk.errors import UsageError
 from ilk.serve.engine.pool import Pool
-from tests.serve._models import WORDS, pieces, running
 
 
 @pytest.mark.slow

@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from tests.serve._models import fitted, pieces, running
 
 from ilk.errors import IlkError, ResourceError
 from ilk.serve.engine.pool import Pool
 from ilk.serve.work import Ask, Gone
-from tests.serve._models import fitted, pieces, running
 
 LONG = {"text": "the cat", "want": {"most": 800, "seed": 1}}
 

@@ -10,13 +10,13 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from tests.serve._models import fitted, pieces, running
 
 import ilk
 from ilk.errors import UsageError
 from ilk.serve.engine.pool import Pool
 from ilk.serve.limits import Limits
 from ilk.serve.work import Ask, Missing
-from tests.serve._models import fitted, pieces, running
 
 LONG = {"text": "the cat", "want": {"most": 800, "seed": 1}}
 

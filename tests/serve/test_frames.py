@@ -13,7 +13,8 @@ from ilk.errors import DataError, IlkError, UsageError
 from ilk.serve.engine.faults import raised, told
 from ilk.serve.engine.frames import BadFrame, Frame, packed, read, received, unpacked
 
-HEADS = st.dictionaries(st.text(max_size=8), st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(), lambda x: st.lists(x, max_size=3), max_leaves=5), max_size=4)
+ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+HEADS = st.dictionaries(st.text(max_size=8), st.recursive(ATOMS, lambda x: st.lists(x, max_size=3), max_leaves=5), max_size=4)
 FRAMES = st.builds(Frame, HEADS, st.lists(st.binary(max_size=50), max_size=4).map(tuple))
 
 
@@ -54,7 +55,7 @@ def test_any_bytes_are_a_frame_or_none(data: bytes) -> None:
     except BadFrame:
         with pytest.raises(BadFrame):
             assert read(BytesIO(data)) is not None
-            raise BadFrame("a frame, and something after it")
+            raise BadFrame("a frame, and something after it") from None
 
 
 def test_errors_go_over_as_what_they_were() -> None:

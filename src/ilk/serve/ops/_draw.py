@@ -92,7 +92,7 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 def _steps(model: Model, n: int, rng: Rng, how: How | None) -> Any:
     state: Any = None
-    for state in model.met.scorer.unfold(n, rng.child("code"), how):
+    for state in model.met.scorer.unfold(n, rng.child("code"), how):  # noqa: B007
         yield None
     return state.items
 

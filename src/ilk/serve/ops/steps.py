@@ -1,4 +1,4 @@
-"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs, at most about 20, the last with the items as they are at the end and "met"."""
+"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs; about 20 at most, the last is what `sample` gives, with "met"."""
 from __future__ import annotations
 
 from collections.abc import Iterator
