@@ -76,16 +76,17 @@ def read(file: BinaryIO) -> Frame | None:
 
 async def received(reader: StreamReader) -> Frame | None:
     """The next frame; None where there are no more."""
-    parts = _parts()
+    parts, first = _parts(), True
     try:
         need = next(parts)
         while True:
-            need = parts.send(await reader.readexactly(need))
+            data = await reader.readexactly(need)
+            need, first = parts.send(data), False
     except StopIteration as done:
         found: Frame = done.value
         return found
     except IncompleteReadError as why:
-        if why.partial:
+        if why.partial or not first:
             raise BadFrame("the frame broke off") from None
         return None
 

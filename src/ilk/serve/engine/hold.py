@@ -20,5 +20,11 @@ def hold(name: str, place: str) -> Held:
 
 
 def about(held: Held) -> dict[str, Any]:
-    """What a list of models tells of it."""
-    return {}
+    """What a list of models tells of it: what it can, and of a folder's model its kind, its family and of what sort its scores are."""
+    if held.model is not None:
+        from ilk import registry
+        from ilk.serve.ops.about import can
+
+        every = [*can(held.model), *(["chat", "continue"] if held.chat is not None else [])]
+        return {"kind": registry.name_of("modalities", held.model.modality), "family": registry.name_of("families", held.model.body.family), "can": every}
+    return {"kind": "text", "can": [*(["chat", "continue", "sample"] if held.chat is not None else []), *(["embed"] if held.embeds is not None else [])]}

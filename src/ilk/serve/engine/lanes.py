@@ -13,7 +13,8 @@ from ilk.serve.engine.frames import Frame
 from ilk.serve.work import Ask, Held, Reply
 
 AHEAD = 32            # pieces that are made before anybody takes one
-GATHER = 0.02         # share of the last draw, and seconds at most 0.01, that others are waited for
+GATHER, LONGEST = 0.25, 0.1   # where the last draw was for several, others are waited for by this share of what it took, and seconds at most
+LANES = 64            # sorts of draws of which the time is remembered
 
 
 class Doing:
@@ -40,6 +41,7 @@ class Lanes:
         self.held, self.send = held, send
         self.doing: dict[int, Doing] = {}
         self.alike: dict[Hashable, list[Doing]] = {}
+        self.spent: dict[Hashable, float] = {}
         self.lock = threading.Lock()
 
     def begin(self, number: int, ask: Ask) -> None:
@@ -90,14 +92,17 @@ class Lanes:
 
     def _lane(self, key: Hashable) -> None:
         """Draws for all that ask alike, until nobody does. The first stays in its place meanwhile, so that no other lane is begun."""
-        last = 0.0
         while True:
-            sleep(min(0.01, GATHER * last))
+            sleep(min(LONGEST, GATHER * self.spent.get(key, 0.0)))
             with self.lock:
                 group = [one for one in self.alike[key]]
             begun = monotonic()
             self._group([one for one in group if not one.stopped])
-            last = monotonic() - begun
+            with self.lock:
+                self.spent.pop(key, None)
+                self.spent[key] = monotonic() - begun if len(group) > 1 else 0.0
+                while len(self.spent) > LANES:
+                    del self.spent[next(iter(self.spent))]
             for one in group:
                 if one.number in self.doing and one.stopped:
                     self._over(one, {})

@@ -50,19 +50,23 @@ def joined(model: Model, wishes: Sequence[Wish], how: How | None) -> Iterator[li
 
 
 def may_join(model: Model, how: How | None) -> bool:
-    """Whether what is drawn for several at once is what each would get alone: a model shows it on three items before it is believed.
+    """Whether what is drawn for several at once is what each would get alone.
 
     Never where draws are chosen among, looked for or written by steps of their own, and never by another program: then an item's noise is not one row.
     """
-    if model.met.picky or isinstance(how, Searches | Writes) or isinstance(model.body, Converses):
-        return False
+    by_rows = not (model.met.picky or isinstance(how, Searches | Writes) or isinstance(model.body, Converses))
+    return by_rows and keeps_apart(model.met.posterior, how)
+
+
+def keeps_apart(body: Any, how: How | None = None) -> bool:
+    """Whether a distribution shows on three items that what it draws for two requests at once is what each gets alone: it is not believed before."""
     some = [Wish(1, 11), Wish(2, 7)]
-    apart = [model.met.posterior.sample(w.n, w.rng.child("code"), how) for w in some]
+    one, two = (body.sample(w.n, w.rng.child("code"), how) for w in some)
     try:
-        both = model.met.posterior.sample(3, Joined.of([(w.rng, w.n) for w in some]).child("code"), how)
+        both = body.sample(3, Joined.of([(w.rng, w.n) for w in some]).child("code"), how)
     except IndexError:   # more rows of noise than items
         return False
-    return same(apart[0], both.cut(0, 1)) and same(apart[1], both.cut(1, 3))
+    return same(one, both.cut(0, 1)) and same(two, both.cut(1, 3))
 
 
 def same(one: Batch, other: Batch) -> bool:
@@ -88,7 +92,7 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 def _steps(model: Model, n: int, rng: Rng, how: How | None) -> Any:
     state: Any = None
-    for state in model.met.scorer.unfold(n, rng.child("code"), how):
+    for state in model.met.scorer.unfold(n, rng.child("code"), how):  # noqa: B007
         yield None
     return state.items
 

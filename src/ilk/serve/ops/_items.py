@@ -221,6 +221,7 @@ def _numbers(item: Any, where: str, shape: list[int], count: int) -> list[Any]:
 
 _CELLS: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "number": ("numbers", _number, "Float64"), "whole": ("whole numbers", _whole, "Int64"), "boolean": ("true and false", lambda cell: isinstance(cell, bool), "Boolean"),
-    "category": ("texts", _text, "String"), "text": ("texts", _text, "String"), "texts": ("texts", _text, "String"), "times": ("times such as 2024-05-17T09:30:00", _time, "Datetime")}
+    "category": ("texts", _text, "String"), "text": ("texts", _text, "String"), "texts": ("texts", _text, "String"),
+    "times": ("times such as 2024-05-17T09:30:00", _time, "Datetime")}
 _TOLD: Mapping[str, Callable[[Any], tuple[list[Any], list[bytes]]]] = {"table": _told_table, "text": _told_text, "image": _told_image, "array": _told_array}
 _TAKEN: Mapping[str, Callable[[Any, list[Any]], Any]] = {"table": _taken_table, "text": _taken_text, "array": _taken_array}

@@ -1,4 +1,4 @@
-"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs, at most about 20, the last with the items as they are at the end and "met"."""
+"""steps: items while they are made. What `sample` takes -> pieces {"step", "of", "items"} with blobs; about 20 at most, the last is what `sample` gives, with "met"."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -19,11 +19,10 @@ def run(held: Held, ask: Ask) -> Iterator[Reply | None]:
     n, seed = whole(ask.body, "n", 1, 1, BLOCK), whole(ask.body, "seed", 0, -(2**63), 2**63 - 1)
     model = model_of(held, ask.body)
     last: Step | None = None
-    shown = -1
+    ahead = 0
     for last in steps(model, n, seed, way_of(model, ask.body)):
-        place = SHOWN * last.step // max(1, last.of)
-        if place > shown and last.step < last.of:
-            shown = place
+        if last.step >= ahead and last.step < last.of:
+            ahead = last.step + min(max(1, last.step), 1 if last.of <= SHOWN else 2 * last.of // SHOWN)   # at first doubled: most texts end early
             yield _piece(model.modality, last)
         else:
             yield None
