@@ -6,6 +6,8 @@ import selectors
 import socket
 import threading
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.load._server import Running, serving, share
@@ -13,13 +15,14 @@ from benchmarks.load._server import Running, serving, share
 DEADLINE, WRITE = 3.0, 6.0
 HALF, TRICKLERS, READERS = 200, 50, 50
 LONG = 4 * DEADLINE   # seconds that the long answer takes
+WORDS = 1000          # of 2,000 letters each, in an answer that is never read: more than lies in between
 
 
 def load() -> dict[str, Any]:
     """When each sort of slow client was cut, what a usual request took meanwhile, and how the long answer ended."""
     limits = {"header_seconds": DEADLINE, "body_seconds": DEADLINE, "write_seconds": WRITE, "running": READERS + 10, "queue": 64}
-    with serving("echo=echo:?window=1000000", f"long=echo:{'word ' * 24}?pause={LONG / 24}", limits=limits) as server:
-        server.ask("/v1/chat/completions", _asked("echo", "x"))
+    with TemporaryDirectory() as kept, serving(f"echo=echo:?script={_script(Path(kept))}", f"long=echo:{'word ' * 24}?pause={LONG / 24}", limits=limits) as server:
+        server.ask("/v1/chat/completions", {**_asked("echo", "x"), "max_tokens": 1})
         start, found = server.rss(), {}
         long = threading.Thread(target=lambda: found.update(long=_stream(server)))
         usual = threading.Thread(target=lambda: found.update(usual=_usual(server, 2 * DEADLINE + WRITE)))
@@ -27,7 +30,7 @@ def load() -> dict[str, Any]:
         usual.start()
         half = _cut(server, [b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nx-a: "] * HALF, DEADLINE + 3, b"a")
         trickle = _cut(server, [_head(server, 10_000)] * TRICKLERS, DEADLINE + 3, b" ")
-        body = json.dumps({**_asked("echo", "a " * 400_000), "stream": True}).encode()
+        body = json.dumps({**_asked("echo", "x"), "stream": True}).encode()
         readers, peak = _never_read(server, [_head(server, len(body)) + body] * READERS)
         usual.join()
         long.join()
@@ -41,6 +44,11 @@ def load() -> dict[str, Any]:
 
 def _asked(model: str, text: str) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": text}]}
+
+
+def _script(folder: Path) -> Path:
+    (folder / "says.json").write_text(json.dumps([f"{'w' * 2000} " * WORDS]))
+    return folder / "says.json"
 
 
 def _head(server: Running, length: int) -> bytes:
@@ -88,29 +96,30 @@ def _dripped(one: Any, drop: bytes) -> None:
 
 
 def _never_read(server: Running, asked: list[bytes]) -> tuple[list[float], int]:
-    """Seconds until each stream that nobody reads was cut, and the most memory that the server took meanwhile."""
-    sockets = []
+    """Seconds until the server had let go of each stream that nobody reads (a client that does not read can't see it), and the most memory that it took."""
+    import psutil
+
+    sockets = {}
     for whole in asked:
         one = socket.socket()
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         one.connect(server.host)
         one.sendall(whole)
-        sockets.append((one, time.monotonic()))
-    times, peak = [], 0
-    while sockets and time.monotonic() < sockets[0][1] + 60:
+        sockets[one] = time.monotonic()
+    times, peak, process, began = [], 0, psutil.Process(server.pid), time.monotonic()
+    seen: set[int] = set()
+    while len(times) < len(sockets) and time.monotonic() < began + 60:
         time.sleep(0.2)
         peak = max(peak, server.rss(children=False))
-        for one, since in list(sockets):
-            if _reset(one):
+        held = {line.raddr.port for line in process.net_connections("tcp") if line.raddr}
+        seen |= held
+        for one, since in list(sockets.items()):
+            if since and one.getsockname()[1] in seen - held:
                 times.append(round(time.monotonic() - since, 2))
-                sockets.remove((one, since))
-                one.close()
+                sockets[one] = 0.0
+    for one in sockets:
+        one.close()
     return times, peak
-
-
-def _reset(one: socket.socket) -> bool:
-    """Whether the server has given the connection up, without reading of it."""
-    return one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0 or one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1   # 1: established
 
 
 def _usual(server: Running, seconds: float) -> list[float]:
