@@ -15,7 +15,7 @@ from benchmarks.load._server import Running, serving, share
 DEADLINE, WRITE = 3.0, 6.0
 HALF, TRICKLERS, READERS = 200, 50, 50
 LONG = 4 * DEADLINE   # seconds that the long answer takes
-WORDS = 1000          # of 2,000 letters each, in an answer that is never read: more than lies in between
+WORDS = 500           # of 2,000 letters each, in an answer that is never read: more than lies in between
 
 
 def load() -> dict[str, Any]:
@@ -38,12 +38,12 @@ def load() -> dict[str, Any]:
         return {"value": max(half + trickle), "half_open_cut": len(half), "half_open_last": max(half, default=99.0), "tricklers_cut": len(trickle),
                 "trickler_last": max(trickle, default=99.0), "readers_cut": len(readers), "reader_last": max(readers, default=99.0),
                 "usual_median": round(share(found["usual"], 0.5), 4), "usual_slowest": round(max(found["usual"]), 4), "usual_n": len(found["usual"]),
-                "long_words": found["long"], "grown_mib": round((peak - start) / (1 << 20), 1), "left_running": server.metric("requests_running"),
+                "long_words": found["long"], "grown_mib": round((peak - start) / (1 << 20), 1), "left_running": server.metric("requests_running"), "cancelled": server.metric("requests_cancelled_total"),
                 "protocol": f"{HALF} half-open headers and {TRICKLERS} bodies at 2 bytes a second, deadline {DEADLINE} s; {READERS} streams never read, {WRITE} s to write"}
 
 
 def _asked(model: str, text: str) -> dict[str, Any]:
-    return {"model": model, "messages": [{"role": "user", "content": text}]}
+    return {"model": model, "messages": [{"role": "user", "content": text}], "seed": 0}
 
 
 def _script(folder: Path) -> Path:
