@@ -26,6 +26,7 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) -m bandit -q -r src -c pyproject.toml
 
 bench: $(STAMP)
 	@$(PY) -m benchmarks.run bench $(NAME)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("uvicorn")
+
+import uvicorn
 
 from ilk.serve.limits import Limits
 from ilk.serve.protocol import patient
@@ -76,7 +78,8 @@ async def said(port: int, *pieces: bytes, every: float = 0.0) -> tuple[bytes, fl
     return found, asyncio.get_running_loop().time() - began
 
 
-@pytest.mark.parametrize("pieces", [(), (b"POST / HTTP/1.1\r\nx-a: ",), (b"POST / HTTP/1.1\r\n", *[b"x-a: b\r\n"] * 50), (POST % (b"", 100),), (POST % (b"", 100), *[b"x"] * 50)])
+@pytest.mark.parametrize("pieces", [(), (b"POST / HTTP/1.1\r\nx-a: ",), (b"POST / HTTP/1.1\r\n", *[b"x-a: b\r\n"] * 50),
+                                    (POST % (b"", 100),), (POST % (b"", 100), *[b"x"] * 50)])
 def test_what_does_not_arrive_is_cut(pieces: tuple[bytes, ...]) -> None:
     async def run(port: int, server: Any) -> None:
         found, seconds = await said(port, *pieces, every=0.05)

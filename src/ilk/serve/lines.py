@@ -183,7 +183,7 @@ class _Code(str):
         return str(self)
 
 
-def _args(*values: Any, **said: Any) -> str:
+def _args(*values: Any, **said: Any) -> str:  # noqa: ANN401
     return ", ".join([*map(repr, values), *(f"{k}={v!r}" for k, v in said.items() if v is not None)])
 
 

@@ -50,7 +50,7 @@ class Held:
         if self.chat is None or not self.address:
             raise UsageError(f"{self.name} makes no items: it makes vectors of texts", code="CAPABILITY", param="model", remedy="GET /v1/models says what each can do")
         if "items" not in self.memo:
-            from ilk.verbs.open import open  # not above: it takes in torch, which a model of llama.cpp does without
+            from ilk.verbs.open import open   # not above: it takes in torch, which a model of llama.cpp does without
 
             self.memo["items"] = open(self.address)
         found: Model = self.memo["items"]
