@@ -26,6 +26,7 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	$(PY) -m bandit -q -r src -c pyproject.toml
 
 # The site in English and Chinese, site/en and site/zh. Warnings are errors; nothing comes from the network.
 docs: $(STAMP)

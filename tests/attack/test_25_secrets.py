@@ -45,7 +45,8 @@ def log() -> Iterator[io.StringIO]:
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60), st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=6, max_size=40))
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60),
+       st.text(st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=6, max_size=40))
 def test_no_token_and_no_prompt_is_ever_told(tmp_path_factory: pytest.TempPathFactory, log: io.StringIO, token: str, prompt: str) -> None:
     token, prompt = "!t-" + token, "\u00e9-" + prompt   # so that no number of the metrics is one by chance
 
@@ -280,7 +281,8 @@ def test_a_request_has_an_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("headers", "body", "status"), [
     ([(b"content-length", b"3000000")], [b"{}"], 413), ([], [b" " * 1_000_000] * 3, 413), ([(b"content-encoding", b"gzip")], [b"x"], 415),
-    ([(b"x-a", b"b" * 20_000)], [b"{}"], 431), ([(b"x-%d" % i, b"b") for i in range(70)], [b"{}"], 431), ([], [b"[" * 200_000], 400), ([], [b"{bad"], 400), ([], [b"null"], 400)])
+    ([(b"x-a", b"b" * 20_000)], [b"{}"], 431),
+    ([(b"x-%d" % i, b"b") for i in range(70)], [b"{}"], 431), ([], [b"[" * 200_000], 400), ([], [b"{bad"], 400), ([], [b"null"], 400)])
 def test_bodies_and_headers_have_bounds(tmp_path: Path, headers: list[tuple[bytes, bytes]], body: list[bytes], status: int) -> None:
     async def run() -> None:
         async with running(server(tmp_path)) as app:

@@ -89,8 +89,8 @@ class Patience(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """A request that is none, as the errors of all others are told."""
         long = self._phase == "headers" and self._taken > self.limits.header
-        why: IlkError = Headers("the headers are too long", remedy=f"at most {self.limits.header} bytes together") if long else UsageError("that is no HTTP request", code="http")
-        self._answer(why)
+        self._answer(Headers("the headers are too long", remedy=f"at most {self.limits.header} bytes together") if long
+                     else UsageError("that is no HTTP request", code="http"))
 
     def _answer(self, why: IlkError) -> None:
         """Says that, if nothing is being said, and closes."""
