@@ -72,9 +72,9 @@ class Admitted:
             if self._prompts:
                 told("asked", {"model": name, "op": ask.op, "body": dict(paid.body)})
             async with aclosing(self._engine.ask(name, paid)) as pieces:  # type: ignore[type-var]
-                while (piece := await self._next(pieces, until)) is not None:
-                    self._seen(name, seat, meter, piece.body)
-                    yield piece
+                while (made := await self._next(pieces, until)) is not None:
+                    self._seen(name, seat, meter, made.body)
+                    yield made
             self._metrics.prompt_tokens.labels(name).inc(meter.read)
             self._metrics.completion_tokens.labels(name).inc(meter.made)
 
