@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ilk import registry
@@ -35,7 +35,7 @@ def elsewhere(place: str) -> bool:
 
 
 def _address(place: str) -> bool:
-    return ":" in place and place.partition(":")[0] in registry.names("backends") and not Path(place).exists()
+    return ":" in place and place.partition(":")[0] in registry.names("backends") and not os.path.exists(place)
 
 
 def _of_folder(name: str, place: str) -> Held:

@@ -49,7 +49,7 @@ class Limits(BaseModel):
     """Address space of the process that reads an uploaded file."""
     read_seconds: Seconds = 60
     """Until an uploaded file is read."""
-    running: Count = 2
+    running: Count = 16
     """Requests at work at once, a model."""
     queue: Annotated[int, Field(ge=0)] = 64
     """Requests that wait, a model; more are refused with 429."""

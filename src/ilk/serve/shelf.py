@@ -51,7 +51,7 @@ class CallersShelf:
         return Libraries(self.server.place).claim(name, self.caller)
 
     def sources(self, name: str, ids: Sequence[str]) -> Path:
-        """The files of a library under their senders' names, those that were given before among them."""
+        """The files of a library under their senders' names, with those given before; told from a job's folder, so that no document is named by a place of this machine."""
         folder = self.server.place.inside("sources", self.library(name).name)
         try:
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -65,7 +65,7 @@ class CallersShelf:
                     _linked(path, to)
         except OSError as why:
             raise why if isinstance(why, UsageError) else not_written(folder, why) from None
-        return folder
+        return Path(os.path.relpath(folder, self.server.place.part("jobs") / "one"))
 
 
 def _linked(path: Path, to: Path) -> None:

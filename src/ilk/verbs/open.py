@@ -1,8 +1,8 @@
 """open: a pretrained text model by its address becomes a Model."""
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ilk import registry
@@ -40,4 +40,4 @@ def model_at(place: str) -> Model:
     ['Yes.']
     """
     scheme = place.partition(":")[0] if ":" in place else ""
-    return open(place) if scheme in registry.names("backends") and not Path(place).exists() else load(place)
+    return open(place) if scheme in registry.names("backends") and not os.path.exists(place) else load(place)

@@ -183,7 +183,7 @@ async def _events(server: Server, id: str, after: int) -> AsyncIterator[bytes]:
         for one in found:
             after, quiet = one.number, 0.0
             yield event({**one.facts, "at": one.at}, number=one.number)
-        if over and not found:
+        if (over or server.life.draining) and not found:
             yield DONE
             return
         if not found:
