@@ -1,6 +1,7 @@
 """Pretrained models by address, `scheme:name?option=value`: the contract of what stands behind a scheme, and how an address is opened."""
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -67,9 +68,11 @@ def opened(address: str) -> Chat | Embeds:
 
 def fresh(address: str) -> Chat | Embeds:
     """The model at an address, opened anew: one that may be changed."""
+    found, name = backend(address)
+    if "ilk.memory" not in sys.modules:   # nobody counts tensors: torch, which llama.cpp does without, need not be there
+        return found.open(name)
     from .memory import apart
 
-    found, name = backend(address)
     with apart():
         return found.open(name)
 
