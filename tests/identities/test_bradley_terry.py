@@ -79,7 +79,7 @@ def test_planted_strengths_come_back(nu: float) -> None:
     assert nu == 0 or found.tie == pytest.approx(log(nu), abs=0.1)
 
 
-@pytest.mark.parametrize("nu", [0.0, 0.7])
+@pytest.mark.parametrize("nu", [pytest.param(0.0, marks=pytest.mark.slow), 0.7])
 def test_intervals_cover(nu: float) -> None:
     """95 % of intervals hold the truth, of every strength and of a difference, within three standard errors of 400 experiments."""
     inside = np.zeros(5)

@@ -220,6 +220,7 @@ def coverage(metric: Metric, case: Callable[[np.random.Generator], Case], repeat
     return float(np.std([f.value for f in found], ddof=1) / np.mean([f.error or 0.0 for f in found]))
 
 
+@pytest.mark.slow
 def test_error_bars_cover() -> None:
     def null(dice: np.random.Generator) -> Case:
         made, train, holdout = (people(dice, 150) for _ in range(3))

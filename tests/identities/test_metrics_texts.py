@@ -160,6 +160,7 @@ def test_texts_nobody_asked_for_have_no_such_figure(name: str) -> None:
     assert isinstance(said, NotApplicable) and "prompted" in said.reason
 
 
+@pytest.mark.slow
 def test_a_model_of_pairs_is_judged_beside_chance_and_real_texts() -> None:
     captions = [f"{a} {b}" for a in ("red", "blue", "old") for b in ("dog", "cat", "bird")] * 12
     put = {"red": "rot", "blue": "blau", "old": "alt", "dog": "hund", "cat": "katze", "bird": "vogel"}

@@ -113,6 +113,7 @@ def test_what_is_kept_of_the_source_is_worked_out_once(monkeypatch: pytest.Monke
     assert asked == [3]
 
 
+@pytest.mark.slow
 def test_speculation_goes_by_the_source_too() -> None:
     """The second token, which a draft without the source guesses, comes by the law given the source."""
     b, draft = body(), ilk.NGram(order=2).build(Many(Discrete(5), 20), Rng(0))

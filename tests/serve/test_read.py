@@ -71,6 +71,7 @@ def test_texts_arrays_and_pictures(tmp_path: Path) -> None:
     assert pictures["preview"][0]["mime"] == "image/png" and pictures["default_family"] == "diffusion"
 
 
+@pytest.mark.slow
 def test_over_the_wire_in_a_process_of_its_own(client: TestClient) -> None:
     id = client.post("/v1/files", files={"file": ("people.csv", TABLE)}).json()["id"]
     assert client.post("/v1/read", json={"file": id}).json()["n"] == 120

@@ -32,6 +32,7 @@ def case(made: Any, asked: list[str] | None) -> Case:
     return Case(made=made, train=train, test=test, made_captions=asked, train_captions=told, test_captions=judged)
 
 
+@pytest.mark.slow
 def test_right_captions_are_found_and_wrong_ones_at_chance() -> None:
     items, said = squares(200, 3)
     metric = CaptionRetrieval()

@@ -49,6 +49,7 @@ def test_words_of_scripts_with_and_without_spaces() -> None:
     assert known.space.holds(told)
 
 
+@pytest.mark.slow
 def test_a_prompt_gives_what_its_caption_showed(model: ilk.Model) -> None:
     left, right = shown(model, "bright left")
     assert left > 200 and abs(right - 100) < 25
@@ -56,6 +57,7 @@ def test_a_prompt_gives_what_its_caption_showed(model: ilk.Model) -> None:
     assert left < 65 and abs(right - 100) < 25
 
 
+@pytest.mark.slow
 def test_without_a_prompt_all_kinds_are_made(model: ilk.Model) -> None:
     x = model.sample(200, seed=2).astype(float)
     left, right = x[:, :, 1:3].mean((1, 2, 3)), x[:, :, 5:7].mean((1, 2, 3))
@@ -63,6 +65,7 @@ def test_without_a_prompt_all_kinds_are_made(model: ilk.Model) -> None:
     assert ((kinds.mean(1) > 0.1) & (kinds.mean(1) < 0.6)).all()
 
 
+@pytest.mark.slow
 def test_captions_are_saved_and_score(model: ilk.Model, tmp_path: Path) -> None:
     again = ilk.load(model.save(tmp_path / "m"))
     asked = model.given(ilk.Prompt("bright right"))
@@ -72,6 +75,7 @@ def test_captions_are_saved_and_score(model: ilk.Model, tmp_path: Path) -> None:
     assert asked.score(few).mean > wrong.score(few).mean + 20
 
 
+@pytest.mark.slow
 def test_prompts_that_say_nothing_are_refused(model: ilk.Model) -> None:
     with pytest.raises(UsageError, match="none of the words of 'zebra!'.*"):
         model.given(ilk.Prompt("zebra!"))
@@ -103,6 +107,7 @@ def test_parts_of_a_context_may_go_untold() -> None:
         assert made.sample(2).shape == (2, 8, 8, 1)
 
 
+@pytest.mark.slow
 def test_the_command_asks_by_prompt(model: ilk.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     at = str(model.save(tmp_path / "m"))
     assert main(["sample", at, "-n", "8", "--prompt", "bright right", "--out", str(tmp_path / "x.npz"), "--seed", "1"]) == 0

@@ -139,6 +139,7 @@ def patterns(n: int, seed: int) -> NDArray[np.uint8]:
     return found
 
 
+@pytest.mark.slow
 def test_pictures_without_detail() -> None:
     blurred = diagnose(fitted(ilk.VAE(codes=1, net=SMALL), patterns(400, 0), 100), patterns(200, 1))
     found = only(blurred, "blur")

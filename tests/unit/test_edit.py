@@ -80,7 +80,7 @@ def test_the_middle_of_a_text_is_made_anew() -> None:
         model.edit(["the cat sat off the dog"], ilk.between(4, 7))
 
 
-@pytest.mark.parametrize("tokens", ["bytes", "bpe"])
+@pytest.mark.parametrize("tokens", ["bytes", pytest.param("bpe", marks=pytest.mark.slow)])
 def test_the_ends_of_a_text_are_a_rule(tokens: Any) -> None:
     """Whatever a token is, the share of texts that end so is what the model says, and both ends are obeyed."""
     model = ilk.fit(ilk.read(LINES, ilk.Text(tokens=tokens, vocabulary=260)), ilk.NGram(order=4), seed=1)

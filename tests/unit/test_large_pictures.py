@@ -31,6 +31,7 @@ def test_large_items_are_judged_by_fewer(denoiser: Any, shape: tuple[int, ...], 
     assert affordable(denoiser, np.zeros(shape, dtype=np.uint8)) == many
 
 
+@pytest.mark.slow
 def test_several_draws_of_a_bound_are_a_bound(denoiser: Any) -> None:
     """The log of a mean of noisy bounds lies above their mean, by many nats in many dimensions: their mean is taken."""
     x = np.random.Generator(np.random.Philox(key=2)).integers(0, 256, (40, 8, 8, 1)).astype(np.uint8)

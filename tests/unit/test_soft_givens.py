@@ -170,7 +170,7 @@ def test_a_label_is_avoided_or_weighed(labelled: ilk.Model) -> None:
         labelled.given(Avoid(Label(7)))
 
 
-@pytest.mark.parametrize("strength", [2.0, -2.5])
+@pytest.mark.parametrize("strength", [pytest.param(2.0, marks=pytest.mark.slow), -2.5])
 def test_strong_pulls_steer_what_unfolds(strength: float) -> None:
     x = Rng(3).normal(3000, 2).numpy() @ np.array([[1, 0.6], [0, 0.8]])
     model = ilk.fit(x, ilk.Diffusion(net=ilk.MLP(width=64, depth=2)), budget=ilk.Steps(1500))

@@ -82,7 +82,7 @@ def test_the_law_of_what_comes_out_is_that_of_the_model(ahead: int, temperature:
     assert sum(abs(mass(q, item) - there) for item, there in found.items()) / 2 > 0.1
 
 
-@pytest.mark.parametrize("ahead", [1, 3])
+@pytest.mark.parametrize("ahead", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_draws_follow_the_law_of_the_model(ahead: int) -> None:
     b = body(3)
     seen = torch.zeros(len(EVERY))

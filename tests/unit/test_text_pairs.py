@@ -57,6 +57,7 @@ def test_lines_have_no_source(tmp_path: Path) -> None:
     assert data.captions is not None and data.captions.texts[-1] == "" and data.items[-1] == "alone"
 
 
+@pytest.mark.slow
 def test_a_model_of_pairs_is_prompted_from_the_command_line(tmp_path: Path, capsys: Any) -> None:
     """Fitted, saved, loaded and asked by flags alone; the seen source brings back its own text."""
     at, made = written(tmp_path / "pairs.jsonl", PAIRS * 30), tmp_path / "model.ilk"

@@ -55,6 +55,7 @@ def test_a_style_is_nothing_away_from_itself(style: Style) -> None:
     assert torch.allclose(style.shown(style.like), style.shown(style.like * 0.5), atol=1.5)   # another contrast shows next to the same
 
 
+@pytest.mark.slow
 def test_each_picture_is_moved_by_itself(style: Style, pictures: tuple[Any, Any]) -> None:
     x = torch.from_numpy(pictures[0]).permute(0, 3, 1, 2).float() / 127.5 - 1
     rng = ilk.Rng(3)
@@ -62,6 +63,7 @@ def test_each_picture_is_moved_by_itself(style: Style, pictures: tuple[Any, Any]
     assert bool((style.drawn(x[:1], 0.5, rng) != style.drawn(x[:1], 0.5, rng.at(1))).any())
 
 
+@pytest.mark.slow
 def test_strength_goes_from_the_picture_to_the_style(pictures: tuple[Any, Any]) -> None:
     squares, stripes = pictures[0][:1], pictures[1]
     none, some, more = (ilk.transfer(squares, stripes, strength) for strength in (0.0, 0.5, 0.95))
