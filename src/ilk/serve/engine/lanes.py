@@ -4,7 +4,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from time import monotonic, sleep
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from ilk.serve import ops
@@ -13,8 +14,9 @@ from ilk.serve.engine.frames import Frame
 from ilk.serve.work import Ask, Held, Reply
 
 AHEAD = 32            # pieces that are made before anybody takes one
-GATHER, LONGEST = 0.25, 0.1   # where the last draw was for several, others are waited for by this share of what it took, and seconds at most
-LANES = 64            # sorts of draws of which the time is remembered
+GATHER, LONGEST = 0.5, 0.1    # where the last draw was for several, others are waited for by this share of what it took, and seconds at most
+QUIET = 0.02          # or until nobody came for so long, or as many are there as asked before
+LANES = 64            # sorts of draws that are remembered
 
 
 class Doing:
@@ -34,6 +36,14 @@ class Doing:
         self.room.release(many)
 
 
+@dataclass(frozen=True)
+class _Last:
+    """The last draw for several: how many there were then with those that had to wait, and how long it took."""
+
+    many: int
+    seconds: float
+
+
 class Lanes:
     """All that is worked on. `send` takes frames from any thread."""
 
@@ -41,8 +51,8 @@ class Lanes:
         self.held, self.send = held, send
         self.doing: dict[int, Doing] = {}
         self.alike: dict[Hashable, list[Doing]] = {}
-        self.spent: dict[Hashable, float] = {}
-        self.lock = threading.Lock()
+        self.last: dict[Hashable, _Last] = {}
+        self.lock = threading.Condition()
 
     def begin(self, number: int, ask: Ask) -> None:
         """Starts on an ask."""
@@ -54,6 +64,7 @@ class Lanes:
         with self.lock:
             waiting = self.alike.setdefault(key, [])
             waiting.append(one)
+            self.lock.notify_all()
             if len(waiting) == 1:
                 threading.Thread(target=self._lane, args=(key,), daemon=True).start()
 
@@ -93,24 +104,35 @@ class Lanes:
     def _lane(self, key: Hashable) -> None:
         """Draws for all that ask alike, until nobody does. The first stays in its place meanwhile, so that no other lane is begun."""
         while True:
-            sleep(min(LONGEST, GATHER * self.spent.get(key, 0.0)))
             with self.lock:
-                group = [one for one in self.alike[key]]
+                group = self._gathered(key)
             begun = monotonic()
             self._group([one for one in group if not one.stopped])
-            with self.lock:
-                self.spent.pop(key, None)
-                self.spent[key] = monotonic() - begun if len(group) > 1 else 0.0
-                while len(self.spent) > LANES:
-                    del self.spent[next(iter(self.spent))]
             for one in group:
                 if one.number in self.doing and one.stopped:
                     self._over(one, {})
             with self.lock:
-                self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
-                if not self.alike[key]:
+                left = self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
+                self._remember(key, _Last(len(group) + len(left), monotonic() - begun) if len(group) > 1 else None)
+                if not left:
                     del self.alike[key]
                     return
+
+    def _gathered(self, key: Hashable) -> list[Doing]:
+        """All that ask alike now. With the lock held, but while others are waited for: those of the last draw are likely to ask again."""
+        waiting, last, here = self.alike[key], self.last.get(key, _Last(0, 0.0)), 0
+        until = monotonic() + min(LONGEST, GATHER * last.seconds)
+        while here < len(waiting) < last.many and monotonic() < until:
+            here = len(waiting)
+            self.lock.wait_for(lambda: len(waiting) >= last.many, QUIET)
+        return list(waiting)
+
+    def _remember(self, key: Hashable, last: _Last | None) -> None:
+        self.last.pop(key, None)
+        if last is not None:
+            self.last[key] = last
+        while len(self.last) > LANES:
+            del self.last[next(iter(self.last))]
 
     def _group(self, group: Sequence[Doing]) -> None:
         """One draw for several, as many as go into it; where it fails each is drawn by itself, so that nobody is told of another's fault."""
