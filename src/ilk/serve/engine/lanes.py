@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -14,8 +14,9 @@ from ilk.serve.engine.frames import Frame
 from ilk.serve.work import Ask, Held, Reply
 
 AHEAD = 32            # pieces that are made before anybody takes one
-GATHER, LONGEST = 0.5, 0.1    # where the last draw was for several, others are waited for by this share of what it took, and seconds at most
-QUIET = 0.02          # or until nobody came for so long, or as many are there as asked before
+RECENT = 4            # draws; as many as asked at once during one of them are waited for, but
+QUIET = 0.03          # no more than so many seconds after the last one came, and
+GATHER, LONGEST = 0.5, 0.1    # no more than this share of what the last draw took, and seconds at most
 LANES = 64            # sorts of draws that are remembered
 
 
@@ -36,12 +37,11 @@ class Doing:
         self.room.release(many)
 
 
-@dataclass(frozen=True)
-class _Last:
-    """The last draw for several: how many there were then with those that had to wait, and how long it took."""
+class _Recent:
+    """The last draws of a sort: how many there were for each with those that had to wait, and how long the last one took."""
 
-    many: int
-    seconds: float
+    def __init__(self) -> None:
+        self.many, self.seconds = deque[int]([0], RECENT), 0.0
 
 
 class Lanes:
@@ -51,7 +51,7 @@ class Lanes:
         self.held, self.send = held, send
         self.doing: dict[int, Doing] = {}
         self.alike: dict[Hashable, list[Doing]] = {}
-        self.last: dict[Hashable, _Last] = {}
+        self.recent: dict[Hashable, _Recent] = {}
         self.lock = threading.Condition()
 
     def begin(self, number: int, ask: Ask) -> None:
@@ -113,26 +113,26 @@ class Lanes:
                     self._over(one, {})
             with self.lock:
                 left = self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
-                self._remember(key, _Last(len(group) + len(left), monotonic() - begun) if len(group) > 1 else None)
+                self._remember(key, len(group) + len(left), monotonic() - begun)
                 if not left:
                     del self.alike[key]
                     return
 
     def _gathered(self, key: Hashable) -> list[Doing]:
-        """All that ask alike now. With the lock held, but while others are waited for: those of the last draw are likely to ask again."""
-        waiting, last, here = self.alike[key], self.last.get(key, _Last(0, 0.0)), 0
-        until = monotonic() + min(LONGEST, GATHER * last.seconds)
-        while here < len(waiting) < last.many and monotonic() < until:
+        """All that ask alike now. With the lock held, but while others are waited for: those that asked before are likely to ask again."""
+        waiting, recent, here = self.alike[key], self.recent.get(key, _Recent()), 0
+        many, until = max(recent.many), monotonic() + min(LONGEST, GATHER * recent.seconds)
+        while here < len(waiting) < many and (left := until - monotonic()) > 0:
             here = len(waiting)
-            self.lock.wait_for(lambda: len(waiting) >= last.many, QUIET)
+            self.lock.wait_for(lambda: len(waiting) >= many, min(QUIET, left))
         return list(waiting)
 
-    def _remember(self, key: Hashable, last: _Last | None) -> None:
-        self.last.pop(key, None)
-        if last is not None:
-            self.last[key] = last
-        while len(self.last) > LANES:
-            del self.last[next(iter(self.last))]
+    def _remember(self, key: Hashable, many: int, seconds: float) -> None:
+        recent = self.recent[key] = self.recent.pop(key, None) or _Recent()
+        recent.many.append(many)
+        recent.seconds = seconds
+        while len(self.recent) > LANES:
+            del self.recent[next(iter(self.recent))]
 
     def _group(self, group: Sequence[Doing]) -> None:
         """One draw for several, as many as go into it; where it fails each is drawn by itself, so that nobody is told of another's fault."""
