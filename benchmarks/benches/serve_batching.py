@@ -2,13 +2,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ import httpx
 import numpy as np
 
 import ilk
+from benchmarks.load._server import serving
 
 ASKED: dict[str, dict[str, Any]] = {"digits": {"how": "ddpm"}}   # 250 steps, as Ho et al. 2020 draw
 CLIENTS, ROUNDS, STEPS = 16, 4, {"digits": 400, "texts": 200}
@@ -27,8 +23,8 @@ def bench() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for name, model in _models().items():
             model.save(Path(folder) / "models" / f"{name}.ilk")
-        with serving(Path(folder)) as address:
-            rows = {name: asyncio.run(_both(address, name)) for name in STEPS}
+        with serving(workspace=Path(folder), flags=["--no-auth"]) as server:
+            rows = {name: asyncio.run(_both(server.url, name)) for name in STEPS}
     least = min(rows, key=lambda name: rows[name]["ratio"])
     return {**rows[least], "peer_name": "the same requests one by one", "unit": "items/s", "models": rows}
 
@@ -39,28 +35,6 @@ def _models() -> dict[str, ilk.Model]:
     return {NOTHING: ilk.fit(np.linspace(-1, 1, 200).reshape(100, 2), ilk.GMM(components=1)),
             "digits": ilk.fit(ilk.read("digits"), ilk.Diffusion(), budget=ilk.Steps(STEPS["digits"])),
             "texts": ilk.fit(texts, ilk.Transformer(), budget=ilk.Steps(STEPS["texts"]))}
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of `ilk serve` with a workspace, as it comes, in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    words = [sys.executable, "-m", "ilk", "serve", "--port", address.rpartition(":")[2], "--workspace", str(folder), "--no-auth"]
-    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while server.poll() is None and not _ready(address):
-            time.sleep(0.05)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _ready(address: str) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(f"{address}/readyz").status_code == 200
-    return False
 
 
 async def _both(address: str, name: str) -> dict[str, Any]:
