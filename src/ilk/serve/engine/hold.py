@@ -8,7 +8,6 @@ from ilk.backend import parted
 from ilk.serve.here import held
 from ilk.serve.work import Held
 
-
 SLOTS = 4   # answers that a model of llama.cpp makes side by side, unless its address says how many
 
 
