@@ -128,7 +128,7 @@ class Lanes:
         return list(waiting)
 
     def _remember(self, key: Hashable, many: int, seconds: float) -> None:
-        recent = self.recent[key] = self.recent.pop(key, None) or _Recent()
+        recent = self.recent[key] = self.recent.pop(key, _Recent())
         recent.many.append(many)
         recent.seconds = seconds
         while len(self.recent) > LANES:
