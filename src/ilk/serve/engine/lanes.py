@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from ilk.errors import IlkError
 from ilk.serve import ops
 from ilk.serve.engine.faults import told
 from ilk.serve.engine.frames import Frame
@@ -41,7 +42,7 @@ class _Recent:
     """The last draws of a sort: how many there were for each with those that had to wait, and how long the last one took."""
 
     def __init__(self) -> None:
-        self.many, self.seconds = deque[int]([0], RECENT), 0.0
+        self.many, self.seconds = deque[int](maxlen=RECENT), 0.0
 
 
 class Lanes:
@@ -107,13 +108,14 @@ class Lanes:
             with self.lock:
                 group = self._gathered(key)
             begun = monotonic()
-            self._group([one for one in group if not one.stopped])
+            wanted = [one for one in group if not one.stopped]
+            drawn = self._group(wanted)
             for one in group:
                 if one.number in self.doing and one.stopped:
                     self._over(one, {})
             with self.lock:
                 left = self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
-                self._remember(key, len(group) + len(left), monotonic() - begun)
+                self._remember(key, drawn + len(left) if drawn == len(wanted) else 0, monotonic() - begun)
                 if not left:
                     del self.alike[key]
                     return
@@ -121,7 +123,7 @@ class Lanes:
     def _gathered(self, key: Hashable) -> list[Doing]:
         """All that ask alike now. With the lock held, but while others are waited for: those that asked before are likely to ask again."""
         waiting, recent, here = self.alike[key], self.recent.get(key, _Recent()), 0
-        many, until = max(recent.many), monotonic() + min(LONGEST, GATHER * recent.seconds)
+        many, until = max(recent.many, default=0), monotonic() + min(LONGEST, GATHER * recent.seconds)
         while here < len(waiting) < many and (left := until - monotonic()) > 0:
             here = len(waiting)
             self.lock.wait_for(lambda: len(waiting) >= many, min(QUIET, left))
@@ -129,21 +131,29 @@ class Lanes:
 
     def _remember(self, key: Hashable, many: int, seconds: float) -> None:
         recent = self.recent[key] = self.recent.pop(key, _Recent())
+        if not many:   # more waited already than went into one draw
+            recent.many.clear()
         recent.many.append(many)
         recent.seconds = seconds
         while len(self.recent) > LANES:
             del self.recent[next(iter(self.recent))]
 
-    def _group(self, group: Sequence[Doing]) -> None:
-        """One draw for several, as many as go into it; where it fails each is drawn by itself, so that nobody is told of another's fault."""
-        some = ops.fitting(self.held, [one.ask for one in group])
-        group = group[:some]
+    def _group(self, group: Sequence[Doing]) -> int:
+        """One draw for several, as many as go into it: how many. Where it fails each is drawn by itself, so that nobody is told of another's fault."""
+        group = group[:self._fitting(group)]
         if len(group) > 1:
             with suppress(Exception), _Closing(ops.together(self.held, [one.ask for one in group])) as rounds:
                 self._rounds(group, rounds)
-                return
+                return len(group)
         for one in group:
             self._alone(one)
+        return len(group)
+
+    def _fitting(self, group: Sequence[Doing]) -> int:
+        try:
+            return ops.fitting(self.held, [one.ask for one in group])
+        except IlkError:   # one of them is not as it should be, and is told so when its turn comes
+            return 1
 
     def _rounds(self, group: Sequence[Doing], rounds: Iterator[Sequence[Reply] | None]) -> None:
         for made in rounds:
