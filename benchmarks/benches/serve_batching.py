@@ -2,12 +2,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,72 +11,64 @@ import httpx
 import numpy as np
 
 import ilk
+from benchmarks.load._server import serving
 
-ASKED: dict[str, dict[str, Any]] = {"digits": {"how": "ddpm"}, "texts": {}}   # 250 steps, as Ho et al. 2020 draw
-CLIENTS, ROUNDS, STEPS = 16, 3, {"digits": 400, "texts": 200}
+ASKED: dict[str, dict[str, Any]] = {"digits": {"how": "ddpm"}}   # 250 steps, as Ho et al. 2020 draw
+CLIENTS, ROUNDS, STEPS = 16, 4, {"digits": 400, "texts": 200}
+NOTHING = "points"   # a model that draws at once: what its answers take is the way there and back
 
 
 def bench() -> dict[str, Any]:
-    """`ours` and `peer` are of the model that gains least."""
+    """`ours` and `peer` are of the model that gains least. `way`: seconds of a request alone for HTTP and what is before and behind the draw."""
     with tempfile.TemporaryDirectory() as folder:
         for name, model in _models().items():
             model.save(Path(folder) / "models" / f"{name}.ilk")
-        with serving(Path(folder)) as address:
-            rows = {name: asyncio.run(_both(address, name)) for name in STEPS}
+        with serving(workspace=Path(folder), flags=["--no-auth"]) as server:
+            rows = {name: asyncio.run(_both(server.url, name)) for name in STEPS}
     least = min(rows, key=lambda name: rows[name]["ratio"])
     return {**rows[least], "peer_name": "the same requests one by one", "unit": "items/s", "models": rows}
 
 
 def _models() -> dict[str, ilk.Model]:
-    """A diffusion of digits and a transformer of lines."""
+    """A diffusion of digits, 8 by 8, and a transformer of lines of about 40 characters; and one that draws at once."""
     texts = [line for line in "\n".join(ilk.read("shakespeare").items).split("\n") if 20 < len(line) < 60][:2000]
-    return {"digits": ilk.fit(ilk.read("digits"), ilk.Diffusion(), budget=ilk.Steps(STEPS["digits"])),
+    return {NOTHING: ilk.fit(np.linspace(-1, 1, 200).reshape(100, 2), ilk.GMM(components=1)),
+            "digits": ilk.fit(ilk.read("digits"), ilk.Diffusion(), budget=ilk.Steps(STEPS["digits"])),
             "texts": ilk.fit(texts, ilk.Transformer(), budget=ilk.Steps(STEPS["texts"]))}
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of a server of a workspace's models, in a thread of this process."""
-    import uvicorn
-
-    from ilk.serve.app import build
-    from ilk.serve.engine import engine
-    from ilk.serve.limits import Limits
-    from ilk.serve.place import Workspace
-    from ilk.serve.server import Server
-
-    place, limits = Workspace.at(folder), Limits(running=CLIENTS)
-    ours = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build(Server(engine({}, place, limits), place, limits)), log_level="warning"))
-    thread = threading.Thread(target=server.run, args=([ours],), daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    try:
-        yield f"http://127.0.0.1:{ours.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 async def _both(address: str, name: str) -> dict[str, Any]:
     async with httpx.AsyncClient(base_url=address, timeout=300, limits=httpx.Limits(max_connections=CLIENTS)) as client:
-        await _items(client, name, 0)   # the model is loaded
-        await asyncio.gather(*(_items(client, name, seed) for seed in range(2)))
+        for model in (NOTHING, name):
+            await _items(client, model, 0)   # it is loaded
+        await _rounds(client, name, 2, 1)
+        passed, _ = await _one_by_one(client, NOTHING)
+        single, alone = await _one_by_one(client, name)
         begun = time.monotonic()
-        alone = [await _items(client, name, seed) for seed in range(CLIENTS)]
-        single = time.monotonic() - begun
-        begun = time.monotonic()
-        many = [await asyncio.gather(*(_items(client, name, seed) for seed in range(CLIENTS))) for _ in range(ROUNDS)]
+        many = await _rounds(client, name, CLIENTS, ROUNDS)
         together = (time.monotonic() - begun) / ROUNDS
-    same = sum(_same(a, b) for found in many for a, b in zip(alone, found, strict=True))
+    same = sum(_same(items, alone[seed]) for seed, found in enumerate(many) for items in found)
     if same < ROUNDS * CLIENTS:
         raise SystemExit(f"{name}: {same} of {ROUNDS * CLIENTS} items are the same by the same seed")
-    return {"ours": CLIENTS / together, "peer": CLIENTS / single, "ratio": single / together, "same": same}
+    return {"ours": CLIENTS / together, "peer": CLIENTS / single, "ratio": single / together, "same": same, "way": passed / CLIENTS, "way_share": passed / single}
+
+
+async def _one_by_one(client: httpx.AsyncClient, name: str) -> tuple[float, list[Any]]:
+    begun = time.monotonic()
+    found = [await _items(client, name, seed) for seed in range(CLIENTS)]
+    return time.monotonic() - begun, found
+
+
+async def _rounds(client: httpx.AsyncClient, name: str, clients: int, rounds: int) -> list[list[Any]]:
+    """What clients get who each ask so many times, the next time as soon as they are answered, whatever the others do."""
+    async def asking(seed: int) -> list[Any]:
+        return [await _items(client, name, seed) for _ in range(rounds)]
+
+    return await asyncio.gather(*map(asking, range(clients)))
 
 
 async def _items(client: httpx.AsyncClient, name: str, seed: int) -> Any:
-    answer = await client.post("/v1/sample", json={"model": name, "n": 1, "seed": seed, **ASKED[name]})
+    answer = await client.post("/v1/sample", json={"model": name, "n": 1, "seed": seed, **ASKED.get(name, {})})
     answer.raise_for_status()
     return answer.json()["items"]
 

@@ -48,6 +48,18 @@ def test_the_same_seeds_give_the_same_items_alone_and_together(place: Path) -> N
     assert max(piece["together"] for piece, in found) > 1
 
 
+def test_what_is_wrong_with_one_request_is_told_it_alone(place: Path) -> None:
+    """Whoever asks alike at the same time gets items, and the lane goes on."""
+    async def work(engine: Pool) -> Any:
+        await engine.load("words")
+        asked = [{"n": -1 if i % 3 else 20, "seed": i} for i in range(9)]
+        found = await asyncio.gather(*(pieces(engine, "words", "sample", body) for body in asked), return_exceptions=True)
+        return [*found, await pieces(engine, "words", "sample", {"n": 1})]
+
+    found = running(place, work)
+    assert [isinstance(one, UsageError) for one in found] == [bool(i % 3) for i in range(9)] + [False]
+
+
 def test_work_ends_at_the_next_step_when_nobody_wants_more(place: Path) -> None:
     async def work(engine: Pool) -> None:
         async with aclosing(engine.ask("words", Ask("continue_", LONG))) as stream:  # type: ignore[type-var]

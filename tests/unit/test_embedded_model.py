@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,7 @@ from ilk.backend import DEFAULT, EMBEDDER, chat_at, embedder_at
 from ilk.backends.gguf import GGUF
 from ilk.backends.hf import HF
 from ilk.catalogue import pretrained
-from ilk.chat import Answer, Schema, Turn, Want
+from ilk.chat import Answer, Delta, Schema, Turn, Want
 from ilk.errors import DataError
 from ilk.testing import check_backend
 
@@ -80,3 +83,24 @@ def test_contract_of_the_embedder() -> None:
     check_backend(HF(), "all-minilm-l6-v2")
     cat, kitten, stocks = embedder_at(EMBEDDER).embed(["a cat sleeps", "a kitten is sleeping", "stocks fell sharply"])
     assert cat @ kitten > 0.7 > 0.2 > cat @ stocks
+
+
+def test_answers_side_by_side_are_those_made_alone(llama: Any) -> None:
+    """To the letter and to the last digit; the second begins before the first has ended, and a slot's window is the model's."""
+    asked = [([Turn.of("user", text)], Want(most=24, seed=seed, alternatives=1))
+             for seed, text in enumerate(["Name a river.", "Tell a long story about a cat that went to sea.", "Why?", "Count to ten."])]
+    several = chat_at(f"{DEFAULT}?slots=4")
+    times: list[list[float]] = [[] for _ in asked]
+
+    def answered(i: int) -> Answer:
+        def pieces() -> Iterator[Delta]:
+            for piece in several.chat(*asked[i]):
+                times[i].append(monotonic())
+                yield piece
+
+        return Answer.of(pieces())
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        found = list(pool.map(answered, range(len(asked))))
+    assert found == [Answer.of(llama.chat(*one)) for one in asked]
+    assert sorted(t[0] for t in times)[1] < min(t[-1] for t in times) and several.window == llama.window

@@ -29,7 +29,7 @@ WALK = ("temperature", "top_k", "top_p", "min_p")
 
 @dataclass(frozen=True, eq=False)
 class Llama:
-    """One answer at a time; several may be asked for at once and wait for each other. The prompt is read anew for each, unless `reuse`.
+    """As many answers at a time as there are `slots`, each with a window of its own; others wait. The prompt is read anew for each, unless `reuse`.
 
     Where an answer's tokens are asked for, llama.cpp tells of a character that several make up the last one only; `weigh` knows all of them.
     """
@@ -37,9 +37,10 @@ class Llama:
     name: str
     file: Path
     header: Header = field(repr=False)
-    window: int | None
+    window: int
     threads: int = 1
     reuse: bool = False
+    slots: int = 1
     _key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     _server: Any = field(init=False, repr=False)
 
@@ -48,7 +49,7 @@ class Llama:
 
     def _started(self, library: Any) -> Any:
         said = library.CommonParams()
-        said.model.path, said.n_ctx, said.n_parallel = str(self.file), self.window, 1
+        said.model.path, said.n_ctx, said.n_parallel = str(self.file), self.window * self.slots, self.slots   # each slot has its share of n_ctx
         said.cpuparams.n_threads = said.cpuparams_batch.n_threads = self.threads
         said.api_keys, said.n_threads_http, said.verbosity, said.warmup = [self._key], 2, 0, False   # it listens on this machine only, and to us only
         said.endpoint_slots, said.ctx_shift = False, False

@@ -21,11 +21,13 @@ class GGUF(Backend):
     """`window` tokens at most are read and made (by default the model's own, at most 4096); more `threads` than free cores slow it down by much.
 
     `reuse=true` keeps what was read for the next question that begins alike: faster, but the last digits of its numbers may then differ.
+    `slots` answers are made side by side, each what it is alone; the memory of a window is taken for every slot.
     """
 
     window: Annotated[int, Interval(ge=32)] = 4096
     threads: Annotated[int, Interval(ge=1, le=256)] = 1
     reuse: bool = False
+    slots: Annotated[int, Interval(ge=1, le=64)] = 1
 
     def names(self) -> Sequence[str]:
         """Those that come from a package registry; any other is the path of a file."""
@@ -35,7 +37,7 @@ class GGUF(Backend):
         """The file's header is checked first."""
         file = self.pull(name)
         said = header(file)
-        return Llama(f"gguf:{name}", file, said, min(self.window, said.context or self.window), self.threads, self.reuse)
+        return Llama(f"gguf:{name}", file, said, min(self.window, said.context or self.window), self.threads, self.reuse, self.slots)
 
     def pull(self, name: str) -> Path:
         """The file; one that ilk knows is fetched if it is not on this machine."""

@@ -1,7 +1,7 @@
 """Who asks, and what they may."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,8 +40,8 @@ def needs(scope: Scope) -> Any:
     return Depends(_needs(scope))
 
 
-def _needs(scope: Scope) -> Callable[[Request], Caller]:
-    def check(request: Request) -> Caller:
+def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
+    async def check(request: Request) -> Caller:
         caller = caller_of(request)
         if not caller.may(scope):
             raise PolicyError(f"this key may not do that: it lacks the scope {scope}", code="SCOPE")

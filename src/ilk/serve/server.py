@@ -79,4 +79,8 @@ def server_of(request: Request) -> Server:
     return found
 
 
-Has = Annotated[Server, Depends(server_of)]
+async def _has(request: Request) -> Server:   # not `server_of`: FastAPI takes plain functions to another thread
+    return server_of(request)
+
+
+Has = Annotated[Server, Depends(_has)]

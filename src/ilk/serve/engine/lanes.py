@@ -2,19 +2,23 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
+from ilk.errors import IlkError
 from ilk.serve import ops
 from ilk.serve.engine.faults import told
 from ilk.serve.engine.frames import Frame
 from ilk.serve.work import Ask, Held, Reply
 
 AHEAD = 32            # pieces that are made before anybody takes one
-GATHER, LONGEST = 0.25, 0.1   # where the last draw was for several, others are waited for by this share of what it took, and seconds at most
-LANES = 64            # sorts of draws of which the time is remembered
+RECENT = 4            # draws; as many as asked at once during one of them are waited for, but
+QUIET = 0.03          # no more than so many seconds after the last one came, and
+GATHER, LONGEST = 0.5, 0.1    # no more than this share of what the last draw took, and seconds at most
+LANES = 64            # sorts of draws that are remembered
 
 
 class Doing:
@@ -34,6 +38,13 @@ class Doing:
         self.room.release(many)
 
 
+class _Recent:
+    """The last draws of a sort: how many there were for each with those that had to wait, and how long the last one took."""
+
+    def __init__(self) -> None:
+        self.many, self.seconds = deque[int](maxlen=RECENT), 0.0
+
+
 class Lanes:
     """All that is worked on. `send` takes frames from any thread."""
 
@@ -41,8 +52,8 @@ class Lanes:
         self.held, self.send = held, send
         self.doing: dict[int, Doing] = {}
         self.alike: dict[Hashable, list[Doing]] = {}
-        self.spent: dict[Hashable, float] = {}
-        self.lock = threading.Lock()
+        self.recent: dict[Hashable, _Recent] = {}
+        self.lock = threading.Condition()
 
     def begin(self, number: int, ask: Ask) -> None:
         """Starts on an ask."""
@@ -54,6 +65,7 @@ class Lanes:
         with self.lock:
             waiting = self.alike.setdefault(key, [])
             waiting.append(one)
+            self.lock.notify_all()
             if len(waiting) == 1:
                 threading.Thread(target=self._lane, args=(key,), daemon=True).start()
 
@@ -93,35 +105,55 @@ class Lanes:
     def _lane(self, key: Hashable) -> None:
         """Draws for all that ask alike, until nobody does. The first stays in its place meanwhile, so that no other lane is begun."""
         while True:
-            sleep(min(LONGEST, GATHER * self.spent.get(key, 0.0)))
             with self.lock:
-                group = [one for one in self.alike[key]]
+                group = self._gathered(key)
             begun = monotonic()
-            self._group([one for one in group if not one.stopped])
-            with self.lock:
-                self.spent.pop(key, None)
-                self.spent[key] = monotonic() - begun if len(group) > 1 else 0.0
-                while len(self.spent) > LANES:
-                    del self.spent[next(iter(self.spent))]
+            wanted = [one for one in group if not one.stopped]
+            drawn = self._group(wanted)
             for one in group:
                 if one.number in self.doing and one.stopped:
                     self._over(one, {})
             with self.lock:
-                self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
-                if not self.alike[key]:
+                left = self.alike[key] = [one for one in self.alike[key] if one.number in self.doing]
+                self._remember(key, drawn + len(left) if drawn == len(wanted) else 0, monotonic() - begun)
+                if not left:
                     del self.alike[key]
                     return
 
-    def _group(self, group: Sequence[Doing]) -> None:
-        """One draw for several, as many as go into it; where it fails each is drawn by itself, so that nobody is told of another's fault."""
-        some = ops.fitting(self.held, [one.ask for one in group])
-        group = group[:some]
+    def _gathered(self, key: Hashable) -> list[Doing]:
+        """All that ask alike now. With the lock held, but while others are waited for: those that asked before are likely to ask again."""
+        waiting, recent, here = self.alike[key], self.recent.get(key, _Recent()), 0
+        many, until = max(recent.many, default=0), monotonic() + min(LONGEST, GATHER * recent.seconds)
+        while here < len(waiting) < many and (left := until - monotonic()) > 0:
+            here = len(waiting)
+            self.lock.wait_for(lambda: len(waiting) >= many, min(QUIET, left))
+        return list(waiting)
+
+    def _remember(self, key: Hashable, many: int, seconds: float) -> None:
+        recent = self.recent[key] = self.recent.pop(key, _Recent())
+        if not many:   # more waited already than went into one draw
+            recent.many.clear()
+        recent.many.append(many)
+        recent.seconds = seconds
+        while len(self.recent) > LANES:
+            del self.recent[next(iter(self.recent))]
+
+    def _group(self, group: Sequence[Doing]) -> int:
+        """One draw for several, as many as go into it: how many. Where it fails each is drawn by itself, so that nobody is told of another's fault."""
+        group = group[:self._fitting(group)]
         if len(group) > 1:
             with suppress(Exception), _Closing(ops.together(self.held, [one.ask for one in group])) as rounds:
                 self._rounds(group, rounds)
-                return
+                return len(group)
         for one in group:
             self._alone(one)
+        return len(group)
+
+    def _fitting(self, group: Sequence[Doing]) -> int:
+        try:
+            return ops.fitting(self.held, [one.ask for one in group])
+        except IlkError:   # one of them is not as it should be, and is told so when its turn comes
+            return 1
 
     def _rounds(self, group: Sequence[Doing], rounds: Iterator[Sequence[Reply] | None]) -> None:
         for made in rounds:

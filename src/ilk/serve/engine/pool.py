@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -95,8 +95,7 @@ class Kept:
 def stamp(place: str) -> float:
     """When what is at a place was last written; 0 for an address."""
     with suppress(OSError, ValueError):
-        at = Path(place)
-        return ((at / "ilk.json") if at.is_dir() else at).stat().st_mtime
+        return os.stat(f"{place}/ilk.json" if os.path.isdir(place) else place).st_mtime
     return 0.0
 
 
@@ -167,9 +166,16 @@ class Pool:
             await self._make_room()
         return await kept.ready()
 
+    def _there(self) -> dict[str, str]:
+        """The models in the workspace. Looked for with every request, so without Path, which takes ten times as long."""
+        with suppress(FileNotFoundError):
+            found = {name[:-len(SUFFIX)]: f"{self._folder}/{name}" for name in sorted(os.listdir(self._folder)) if name.endswith(SUFFIX)}
+            return {name: at for name, at in found.items() if name and os.path.isfile(f"{at}/ilk.json")}
+        return {}
+
     def _rescan(self) -> None:
         """Takes in models that are new in the workspace, and forgets those that are gone."""
-        there = {at.stem: str(at) for at in sorted(self._folder.glob(f"*{SUFFIX}")) if (at / "ilk.json").is_file()}
+        there = self._there()
         mine = {name for name, kept in self._kept.items() if kept.found == "workspace"}
         for name in there.keys() - self._kept.keys() - set(self._order):
             self._kept[name] = Kept(name, there[name], "workspace", self._memory)
