@@ -43,8 +43,9 @@ def server(at: Path, models: Mapping[str, str] | None = None, limits: Limits | N
     return Server(Here(models or {"echo": "echo:"}), place, limits or Limits(), Guard(**asks))
 
 
-async def ask(app: Any, method: str, path: str, headers: Sequence[tuple[bytes, bytes]] = (), body: Sequence[bytes] = (), leaves: bool = False) -> Said:
-    """One request. `body` comes in such pieces; then the client waits, or `leaves`."""
+async def ask(app: Any, method: str, path: str, headers: Sequence[tuple[bytes, bytes]] = (), body: Sequence[bytes] = (), leaves: bool = False,
+              takes: int | None = None) -> Said:
+    """One request. `body` comes in such pieces; then the client waits, or `leaves`. Of the answer it takes so many pieces, and then no more."""
     raw, _, query = path.encode().partition(b"?")
     scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method, "scheme": "http", "root_path": "",
              "path": unquote(raw.decode()), "raw_path": raw, "query_string": query, "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 9),
@@ -63,6 +64,8 @@ async def ask(app: Any, method: str, path: str, headers: Sequence[tuple[bytes, b
 
     async def send(message: dict[str, Any]) -> None:
         said.append(message)
+        if len(said) == takes:
+            await asyncio.Event().wait()
         if message["type"] == "http.response.body" and not message.get("more_body"):
             over.set()
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,13 @@ pytest.importorskip("uvicorn")
 
 import uvicorn
 
+from ilk.chat import Delta
+from ilk.serve import here
 from ilk.serve.limits import Limits
 from ilk.serve.protocol import patient
+from ilk.serve.work import Held
+
+from ._asgi import JSON, TOKEN, ask, bearer, chat, running, server
 
 QUICK = Limits(header_seconds=0.3, body_seconds=0.3, body_rate=1000, write_seconds=0.4, header=2048, buffer=64 * 1024)
 POST = b"POST /%s HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
@@ -120,6 +126,36 @@ def test_who_never_reads_is_cut_and_little_is_kept_for_them() -> None:
         assert not server.server_state.connections and 0 < most <= 2 * QUICK.buffer
         line.close()
     tried(run)
+
+
+def test_no_words_are_made_ahead_of_who_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that lies between the model and the line takes a few pieces; when whoever asked is cut off, the model stops."""
+    made: list[int] = []
+
+    class Endless:
+        name, window = "echo", None
+
+        def chat(self, turns: Any, want: Any) -> Iterator[Delta]:
+            try:
+                while len(made) < 100_000:
+                    made.append(len(made))
+                    yield Delta("word ")
+            finally:
+                made.append(-1)
+    monkeypatch.setattr(here, "held", lambda name, place: Held(name, chat=Endless(), address=place))
+
+    async def run() -> None:
+        async with running(server(tmp_path)) as app:
+            asking = asyncio.create_task(ask(app, "POST", "/v1/chat/completions", [bearer(TOKEN), JSON], chat(stream=True), takes=5))
+            await asyncio.sleep(0.5)
+            so_far = len(made)
+            await asyncio.sleep(0.2)
+            assert 3 < so_far == len(made) <= 5 + here.AHEAD + 6
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await asyncio.sleep(0.2)
+            assert made[-1] == -1 and len(made) <= so_far + 2
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(("sent", "status"), [(b"GET / HTTP/1.1\r\nx-a: " + b"b" * 9000, b"431"), (b"nonsense\r\n\r\n", b"400"), (b"\x16\x03\x01\x02", b"400"),

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import log
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,9 +100,9 @@ class _Echoes:
         return read
 
     def _told(self, said: str, read: int, want: Want) -> Iterator[Delta]:
-        words, stops = _WORD.findall(said), Stops(want.stop)
+        words, stops = (m[0] for m in _WORD.finditer(said)), Stops(want.stop)   # one at a time: nobody may want them all
         most, made = min(want.most or self.window, self.window - read), 0
-        for word in words[:most]:
+        for word in islice(words, most):
             if self.pause:
                 time.sleep(self.pause)
             made += 1
@@ -109,7 +110,7 @@ class _Echoes:
             if stops.met:
                 break
         yield from stops.rest()
-        yield Delta(end=End("stop" if stops.met or most >= len(words) else "length", read, made))
+        yield Delta(end=End("stop" if stops.met or next(words, None) is None else "length", read, made))
 
 
 def _nats(word: str, sure: bool) -> float:

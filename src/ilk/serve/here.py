@@ -16,7 +16,7 @@ from ilk.serve import ops
 from ilk.serve.work import Ask, Held, Reply, Served, lacking
 
 ELSEWHERE = ("echo", "openai")
-AHEAD = 64   # pieces that are made before anybody takes one
+AHEAD = 8   # pieces that are made before anybody takes one
 
 
 def held(name: str, place: str) -> Held:

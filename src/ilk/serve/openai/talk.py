@@ -93,16 +93,17 @@ async def _fitted(engine: Engine, talk: Talk) -> AsyncGenerator[Piece, None]:
 
     JSON that was cut before it was whole ends as any answer that was: by its length.
     """
-    begun, text = False, ""
+    begun, texts = False, list[str]()
     try:
         async with aclosing(_asked(engine, talk)) as pieces:
             async for piece in pieces:
-                begun, text = True, text + piece.get("text", "")
+                begun = True
+                texts += [piece.get("text", "")] if talk.want.shape is not None else []
                 yield piece
         return
     except IlkError as why:
         if why.code == "SHAPE_CUT":
-            yield {"end": await _cut(engine, talk, text)}
+            yield {"end": await _cut(engine, talk, "".join(texts))}
             return
         if begun or why.code not in ("CONTEXT", "context_length_exceeded"):
             raise _named(why) from None
