@@ -12,14 +12,17 @@ from ilk.batch import ragged
 from ilk.decoding._contract import Looks
 from ilk.distribution import Begins, NextToken
 
-BYTES, LEAST = 64 << 20, 4   # of all that is kept; tokens that a beginning has at least
+BYTES, MANY, LEAST = 8 << 20, 256, 4   # of all that is kept, and how many, where the model is small; tokens that a beginning has at least
 
 
 class Known:
-    """Caches of one sequence each by their tokens, the least recently used forgotten first; from any thread."""
+    """Caches of one sequence each by their tokens, the least recently used forgotten first; from any thread.
 
-    def __init__(self, body: NextToken, most: int = BYTES) -> None:
-        self.body, self.most = body, most
+    Together they take `most` bytes, by default as many as the model's numbers.
+    """
+
+    def __init__(self, body: NextToken, most: int | None = None) -> None:
+        self.body, self.most = body, max(BYTES, _weights(body)) if most is None else most
         self.kept: OrderedDict[tuple[int, ...], tuple[Any, int]] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -40,7 +43,7 @@ class Known:
         with self.lock:
             self.kept[key] = (cache, size)
             self.kept.move_to_end(key)
-            while sum(size for _, size in self.kept.values()) > self.most:
+            while len(self.kept) > MANY or sum(size for _, size in self.kept.values()) > self.most:
                 self.kept.popitem(last=False)
 
     def _found(self, ids: tuple[int, ...]) -> tuple[Any, int]:
@@ -81,6 +84,10 @@ class Known:
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _weights(body: Any) -> int:
+    return sum(t.nbytes for t in body.parameters()) if isinstance(body, torch.nn.Module) else 0
 
 
 def _bytes(cache: Any) -> int:
