@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from ilk.serve.body import Strict
 from ilk.serve.caller import Scope, needs
 from ilk.serve.keys import Keys
 from ilk.serve.server import Has, Server
 from ilk.serve.work import Missing
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[needs("admin")])
+router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[needs("admin")], route_class=Strict)
 Bound = Annotated[int, Field(ge=1, le=10**15)]
 
 
