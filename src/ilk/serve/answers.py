@@ -49,6 +49,15 @@ _WHY = {400: "What was asked can't be meant", 401: "No key, or an unknown one", 
 FAULTS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer, "description": why} for status, why in _WHY.items()}
 
 
+EVENTS = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}, "event": {"type": "string"}, "id": {"type": "string"}},
+                                           "required": ["data"]}}}
+
+
+def or_events(about: str, *others: str) -> dict[int | str, dict[str, Any]]:
+    """What a route that may stream answers with beside its JSON, which is `about`; and in which other forms."""
+    return {200: {"description": about, "content": {**EVENTS, **{kind: {} for kind in others}}}}
+
+
 def attachment(name: str) -> dict[str, str]:
     """Headers under which a browser keeps a file and never shows it; the name is written so that nothing in it can end the header.
 

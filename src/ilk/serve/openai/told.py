@@ -163,11 +163,3 @@ class ResponseTold(Told):
     model: str
     output: list[dict[str, Any]]
     usage: dict[str, Any] | None
-
-
-EVENTS = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}, "event": {"type": "string"}}, "required": ["data"]}}}
-
-
-def or_events(about: str) -> dict[int | str, dict[str, Any]]:
-    """What a route that may stream answers with beside its JSON, which is `about`."""
-    return {200: {"description": about, "content": EVENTS}}

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
 
+from ilk.serve.answers import or_events
 from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.openai.completions import TextAsked, chunks, whole
 from ilk.serve.openai.fields import header_of
-from ilk.serve.openai.told import TextCompletion, or_events
+from ilk.serve.openai.told import TextCompletion
 from ilk.serve.routes._openai import events_of, known
 from ilk.serve.server import Has
 from ilk.serve.streamed import streamed

@@ -10,7 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ilk.errors import IlkError, UsageError
-from ilk.serve.answers import attachment
+from ilk.serve.answers import attachment, or_events
 from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.lines import Line, lines
@@ -247,11 +247,11 @@ class Scores(BaseModel):
     line: Line
 
 
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}},
-    "description": "Items; as events with `stream`, as a file with `format`"}}
+STREAMS = or_events("Items; as events with `stream`")
 
 
-@router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
+@router.post("/sample", response_model=Samples, response_model_exclude_unset=True,
+             responses=or_events("Items; as events with `stream`, as a file with `format`", "application/octet-stream"))
 async def sample(request: Request, server: Has, asked: ToSample) -> Any:
     """Make new items."""
     body = asked.model_dump(exclude={"model", "format", "stream", "suffix"}, exclude_none=True)

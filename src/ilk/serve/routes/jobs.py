@@ -15,7 +15,7 @@ from ilk.jobs.child import ANSWER
 from ilk.jobs.job import Job, Kind, Order, State
 from ilk.jobs.kinds import KINDS, params_of, shown
 from ilk.jobs.store import NoJob
-from ilk.serve.answers import Fault, attachment
+from ilk.serve.answers import Fault, attachment, or_events
 from ilk.serve.body import Strict
 from ilk.serve.caller import Caller, needs
 from ilk.serve.lines import Line, lines
@@ -110,7 +110,7 @@ def one(server: Has, caller: Allowed, id: Id) -> dict[str, Any]:
 
 
 @router.get("/{id}/events", response_class=StreamingResponse,
-            responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they come, until the job is over; then [DONE]."}})
+            responses=or_events("Events as they come, until the job is over; then [DONE]."))
 async def events(request: Request, server: Has, caller: Allowed, id: Id,
                  last_event_id: Annotated[int, Header(ge=0, le=2**62, description="Go on after this event.")] = 0) -> StreamingResponse:
     """What a job tells: progress, curves, previews, changes of its state. Broken off, it goes on after the Last-Event-ID that is sent."""
