@@ -32,7 +32,7 @@ expected-statuses = [400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431]
 [[operations]]
 include-path-regex = "^/v1/(files|images/(edits|variations))$"
 include-method = "POST"
-checks.negative_data_rejection.enabled = false
+checks.negative_data_rejection.expected-statuses = ["2xx", 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431]
 """
 # Names of what there is, so that requests get as far as the models, files and jobs; the rest are made up.
 SHARE = 0.9
