@@ -35,7 +35,7 @@ include-method = "POST"
 checks.negative_data_rejection.expected-statuses = ["2xx", 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 431]
 """
 # Names of what there is, so that requests get as far as the models, files and jobs; the rest are made up.
-SHARE = 0.9
+SHARE, READS = 0.9, 0.2   # of requests; each that reads a file starts a process, which takes seconds
 TALKS = "smollm2-135m-instruct"   # so called in the examples of the description
 BODIES = {"model": "models", "file": "files", "library": "libraries"}
 PATHS = {"/v1/models": "models", "/v1/files": "files", "/v1/jobs": "jobs", "/v1/libraries": "libraries"}
@@ -72,7 +72,8 @@ def _bound(names: Mapping[str, list[str]]) -> str:
     bodies = [f'"body.{field}" = {{ dictionary = "{what}", probability = {SHARE} }}' for field, what in BODIES.items()]
     paths = [f'[[operations]]\ninclude-path-regex = "^{path}/"\nexclude-method = "DELETE"\n[operations.parameters]\n'
              f'"path.{"name" if what in ("models", "libraries") else "id"}" = {{ dictionary = "{what}", probability = {SHARE} }}\n' for path, what in PATHS.items()]
-    return "\n".join([*lists, "[parameters]", *bodies, *paths])
+    read = f'[[operations]]\ninclude-path = "/v1/read"\n[operations.parameters]\n"body.file" = {{ dictionary = "files", probability = {READS} }}\n'
+    return "\n".join([*lists, "[parameters]", *bodies, *paths, read])
 
 
 def _models(at: Path) -> dict[str, Path]:
