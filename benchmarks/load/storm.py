@@ -33,7 +33,7 @@ def _stormed(server: Running, stream: bool) -> dict[str, Any]:
     calm = time.monotonic() - start
     first = server.metric("completion_tokens_total")
     time.sleep(1)
-    return {"timeouts": gave_up, "others": others[:3], "others_many": len(others), "after": round(after, 3), "calm": round(calm, 3), "tokens_later": server.metric("completion_tokens_total") - first}
+    return {"timeouts": gave_up, "ended": MANY - gave_up - len(others), "others": others[:3], "others_many": len(others), "after": round(after, 3), "calm": round(calm, 3), "tokens_later": server.metric("completion_tokens_total") - first}
 
 
 async def _storm(server: Running, stream: bool) -> tuple[int, list[str], float]:

@@ -54,11 +54,13 @@ def test_sequences_side_by_side_have_the_laws_that_they_have_alone(name: str) ->
 @pytest.mark.parametrize("name", FAMILIES)
 def test_answers_of_many_threads_are_those_of_one(name: str) -> None:
     plain, shared = LocalModel("m", model(name)), Shared("m", model(name))
-    asked = [("the cat", Want(most=5 + i, seed=i, alternatives=0)) for i in range(8)]
+    asked = [("the cat", Want(most=40 + i, seed=i, alternatives=0)) for i in range(8)]
     expected = [Answer.of(plain.continued(text, want)) for text, want in asked]
     found: list[Any] = [None] * len(asked)
+    start = threading.Barrier(len(asked))
 
     def work(i: int) -> None:
+        start.wait(20)
         found[i] = Answer.of(shared.continued(*asked[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(len(asked))]

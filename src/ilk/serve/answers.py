@@ -28,17 +28,34 @@ class Fault(BaseModel):
     """What to tell it by."""
 
 
+class RequestFault(Fault):
+    """And what there was too much of."""
+
+    n_prompt_tokens: int | None = None
+    """With context_length_exceeded: tokens of the request."""
+    n_ctx: int | None = None
+    """With context_length_exceeded: tokens that fit."""
+
+
 class ErrorAnswer(BaseModel):
     """Every error has this shape."""
 
-    error: Fault
+    error: RequestFault
 
 
 _WHY = {400: "What was asked can't be meant", 401: "No key, or an unknown one", 403: "The key may not do that", 404: "There is no such thing, or not for this key",
-        405: "Not that method", 409: "It is there already", 408: "It took too long to arrive", 413: "More than is taken", 415: "Not of a kind that is taken",
-            429: "Too much at once", 431: "Headers too large",
-        500: "A fault of the server", 501: "Not served yet", 503: "Loading or stopping", 507: "No room on disk"}
+        405: "Not that method", 408: "It took too long to arrive", 409: "It is there already", 413: "More than is taken", 415: "Not of a kind that is taken",
+        429: "Too much at once", 431: "Headers too large", 500: "A fault of the server", 503: "Loading or stopping", 507: "No room on disk"}
 FAULTS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorAnswer, "description": why} for status, why in _WHY.items()}
+
+
+EVENTS = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}, "event": {"type": "string"}, "id": {"type": "string"}},
+                                           "required": ["data"]}}}
+
+
+def or_events(about: str, *others: str) -> dict[int | str, dict[str, Any]]:
+    """What a route that may stream answers with beside its JSON, which is `about`; and in which other forms."""
+    return {200: {"description": about, "content": {**EVENTS, **{kind: {} for kind in others}}}}
 
 
 def attachment(name: str) -> dict[str, str]:

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from ilk import __version__
 from ilk.errors import IlkError, UsageError
 from ilk.serve import routes
+from ilk.serve.answers import FAULTS
+from ilk.serve.described import App
 from ilk.serve.door import Door, Table
 from ilk.serve.server import Server, server_of
 from ilk.serve.wire import refused
@@ -36,7 +38,7 @@ def build(server: Server) -> FastAPI:
             yield
             server.life.draining = True
 
-    app = FastAPI(title="ilk", version=__version__, lifespan=life, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = App(title="ilk", version=__version__, lifespan=life, docs_url=None, redoc_url=None, redirect_slashes=False, responses=FAULTS)
     app.state.server = server
     names = [m.name for m in pkgutil.iter_modules(routes.__path__) if not m.name.startswith("_") and (server.studio or m.name != "studio")]
     routers = [import_module(f"{routes.__name__}.{name}").router for name in names]

@@ -1,4 +1,4 @@
-"""Answers as OpenAI's clients read them, for the description of the routes; and the one form of errors."""
+"""Answers as OpenAI's clients read them, for the description of the routes."""
 from __future__ import annotations
 
 from typing import Any, Literal
@@ -10,25 +10,6 @@ class Told(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Fault(Told):
-    """What was wrong, where, and what would work."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-    n_prompt_tokens: int | None = None
-    """With context_length_exceeded: tokens of the request."""
-    n_ctx: int | None = None
-    """With context_length_exceeded: tokens that fit."""
-
-
-class Refusal(Told):
-    """Every error has this form."""
-
-    error: Fault
 
 
 class Usage(Told):
@@ -182,15 +163,3 @@ class ResponseTold(Told):
     model: str
     output: list[dict[str, Any]]
     usage: dict[str, Any] | None
-
-
-_WHY = {400: "The request can't be met as it stands.", 401: "No key, or a wrong one.", 403: "The key may not do that.", 404: "There is no such model.",
-        413: "Too many bytes.", 415: "Another kind of body than is taken.", 429: "Too much is asked at once: retry-after says when to come again.",
-        500: "A fault of the server.", 503: "The server is starting or ending."}
-ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": Refusal, "description": why} for status, why in _WHY.items()}
-EVENTS = {"text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}, "event": {"type": "string"}}, "required": ["data"]}}}
-
-
-def errors_and(about: str) -> dict[int | str, dict[str, Any]]:
-    """What a route that may stream answers with beside its JSON: that is `about`, and the errors."""
-    return {200: {"description": about, "content": EVENTS}, **ERRORS}

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
 
+from ilk.serve.answers import or_events
 from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.openai.completions import TextAsked, chunks, whole
 from ilk.serve.openai.fields import header_of
-from ilk.serve.openai.told import TextCompletion, errors_and
+from ilk.serve.openai.told import TextCompletion
 from ilk.serve.routes._openai import events_of, known
 from ilk.serve.server import Has
 from ilk.serve.streamed import streamed
@@ -22,7 +23,7 @@ EXAMPLES: Any = {"more": {"summary": "More of a text", "value": {"model": "smoll
                  "value": {"model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 0, "echo": True, "logprobs": 0}}}
 
 
-@router.post("", summary="More of a text, or how likely it is", response_model=TextCompletion, responses=errors_and("The texts; in events if stream is true."))
+@router.post("", summary="More of a text, or how likely it is", response_model=TextCompletion, responses=or_events("The texts; in events if stream is true."))
 async def complete(request: Request, server: Has, asked: Annotated[TextAsked, Body(openapi_examples=EXAMPLES)]) -> Response:
     """What the model writes after a text; with echo and logprobs the log probability of every token of the text itself."""
     known(server.engine, asked.model)

@@ -10,7 +10,7 @@ from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.openai.embeddings import EmbeddingsAsked, vectors
 from ilk.serve.openai.fields import header_of
-from ilk.serve.openai.told import ERRORS, Vectors
+from ilk.serve.openai.told import Vectors
 from ilk.serve.routes._openai import known
 from ilk.serve.server import Has
 from ilk.serve.wire import unless_gone
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/embeddings", tags=["openai"], dependencies=[needs
 EXAMPLES: Any = {"one": {"summary": "A text", "value": {"model": "all-minilm-l6-v2", "input": "Good day to you"}}}
 
 
-@router.post("", summary="Vectors of texts", response_model=Vectors, responses=ERRORS)
+@router.post("", summary="Vectors of texts", response_model=Vectors)
 async def embed(request: Request, server: Has, asked: Annotated[EmbeddingsAsked, Body(openapi_examples=EXAMPLES)]) -> JSONResponse:
     """A vector of length 1 for each text; the inner product of two says how alike the texts are."""
     known(server.engine, asked.model)

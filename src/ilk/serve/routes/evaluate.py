@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ilk.errors import UsageError
-from ilk.serve.answers import FAULTS
+from ilk.serve.body import Strict
 from ilk.serve.caller import caller_of, needs
 from ilk.serve.files import Files
 from ilk.serve.lines import Line, lines
@@ -16,7 +16,7 @@ from ilk.serve.server import Has, Server
 from ilk.serve.wire import unless_gone
 from ilk.serve.work import Ask
 
-router = APIRouter(prefix="/v1/evaluate", tags=["items"], dependencies=[needs("chat")], responses=FAULTS)
+router = APIRouter(prefix="/v1/evaluate", tags=["items"], dependencies=[needs("chat")], route_class=Strict)
 MOST, BYTES = 500, 4 << 20   # items that are made and judged while somebody waits; bytes of a file
 
 
@@ -36,7 +36,7 @@ class ToEvaluate(BaseModel):
     """How many items to make; by default as many as are held out, at most 500."""
     metrics: list[str] = Field(default=[], max_length=100)
     """Only these."""
-    seed: int = Field(default=0, ge=-(2**63), le=2**63 - 1)
+    seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     """The same seed gives the same figures."""
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
 
-from ilk.serve.answers import FAULTS, attachment, file_answer
+from ilk.serve.answers import attachment, file_answer
 from ilk.serve.caller import Caller, caller_of, needs
 from ilk.serve.files import Files
 from ilk.serve.server import Has, Server
@@ -26,7 +26,7 @@ async def tidied(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-router = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[needs("files")], lifespan=tidied, responses=FAULTS)
+router = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[needs("files")], lifespan=tidied)
 Id = Annotated[str, Path(description="The number of a file, as the upload answered it.", examples=["file-0123456789abcdef01234567"])]
 FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
     "type": "object", "required": ["file"],

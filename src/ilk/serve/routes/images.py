@@ -16,7 +16,7 @@ from ilk.serve.body import Strict, bytes_of
 from ilk.serve.caller import needs
 from ilk.serve.openai.fields import header_of
 from ilk.serve.openai.images import EditAsked, GenerationAsked, PictureAsked, VariationAsked, about, given, items_of, pictures, redone
-from ilk.serve.openai.told import ERRORS, Pictures
+from ilk.serve.openai.told import Pictures
 from ilk.serve.refusals import Unsupported
 from ilk.serve.routes._openai import known
 from ilk.serve.server import Has, Server
@@ -43,7 +43,7 @@ def _said(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {**{k: v for k, v in rule.items() if k not in ("anyOf", "default")}, **(some[0] if len(some) == 1 else {"anyOf": some} if some else {})}
 
 
-@router.post("/generations", summary="New pictures", response_model=Pictures, responses=ERRORS)
+@router.post("/generations", summary="New pictures", response_model=Pictures)
 async def generate(request: Request, server: Has, asked: Annotated[GenerationAsked, Body(openapi_examples=EXAMPLES)]) -> JSONResponse:
     """New pictures of a model, of a caption or a label that it knows."""
     known(server.engine, asked.model)
@@ -55,7 +55,7 @@ async def generate(request: Request, server: Has, asked: Annotated[GenerationAsk
     return _answer(await unless_gone(request, work()), asked, drawn)
 
 
-@router.post("/edits", summary="A part of a picture made anew", response_model=Pictures, responses=ERRORS, openapi_extra=_form(EditAsked, {"image": True, "mask": True}))
+@router.post("/edits", summary="A part of a picture made anew", response_model=Pictures, openapi_extra=_form(EditAsked, {"image": True, "mask": True}))
 async def edit(request: Request, server: Has) -> JSONResponse:
     """The picture with what the mask leaves transparent made anew, in ways that fit the rest."""
     asked, files = await _asked(request, server, EditAsked)
@@ -68,7 +68,7 @@ async def edit(request: Request, server: Has) -> JSONResponse:
     return _answer(await unless_gone(request, work()), asked, drawn)
 
 
-@router.post("/variations", summary="Pictures like one", response_model=Pictures, responses=ERRORS, openapi_extra=_form(VariationAsked, {"image": True}))
+@router.post("/variations", summary="Pictures like one", response_model=Pictures, openapi_extra=_form(VariationAsked, {"image": True}))
 async def vary(request: Request, server: Has) -> JSONResponse:
     """Pictures near one, by the model's own code or noise."""
     asked, files = await _asked(request, server, VariationAsked)

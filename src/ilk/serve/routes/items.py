@@ -10,7 +10,8 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ilk.errors import IlkError, UsageError
-from ilk.serve.answers import FAULTS, attachment
+from ilk.serve.answers import attachment, or_events
+from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.lines import Line, lines
 from ilk.serve.ops._items import bytes_of, packed, unpacked
@@ -18,8 +19,8 @@ from ilk.serve.server import Has, Server
 from ilk.serve.wire import DONE, event, said, unless_gone
 from ilk.serve.work import Ask, Reply
 
-router = APIRouter(prefix="/v1", tags=["items"], dependencies=[needs("chat")], responses=FAULTS)
-Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+router = APIRouter(prefix="/v1", tags=["items"], dependencies=[needs("chat")], route_class=Strict)
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Many = Annotated[int, Field(ge=1, le=1 << 20)]
 Item = dict[str, Any] | str
 DOCS = ConfigDict(use_attribute_docstrings=True, strict=True)
@@ -246,11 +247,11 @@ class Scores(BaseModel):
     line: Line
 
 
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}, "application/octet-stream": {}},
-    "description": "Items; as events with `stream`, as a file with `format`"}}
+STREAMS = or_events("Items; as events with `stream`")
 
 
-@router.post("/sample", response_model=Samples, response_model_exclude_unset=True, responses=STREAMS)
+@router.post("/sample", response_model=Samples, response_model_exclude_unset=True,
+             responses=or_events("Items; as events with `stream`, as a file with `format`", "application/octet-stream"))
 async def sample(request: Request, server: Has, asked: ToSample) -> Any:
     """Make new items."""
     body = asked.model_dump(exclude={"model", "format", "stream", "suffix"}, exclude_none=True)

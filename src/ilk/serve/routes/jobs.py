@@ -15,7 +15,8 @@ from ilk.jobs.child import ANSWER
 from ilk.jobs.job import Job, Kind, Order, State
 from ilk.jobs.kinds import KINDS, params_of, shown
 from ilk.jobs.store import NoJob
-from ilk.serve.answers import FAULTS, Fault, attachment
+from ilk.serve.answers import Fault, attachment, or_events
+from ilk.serve.body import Strict
 from ilk.serve.caller import Caller, needs
 from ilk.serve.lines import Line, lines
 from ilk.serve.server import Has, Server
@@ -27,7 +28,7 @@ LOOK, PING = 0.3, 15.0   # seconds between looks at the log, and between signs o
 SANDBOX = {"content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:", "x-content-type-options": "nosniff"}
 
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=FAULTS)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=Strict)
 Id = Annotated[str, Path(description="The number of a job.", examples=["job_0123456789abcdef01234567"], max_length=80)]
 Allowed = Annotated[Caller, needs("jobs")]
 EXAMPLE: Any = {"kind": "fit", "params": {"file": "file-0123456789abcdef01234567", "family": "gmm", "seconds": 60}}
@@ -109,7 +110,7 @@ def one(server: Has, caller: Allowed, id: Id) -> dict[str, Any]:
 
 
 @router.get("/{id}/events", response_class=StreamingResponse,
-            responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they come, until the job is over; then [DONE]."}})
+            responses=or_events("Events as they come, until the job is over; then [DONE]."))
 async def events(request: Request, server: Has, caller: Allowed, id: Id,
                  last_event_id: Annotated[int, Header(ge=0, le=2**62, description="Go on after this event.")] = 0) -> StreamingResponse:
     """What a job tells: progress, curves, previews, changes of its state. Broken off, it goes on after the Last-Event-ID that is sent."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from ilk.serve import libraries
-from ilk.serve.answers import FAULTS
+from ilk.serve.body import Strict
 from ilk.serve.caller import caller_of, needs
 from ilk.serve.libraries import AROUND, Libraries
 from ilk.serve.lines import Line, lines
@@ -17,7 +17,7 @@ from ilk.serve.through import Through
 from ilk.serve.wire import unless_gone
 from ilk.serve.work import lacking
 
-router = APIRouter(prefix="/v1", tags=["libraries"], responses=FAULTS)
+router = APIRouter(prefix="/v1", tags=["libraries"], route_class=Strict)
 FILES = [needs("files")]
 Name = Annotated[str, Path(description="The name of a library.", examples=["notes"], max_length=200)]
 

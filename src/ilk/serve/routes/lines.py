@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
 from ilk.errors import UsageError
-from ilk.serve.answers import FAULTS
+from ilk.serve.body import Strict
 from ilk.serve.caller import Caller, caller_of, needs
 from ilk.serve.files import Files
 from ilk.serve.lines import Line, lines
 from ilk.serve.server import Has
 from ilk.serve.work import Missing
 
-router = APIRouter(prefix="/v1/lines", tags=["lines"], dependencies=[needs("chat")], responses=FAULTS)
+router = APIRouter(prefix="/v1/lines", tags=["lines"], dependencies=[needs("chat")], route_class=Strict)
 
 
 class Asking(BaseModel):

@@ -16,14 +16,14 @@ from pydantic import BaseModel, ConfigDict
 
 from ilk.errors import ModelError, PolicyError, UsageError
 from ilk.files import parse_json
-from ilk.serve.answers import FAULTS, attachment
+from ilk.serve.answers import attachment
 from ilk.serve.caller import needs
 from ilk.serve.server import Has, Server
 from ilk.serve.wire import unless_gone
 from ilk.serve.work import Ask, Served, lacking
 from ilk.serve.zipped import zipped
 
-router = APIRouter(prefix="/v1/models", tags=["models"], responses=FAULTS)
+router = APIRouter(prefix="/v1/models", tags=["models"])
 CHAT, FILES, ADMIN = [needs("chat")], [needs("files")], [needs("admin")]
 Name = Annotated[str, Path(description="The name of a model.", examples=["people"])]
 REMEMBERED, WRITTEN = 256, 1 << 20   # models of which what was told is remembered; bytes of a description that is read for a list

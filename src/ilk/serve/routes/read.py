@@ -6,14 +6,14 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ilk.serve.answers import FAULTS
 from ilk.serve.apart import apart
+from ilk.serve.body import Strict
 from ilk.serve.caller import Caller, caller_of, needs
 from ilk.serve.files import Files
 from ilk.serve.server import Has, Server
 from ilk.serve.wire import unless_gone
 
-router = APIRouter(prefix="/v1/read", tags=["data"], dependencies=[needs("files")], responses=FAULTS)
+router = APIRouter(prefix="/v1/read", tags=["data"], dependencies=[needs("files")], route_class=Strict)
 Type = Literal["number", "integer", "continuous", "category", "boolean", "date", "text", "identifier"]
 
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import JSONResponse, Response
 
+from ilk.serve.answers import or_events
 from ilk.serve.body import Strict
 from ilk.serve.caller import needs
 from ilk.serve.openai.fields import header_of
 from ilk.serve.openai.responses import ResponsesAsked, events, whole
-from ilk.serve.openai.told import ResponseTold, errors_and
+from ilk.serve.openai.told import ResponseTold
 from ilk.serve.routes._openai import known
 from ilk.serve.server import Has
 from ilk.serve.streamed import streamed
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/v1/responses", tags=["openai"], dependencies=[needs(
 EXAMPLES: Any = {"hello": {"summary": "A question", "value": {"model": "smollm2-135m-instruct", "input": "Hello", "seed": 0}}}
 
 
-@router.post("", summary="An answer, in the form of responses", response_model=ResponseTold, responses=errors_and("The answer; in events if stream is true."))
+@router.post("", summary="An answer, in the form of responses", response_model=ResponseTold, responses=or_events("The answer; in events if stream is true."))
 async def respond(request: Request, server: Has, asked: Annotated[ResponsesAsked, Body(openapi_examples=EXAMPLES)]) -> Response:
     """The model's answer to a text or to the turns so far. Nothing is kept: each request says all that is to be known."""
     known(server.engine, asked.model)
