@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
@@ -359,7 +359,10 @@ class _Reader:
         kind, text = self.token
         if kind != "number":
             raise self.error("a number")
-        value = Decimal(text)
+        try:
+            value = Decimal(text)
+        except InvalidOperation:   # an exponent of hundreds of digits
+            value = Decimal("1e99")
         if len(value.normalize().as_tuple().digits) > _DIGITS or value and not -30 <= value.adjusted() <= 30:
             raise self.error(f"a number of at most {_DIGITS} digits, below 1e30")
         self.advance()

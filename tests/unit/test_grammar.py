@@ -134,7 +134,7 @@ def test_what_is_nearly_right_is_read_or_refused(name: str, read: Callable[[str]
 
 LONG = ("(" * 60_000, "`" * 60_000, "'" * 60_001, "a " * 30_000, "a and " * 10_000, "a+" * 30_000, "-" * 60_000, "[" * 60_000, "{" * 60_000, "Avoid(" * 10_000,
         "a == 1 and " * 5_000, "a in [" + "1," * 25_000, "Like([" * 9_000, "outside:" * 7_000, "a, " * 20_000, "a -> b {" + "1: 2, " * 9_000, " " * 65_000, "1" * 65_000,
-        "sum(" + "1," * 30_000, "a <= b <= " * 6_000)
+        "sum(" + "1," * 30_000, "a <= b <= " * 6_000, "1e5" + "9" * 400, "a <= -2e-" + "9" * 60)
 
 
 @pytest.mark.parametrize("name, read", LANGUAGES)
