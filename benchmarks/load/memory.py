@@ -84,10 +84,10 @@ def _uploaded(client: httpx.Client, name: str, data: bytes, read: bool = False) 
 
 
 def _zip_bomb() -> bytes:
-    """100 kB that are 100 MB."""
+    """100 kB that would be 100 MB, in the name of a picture."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr(f"{uuid.uuid4().hex}.csv", b"0,0\n" * (25 * MIB))
+        packed.writestr(f"{uuid.uuid4().hex}.png", bytes(100 * MIB))
     return file.getvalue()
 
 

@@ -43,6 +43,10 @@ if what == "fail":
     sys.exit(3)
 if what == "full":
     sys.exit(5)
+if what == "unwritten":
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+    print("{}")
+    sys.exit(5)   # what was printed can't be flushed: Python ends with 120
 if what == "die":
     os.kill(os.getpid(), 9)
 for step in range(step, 10 if what == "quick" else 10 if what == "slow" and step else 10**6):
@@ -120,6 +124,7 @@ def test_a_failure_is_told_with_its_code_and_without_paths(place: Place, tmp_pat
     failed, full = place.submit("fail"), place.submit("full")
     assert place.over(runner, failed).error["code"] == "DATA" and str(tmp_path) not in place.store.get(failed).error["message"]
     assert place.over(runner, full).error["code"] == "DISK_FULL" and place.store.get(full).state == "failed"
+    assert place.over(runner, place.submit("unwritten")).error["code"] == "DISK_FULL"
 
 
 def test_cancelled_it_stops_and_a_stubborn_one_is_killed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

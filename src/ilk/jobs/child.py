@@ -20,6 +20,7 @@ from ilk.jobs.job import Job
 from ilk.jobs.lock import taken
 
 ANSWER, SAID, NUMBER, RUNS, MADE, ARCHIVE = "answer.json", "errors.txt", ".pid", "runs", ".made", "export"
+UNWRITTEN = 120   # what Python ends with where its last output could not be written
 COMMAND = (sys.executable, "-P", "-m", "ilk")   # -P: no file of the folder is taken for a module
 RESUMED = ("fit", "tune")   # kinds whose command has --resume; the others do what is left, or all anew
 NICE, PREVIEW = 3, 10            # behind others by so much; seconds between previews
@@ -101,7 +102,7 @@ class Child:
 
     def error(self) -> dict[str, Any]:
         """Why it ended without an answer, as far as that is known: what would say that memory ran out has room for it, what would say that the disk is full has not."""
-        if self.process is not None and self.process.returncode == ResourceError.exit:
+        if self.process is not None and self.process.returncode in (ResourceError.exit, UNWRITTEN):
             return dict(ResourceError("the disk is full", code="DISK_FULL", remedy="free some space, then resume it").as_json()["error"])
         return {"message": "it ended without an answer", "type": "server_error", "param": None, "code": "NO_ANSWER"}
 
