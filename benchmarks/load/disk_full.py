@@ -45,7 +45,7 @@ def load() -> dict[str, Any]:
         with sqlite3.connect(small.at / "workspace" / "jobs" / "jobs.sqlite") as db:
             integrity = db.execute("PRAGMA integrity_check").fetchone()[0]
         left = [p.name for p in (small.at / "workspace" / "temporary").iterdir()]
-    return {"value": failed["error"]["code"] if failed["error"] else None, "disk": small.sort, "before": before["state"], "uploads": sorted(full["uploads"]),
+    return {"value": failed["error"]["code"] if failed["error"] else None, "message": (failed["error"] or {}).get("message"), "disk": small.sort, "before": before["state"], "uploads": sorted(full["uploads"]),
             "chats": sorted(full["chats"]), "job": failed["state"], "code": (failed["error"] or {}).get("code"), "upload_after": later[0], "job_after": after["state"],
             "resumed": again, "integrity": integrity, "left": left}
 

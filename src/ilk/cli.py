@@ -1,11 +1,13 @@
 """The command `ilk`: the verbs, with a family's options as flags. Results go to stdout, progress and errors to stderr."""
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, Group
 
@@ -36,6 +38,7 @@ from .commands.serve import keys_list, keys_new, keys_remove, limits, serve
 from .commands.task import mark, task
 from .commands.tune import drift, tune
 from .errors import IlkError, ResourceError, UsageError
+from .files import not_written
 from .words import failure, help_text, told
 
 # Commands of two words.
@@ -99,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as why:  # the last resort: one line for people, the whole for --debug
         if _starved(why):
             return _fail(ResourceError("memory ran out", code="MEMORY", remedy="fewer items (-n), a smaller --batch or a smaller model"))
+        if isinstance(why, OSError) and why.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(not_written(Path(str(why.filename or "a file")), why))
         if SHELL.debug:
             raise
         return _fail(IlkError(f"{type(why).__name__}: {_one_line(str(why))[:300]}", code="INTERNAL", remedy="this is a fault of ilk: run it with --debug and report it"))

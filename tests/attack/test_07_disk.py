@@ -1,6 +1,7 @@
 """Case 7: a full disk, a folder that can't be written, too little memory. One line, exit 5, and what was there stays whole."""
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ilk import cli
 
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (%d, resource.RLIM_INFINITY))"
 SCANT = """
@@ -122,3 +125,12 @@ def test_more_items_than_memory(ilk: Any, model: Path) -> None:
     start = time.monotonic()
     ilk.start("sample", "gmm.ilk", "-n", "1000000000", "--out", "new.csv", before=SCANT % 1000).wait().refused(5, "MEMORY")
     assert time.monotonic() - start < 10 and not Path("new.csv").exists()
+
+
+def test_a_full_disk_that_nobody_expected_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(words: list[str]) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "curve.jsonl")
+
+    monkeypatch.setattr(cli, "_run", full)
+    assert cli.main(["fit", "iris"]) == 5
+    assert "error[DISK_FULL]: curve.jsonl can't be written" in capsys.readouterr().err

@@ -104,7 +104,8 @@ class Child:
         """Why it ended without an answer, as far as that is known: what would say that memory ran out has room for it, what would say that the disk is full has not."""
         if self.process is not None and self.process.returncode in (ResourceError.exit, UNWRITTEN):
             return dict(ResourceError("the disk is full", code="DISK_FULL", remedy="free some space, then resume it").as_json()["error"])
-        return {"message": "it ended without an answer", "type": "server_error", "param": None, "code": "NO_ANSWER"}
+        code = None if self.process is None else self.process.returncode
+        return {"message": f"it ended with {code} and without an answer", "type": "server_error", "param": None, "code": "NO_ANSWER"}
 
     @property
     def killed(self) -> bool:
