@@ -1,6 +1,7 @@
 """The written languages, fuzzed: what is said comes back from writing, JSON and the command line; what can't be read is an error with a caret, at once."""
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -107,6 +108,7 @@ BROKEN = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=12).map(" ".j
 
 def tried(read: Callable[[str], Any], text: str) -> None:
     """Reads, or fails as a reader should: by UsageError, with a caret if it is about the writing, within a second of work."""
+    gc.disable()   # a round over all that other tests left takes seconds, and is no work of the reader
     start = time.thread_time()
     try:
         read(text)
@@ -114,6 +116,8 @@ def tried(read: Callable[[str], Any], text: str) -> None:
         assert why.code == "RULE" or read in (as_constraints, region.parse)   # what is JSON but no constraint; and places in pictures
         if why.code == "RULE" and "the limit is" not in why.message:
             assert why.message.endswith("^") and why.message.count("\n") == 2, why.message
+    finally:
+        gc.enable()
     assert time.thread_time() - start < 1
 
 
