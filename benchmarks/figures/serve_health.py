@@ -29,7 +29,7 @@ def figure(seed: int) -> dict[str, Any]:
             server.ask(f"/v1/jobs/{job}/cancel", {})
     if state != "running":
         raise SystemExit(f"the fit was {state} at the end")
-    return {"value": share(delays, 0.99), "floor": None, "ceiling": CEILING, "n": len(delays), "median": share(delays, 0.5), "worst": max(delays), "draws": drawn,
+    return {"unit": "seconds, p99", "value": share(delays, 0.99), "floor": None, "ceiling": CEILING, "n": len(delays), "median": share(delays, 0.5), "worst": max(delays), "draws": drawn,
             "protocol": f"ilk serve; a fit (made, 2000 rows) as a job and a client that draws 16 digits again and again from a diffusion, both all the time; "
                         f"GET /healthz for {SECONDS:.0f} s, {PAUSE} s after each answer, by a new connection; from the request to the whole answer"}
 
