@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
@@ -46,15 +47,15 @@ class Shelf(Protocol):
     def library(self, name: str) -> Path: ...
 
 
-class Params(BaseModel):
+class Params(BaseModel, ABC):
     """The parameters of one kind of job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: ClassVar[str] = ""
 
+    @abstractmethod
     def words(self, shelf: Shelf) -> list[str]:
         """The command line, run in the folder of the job."""
-        raise NotImplementedError
 
     def called(self, shelf: Shelf) -> dict[str, Any]:
         """The parameters that were said, files by their senders' names."""
