@@ -51,7 +51,7 @@ class Server:
     parts: Sequence[Part] = ()
     log_prompts: bool = False
     studio: bool = True
-    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))   # processes that read files, at once
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))   # processes that read files, at once: each takes some 260 MiB
     about: dict[tuple[str, str, int], Mapping[str, Any]] = field(default_factory=dict)   # what models told of themselves
     admission: Admission = field(init=False)
 
