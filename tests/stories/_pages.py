@@ -14,8 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import ilk
@@ -115,3 +117,12 @@ def run_python(page: Path, names: dict[str, Any]) -> list[str]:
 def code_of(page: Path) -> list[tuple[str, str]]:
     """The code and output of a page, in order: what a translation must have alike."""
     return [(b.language, b.text) for b in blocks(page)]
+
+
+def script(name: str) -> ModuleType:
+    """A program of the folder scripts, as a module; they import each other as they do when they run."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        return import_module(name)
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))

@@ -2,24 +2,18 @@
 from __future__ import annotations
 
 import copy
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from ._pages import ROOT
+from ._pages import script
 
 
 @pytest.fixture(scope="module")
-def make() -> Any:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import make_articles
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return make_articles
+def make() -> ModuleType:
+    return script("make_articles")
 
 
 def test_every_heading_has_a_line_and_what_it_names_is_there(make: ModuleType) -> None:

@@ -1,28 +1,21 @@
 """The gallery: a small picture for every line of its table, and the program that draws them draws the same."""
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ._pages import ROOT
+from ._pages import ROOT, script
 
 HOME = ROOT / "docs" / "pictures" / "gallery"
 
 
 @pytest.fixture(scope="module")
-def make() -> Any:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import make_gallery
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return make_gallery
+def make() -> ModuleType:
+    return script("make_gallery")
 
 
 def test_pictures_are_small(make: ModuleType) -> None:

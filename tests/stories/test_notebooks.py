@@ -2,27 +2,20 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-from ._pages import ROOT, agree
+from ._pages import ROOT, agree, script
 
 HOME = ROOT / "docs" / "notebooks"
 NAMES = ("beginner", "practitioner", "professional")
 
 
 @pytest.fixture(scope="module")
-def make() -> Any:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import make_notebooks
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return make_notebooks
+def make() -> ModuleType:
+    return script("make_notebooks")
 
 
 @pytest.mark.slow

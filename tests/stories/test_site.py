@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-from ._pages import ROOT, code_of, environment
+from ._pages import ROOT, code_of, environment, script
 
 DOCS = ROOT / "docs"
 DRAWN = {"design.md", "families.md"}   # their drawings of letters have words in them
@@ -19,13 +18,8 @@ PAGES = sorted(p.relative_to(DOCS / "en").as_posix() for p in (DOCS / "en").rglo
 
 
 @pytest.fixture(scope="module")
-def make() -> Any:
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import make_site
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    return make_site
+def make() -> ModuleType:
+    return script("make_site")
 
 
 def levels(page: Path) -> list[int]:
